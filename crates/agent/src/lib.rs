@@ -1,0 +1,1 @@
+//! A responder made of a model, tools and context.

@@ -1,0 +1,1 @@
+//! The ChatKit server SDK: a responder, a store, and the turn engine between them.

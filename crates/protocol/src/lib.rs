@@ -1,0 +1,1 @@
+//! The ChatKit wire protocol as Rust types: no I/O, no runtime.

@@ -1,0 +1,1 @@
+//! The Parlor server: library and binary.
