@@ -1,0 +1,81 @@
+//! Files that belong to messages.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{AttachmentId, ThreadId};
+
+open_union! {
+    /// A file that belongs to a message.
+    pub enum Attachment {
+        /// Any file.
+        "file" => File(FileAttachment),
+        /// An image with a preview.
+        "image" => Image(ImageAttachment),
+    }
+}
+
+/// Any file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileAttachment {
+    /// Its id.
+    pub id: AttachmentId,
+    /// The file's name as the user's machine has it.
+    pub name: String,
+    /// Media type.
+    pub mime_type: String,
+    /// Where to send the bytes; absent once they have come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_descriptor: Option<AttachmentUploadDescriptor>,
+    /// The thread of the message it was sent with; absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<ThreadId>,
+    /// The integrator's own; never sent to clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
+}
+
+/// An image with a preview.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageAttachment {
+    /// The file.
+    #[serde(flatten)]
+    pub file: FileAttachment,
+    /// Where a client loads the preview from.
+    pub preview_url: String,
+}
+
+/// Where and how to send a file's bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttachmentUploadDescriptor {
+    /// Absolute URL.
+    pub url: String,
+    /// HTTP method.
+    pub method: UploadMethod,
+    /// Headers to send along.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// HTTP method of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum UploadMethod {
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+}
+
+/// What a client says of a file before it sends it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttachmentCreateParams {
+    /// The file's name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Media type.
+    pub mime_type: String,
+}

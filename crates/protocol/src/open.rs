@@ -1,0 +1,176 @@
+//! Unions that stay readable when the other side is newer than this crate.
+
+use serde::{Deserialize, Serialize};
+
+use crate::JsonMap;
+
+/// A value of a union whose `type` this version does not know, kept as it came.
+///
+/// Serialising it gives back the same JSON, so that a store or a proxy built on an older
+/// version loses nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Unknown(pub JsonMap);
+
+impl Unknown {
+    /// The value of `type`; empty when there is none.
+    pub fn tag(&self) -> &str {
+        self.0.get("type").and_then(|tag| tag.as_str()).unwrap_or_default()
+    }
+}
+
+/// Declares a union tagged by `type`, with an arm that keeps unknown values.
+///
+/// Serde's own `#[serde(untagged)]` fallback arm is not used for reading: it would also take a
+/// *known* type with a missing field for unknown, and hide the mistake.
+macro_rules! open_union {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $( $(#[$variant_meta:meta])* $tag:literal => $variant:ident($payload:ty), )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+        #[serde(tag = "type")]
+        pub enum $name {
+            $(
+                $(#[$variant_meta])*
+                #[serde(rename = $tag)]
+                $variant($payload),
+            )+
+            /// A type newer than this version, kept as it came.
+            #[serde(untagged)]
+            Unknown($crate::Unknown),
+        }
+
+        impl $name {
+            /// The value of `type` on the wire.
+            pub fn tag(&self) -> &str {
+                match self {
+                    $( Self::$variant(_) => $tag, )+
+                    Self::Unknown(unknown) => unknown.tag(),
+                }
+            }
+
+            /// Every `type` that this version knows.
+            pub const TAGS: &'static [&'static str] = &[$($tag),+];
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                use serde::de::Error as _;
+                let mut object = $crate::JsonMap::deserialize(deserializer)?;
+                let Some(tag) = object.get("type") else {
+                    return Err(D::Error::missing_field("type"));
+                };
+                let Some(tag) = tag.as_str() else {
+                    return Err(D::Error::custom("`type` must be a string"));
+                };
+                match tag {
+                    $(
+                        $tag => {
+                            object.shift_remove("type");
+                            <$payload>::deserialize(serde_json::Value::Object(object))
+                                .map(Self::$variant)
+                                .map_err(|error| D::Error::custom(format_args!(
+                                    "in {}: {error}", $tag
+                                )))
+                        }
+                    )+
+                    _ => Ok(Self::Unknown($crate::Unknown(object))),
+                }
+            }
+        }
+
+        $(
+            impl From<$payload> for $name {
+                fn from(payload: $payload) -> Self {
+                    Self::$variant(payload)
+                }
+            }
+        )+
+    };
+}
+
+/// Declares a one-value marker: a field that always holds the same string on the wire and may
+/// be left out when reading.
+macro_rules! constant_tag {
+    ($(#[$meta:meta])* pub struct $name:ident = $value:literal;) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name;
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str($value)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = String::deserialize(deserializer)?;
+                if value == $value {
+                    Ok(Self)
+                } else {
+                    Err(serde::de::Error::custom(format_args!(
+                        "expected `{}`, found `{value}`", $value
+                    )))
+                }
+            }
+        }
+    };
+}
+
+/// Declares a string enum with an arm that keeps strings newer than this version.
+macro_rules! open_string {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $( $(#[$variant_meta:meta])* $variant:ident = $value:literal, )+ }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $( $(#[$variant_meta])* $variant, )+
+            /// A value newer than this version, kept as it came.
+            Other(String),
+        }
+
+        impl $name {
+            /// The string on the wire.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $value, )+
+                    Self::Other(other) => other,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(value: &str) -> Self {
+                match value {
+                    $( $value => Self::$variant, )+
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok(Self::from(String::deserialize(deserializer)?.as_str()))
+            }
+        }
+    };
+}

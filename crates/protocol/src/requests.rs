@@ -1,0 +1,374 @@
+//! What clients send.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+
+use crate::{
+    Action, AttachmentCreateParams, AttachmentId, ItemId, JsonMap, Order,
+    StructuredInputSubmission, ThreadId, ThreadItem, TurnId, UserMessageInput,
+};
+
+/// A request: an operation in an envelope with metadata.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Request {
+    /// Whatever the integration sends along: user, page, locale.
+    pub metadata: JsonMap,
+    /// What is asked for.
+    #[serde(flatten)]
+    pub operation: Operation,
+}
+
+/// Why a body is not a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Not JSON at all.
+    #[error("the body is not valid JSON: {0}")]
+    MalformedJson(String),
+    /// JSON, but not an object with a `type`.
+    #[error("the body must be a JSON object with a string `type`: {0}")]
+    NotARequest(String),
+    /// An operation that does not exist.
+    #[error("unknown operation `{0}`")]
+    UnknownOperation(String),
+    /// A field is missing or of the wrong type.
+    #[error("{field}: {message}")]
+    InvalidField {
+        /// Path of the field, such as `params.input.content[0]`.
+        field: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+macro_rules! operations {
+    ( $( $(#[$meta:meta])* $name:literal $(| $alias:literal)* => $variant:ident($params:ty), )+ ) => {
+        /// What is asked for.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "type", content = "params")]
+        pub enum Operation {
+            $( $(#[$meta])* #[serde(rename = $name)] $variant($params), )+
+        }
+
+        impl Operation {
+            /// The operation's name on the wire.
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$variant(_) => $name, )+ }
+            }
+
+            /// The names of all operations.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            fn parse(name: &str, params: &RawValue) -> Result<Self, RequestError> {
+                match name {
+                    $( $name $(| $alias)* => Ok(Self::$variant(parse_params(params)?)), )+
+                    _ => Err(RequestError::UnknownOperation(name.to_owned())),
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    /// A thread with its first page of items.
+    "threads.get_by_id" => ThreadsGetById(ThreadGetByIdParams),
+    /// A new thread from a message. Streams.
+    "threads.create" => ThreadsCreate(ThreadCreateParams),
+    /// The caller's threads.
+    "threads.list" => ThreadsList(ThreadListParams),
+    /// A message to a thread. Streams. Published samples call it `threads.run`.
+    "threads.add_user_message" | "threads.run" => ThreadsAddUserMessage(AddUserMessageParams),
+    /// What a client tool gave. Streams.
+    "threads.add_client_tool_output" => ThreadsAddClientToolOutput(AddClientToolOutputParams),
+    /// Answers to questions. Streams.
+    "threads.add_structured_input" => ThreadsAddStructuredInput(AddStructuredInputParams),
+    /// Another answer to a message. Streams.
+    "threads.retry_after_item" => ThreadsRetryAfterItem(RetryAfterItemParams),
+    /// Somebody used a widget. Streams.
+    "threads.custom_action" => ThreadsCustomAction(CustomActionParams),
+    /// Somebody used a widget; answered with one item.
+    "threads.sync_custom_action" => ThreadsSyncCustomAction(CustomActionParams),
+    /// A new title.
+    "threads.update" => ThreadsUpdate(ThreadUpdateParams),
+    /// A thread with all that belongs to it goes.
+    "threads.delete" => ThreadsDelete(ThreadDeleteParams),
+    /// A page of a thread's items.
+    "items.list" => ItemsList(ItemsListParams),
+    /// Thumbs up or down.
+    "items.feedback" => ItemsFeedback(ItemFeedbackParams),
+    /// A file is about to be uploaded.
+    "attachments.create" => AttachmentsCreate(AttachmentCreateParams),
+    /// A file that was not sent after all goes.
+    "attachments.delete" => AttachmentsDelete(AttachmentDeleteParams),
+    /// Speech to text.
+    "input.transcribe" => InputTranscribe(TranscribeParams),
+    /// Ends the running turn and keeps its partial text. Parlor's own.
+    "threads.stop" => ThreadsStop(StopParams),
+    /// Re-attaches to the running turn. Streams. Parlor's own.
+    "threads.resume" => ThreadsResume(ResumeParams),
+}
+
+impl Operation {
+    /// Whether the answer is a stream.
+    pub fn is_streaming(&self) -> bool {
+        matches!(
+            self,
+            Self::ThreadsCreate(_)
+                | Self::ThreadsAddUserMessage(_)
+                | Self::ThreadsAddClientToolOutput(_)
+                | Self::ThreadsAddStructuredInput(_)
+                | Self::ThreadsRetryAfterItem(_)
+                | Self::ThreadsCustomAction(_)
+                | Self::ThreadsResume(_)
+        )
+    }
+}
+
+impl Request {
+    /// Reads a request body.
+    ///
+    /// The envelope is read first and the parameters after it, so that an error can name the
+    /// field: a union tagged by `type` would lose the path.
+    pub fn parse(body: &[u8]) -> Result<Self, RequestError> {
+        #[derive(Deserialize)]
+        struct Envelope<'a> {
+            r#type: String,
+            #[serde(default, borrow)]
+            params: Option<&'a RawValue>,
+            #[serde(default)]
+            metadata: Option<JsonMap>,
+        }
+
+        if let Err(error) = std::str::from_utf8(body) {
+            return Err(RequestError::MalformedJson(error.to_string()));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(body);
+        let envelope: Envelope<'_> =
+            serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+                let path = error.path().to_string();
+                let inner = error.into_inner();
+                if inner.is_syntax() || inner.is_eof() {
+                    RequestError::MalformedJson(inner.to_string())
+                } else if path == "metadata" {
+                    RequestError::InvalidField { field: path, message: inner.to_string() }
+                } else {
+                    RequestError::NotARequest(inner.to_string())
+                }
+            })?;
+        reader.end().map_err(|error| RequestError::MalformedJson(error.to_string()))?;
+
+        let params = envelope.params.map_or_else(empty_params, ToOwned::to_owned);
+        Ok(Self {
+            metadata: envelope.metadata.unwrap_or_default(),
+            operation: Operation::parse(&envelope.r#type, &params)?,
+        })
+    }
+}
+
+/// What absent `params` are read as, so that the error names the missing field inside.
+fn empty_params() -> Box<RawValue> {
+    serde_json::value::to_raw_value(&JsonMap::new()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+fn parse_params<'a, T: Deserialize<'a>>(params: &'a RawValue) -> Result<T, RequestError> {
+    let mut reader = serde_json::Deserializer::from_str(params.get());
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "params".to_owned() } else { format!("params.{path}") };
+        let message = error.into_inner().to_string();
+        // The position is one within the parameters, which nobody counts from.
+        let message = match message.find(" at line ") {
+            Some(end) => message[..end].to_owned(),
+            None => message,
+        };
+        RequestError::InvalidField { field, message }
+    })
+}
+
+/// Parameters of `threads.get_by_id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadGetByIdParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+}
+
+/// Parameters of `threads.create`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThreadCreateParams {
+    /// Its first message.
+    pub input: UserMessageInput,
+}
+
+/// Parameters of `threads.list`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadListParams {
+    /// At most so many; the server's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Newest first when absent.
+    #[serde(default)]
+    pub order: Order,
+    /// Cursor of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// Parameters of `threads.add_user_message`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AddUserMessageParams {
+    /// The message.
+    pub input: UserMessageInput,
+    /// The thread.
+    pub thread_id: ThreadId,
+}
+
+/// Parameters of `threads.add_client_tool_output`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AddClientToolOutputParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// What the tool gave.
+    pub result: Value,
+}
+
+/// Parameters of `threads.add_structured_input`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddStructuredInputParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The item that asked.
+    pub item_id: ItemId,
+    /// The answers.
+    pub input: StructuredInputSubmission,
+}
+
+/// Parameters of `threads.custom_action` and `threads.sync_custom_action`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CustomActionParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The widget that was used, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item_id: Option<ItemId>,
+    /// The action.
+    pub action: Action,
+}
+
+/// Parameters of `threads.retry_after_item`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryAfterItemParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The user message to answer again.
+    pub item_id: ItemId,
+}
+
+/// Parameters of `items.feedback`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemFeedbackParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// What the feedback is about.
+    pub item_ids: Vec<ItemId>,
+    /// Up or down.
+    pub kind: FeedbackKind,
+}
+
+/// Thumbs up or down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FeedbackKind {
+    /// Up.
+    Positive,
+    /// Down.
+    Negative,
+}
+
+/// Parameters of `attachments.delete`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentDeleteParams {
+    /// The attachment.
+    pub attachment_id: AttachmentId,
+}
+
+/// Parameters of `input.transcribe`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranscribeParams {
+    /// The recording, in standard base64.
+    pub audio_base64: String,
+    /// Media type with parameters, such as `audio/webm;codecs=opus`.
+    pub mime_type: String,
+}
+
+/// Answer to `input.transcribe`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranscriptionResult {
+    /// What was said.
+    pub text: String,
+}
+
+/// Parameters of `items.list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemsListParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// At most so many; the server's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Newest first when absent.
+    #[serde(default)]
+    pub order: Order,
+    /// Cursor of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// Parameters of `threads.update`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadUpdateParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// Its new title.
+    pub title: String,
+}
+
+/// Parameters of `threads.delete`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadDeleteParams {
+    /// The thread.
+    pub thread_id: ThreadId,
+}
+
+/// Parameters of `threads.stop`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopParams {
+    /// The thread whose turn is to end.
+    pub thread_id: ThreadId,
+}
+
+/// Answer to `threads.stop`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopResult {
+    /// Whether a turn was running.
+    pub stopped: bool,
+}
+
+/// Parameters of `threads.resume`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumeParams {
+    /// The thread whose turn to follow.
+    pub thread_id: ThreadId,
+    /// Number of the last event that was received; from the first event on when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// The turn that `after` counts in; when another one is running, it is sent from its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<TurnId>,
+}
+
+/// Answer to `threads.sync_custom_action`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyncCustomActionResponse {
+    /// The item as it is now, if it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_item: Option<ThreadItem>,
+}

@@ -1,0 +1,111 @@
+//! Questions asked and answered in the thread.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+open_union! {
+    /// One question.
+    pub enum StructuredInput {
+        /// Options to choose from.
+        "multiple_choice" => MultipleChoice(StructuredInputMultipleChoice),
+        /// Free text.
+        "freeform" => Freeform(StructuredInputFreeform),
+    }
+}
+
+/// A question with options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StructuredInputMultipleChoice {
+    /// Stable id of the question within its item.
+    pub id: String,
+    /// Shown to the user.
+    pub question: String,
+    /// The answer, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<StructuredInputAnswer>,
+    /// Suggested choices; the user may also write an own one.
+    pub options: Vec<StructuredInputOption>,
+    /// Whether more than one value may be given.
+    #[serde(default)]
+    pub multiple: bool,
+}
+
+/// A question answered with free text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StructuredInputFreeform {
+    /// Stable id of the question within its item.
+    pub id: String,
+    /// Shown to the user.
+    pub question: String,
+    /// The answer, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<StructuredInputAnswer>,
+    /// Supporting text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// A choice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StructuredInputOption {
+    /// Shown, and submitted when chosen.
+    pub value: String,
+}
+
+/// The answer to one question, as kept in the item.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StructuredInputAnswer {
+    /// The values given.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// Whether the user passed it over.
+    #[serde(default)]
+    pub skipped: bool,
+}
+
+/// State of a structured input item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StructuredInputStatus {
+    /// Waiting for the user.
+    #[default]
+    Pending,
+    /// Answered.
+    Answered,
+    /// Passed over.
+    Skipped,
+}
+
+/// What a client submits for an item's questions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StructuredInputSubmission {
+    /// Whether the user answered or passed over the whole item.
+    #[serde(default)]
+    pub status: SubmissionStatus,
+    /// Answers by question id.
+    #[serde(default)]
+    pub answers: BTreeMap<String, StructuredInputAnswerSubmission>,
+}
+
+/// Whether the user answered or passed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubmissionStatus {
+    /// Answered.
+    #[default]
+    Answered,
+    /// Passed over.
+    Skipped,
+}
+
+/// What a client submits for one question.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StructuredInputAnswerSubmission {
+    /// The values given.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// Whether the user passed it over.
+    #[serde(default)]
+    pub skipped: bool,
+}

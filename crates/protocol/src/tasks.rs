@@ -1,0 +1,194 @@
+//! Steps of the assistant's work, alone or gathered in a workflow.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FileSource, Icon, UrlSource, sources};
+
+/// A group of tasks with an optional summary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Workflow {
+    /// What it shows.
+    pub r#type: WorkflowKind,
+    /// The steps so far.
+    pub tasks: Vec<Task>,
+    /// Shown instead of the steps when it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<WorkflowSummary>,
+    /// Whether the steps are shown open.
+    #[serde(default)]
+    pub expanded: bool,
+}
+
+/// What a workflow shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkflowKind {
+    /// Steps that the integrator defines.
+    Custom,
+    /// A model's reasoning.
+    Reasoning,
+}
+
+/// What a finished workflow is summed up with. Told apart by its fields: a summary with a
+/// `title` is custom.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum WorkflowSummary {
+    /// Title and icon.
+    Custom(CustomSummary),
+    /// How long it took.
+    Duration(DurationSummary),
+}
+
+/// A workflow's title and icon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CustomSummary {
+    /// Shown to the user.
+    pub title: String,
+    /// Icon beside the title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<Icon>,
+}
+
+/// How long a workflow took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DurationSummary {
+    /// Whole seconds.
+    pub duration: i64,
+}
+
+/// State of a task inside a workflow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatusIndicator {
+    /// No indicator.
+    #[default]
+    None,
+    /// Running.
+    Loading,
+    /// Done.
+    Complete,
+}
+
+open_union! {
+    /// One step.
+    pub enum Task {
+        /// Free content.
+        "custom" => Custom(CustomTask),
+        /// A web search.
+        "web_search" => WebSearch(SearchTask),
+        /// A piece of reasoning.
+        "thought" => Thought(ThoughtTask),
+        /// Files that were read.
+        "file" => File(FileTask),
+        /// An image that was made.
+        "image" => Image(ImageTask),
+    }
+}
+
+/// A step with free content.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CustomTask {
+    /// State inside a workflow.
+    #[serde(default)]
+    pub status_indicator: StatusIndicator,
+    /// Shown to the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Icon beside the title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon: Option<Icon>,
+    /// Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// A web search.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SearchTask {
+    /// State inside a workflow.
+    #[serde(default)]
+    pub status_indicator: StatusIndicator,
+    /// Shown to the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The query to show in the title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title_query: Option<String>,
+    /// What was searched for.
+    #[serde(default)]
+    pub queries: Vec<String>,
+    /// What was found.
+    #[serde(default)]
+    pub sources: Vec<TaggedUrlSource>,
+}
+
+/// A piece of reasoning.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ThoughtTask {
+    /// State inside a workflow.
+    #[serde(default)]
+    pub status_indicator: StatusIndicator,
+    /// Shown to the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Markdown.
+    pub content: String,
+}
+
+/// Files that were read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileTask {
+    /// State inside a workflow.
+    #[serde(default)]
+    pub status_indicator: StatusIndicator,
+    /// Shown to the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The files.
+    #[serde(default)]
+    pub sources: Vec<TaggedFileSource>,
+}
+
+/// An image that was made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ImageTask {
+    /// State inside a workflow.
+    #[serde(default)]
+    pub status_indicator: StatusIndicator,
+    /// Shown to the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// A [`UrlSource`] in a list that holds nothing else; carries its `type` all the same.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaggedUrlSource {
+    #[serde(default)]
+    r#type: sources::UrlTag,
+    /// The source.
+    #[serde(flatten)]
+    pub source: UrlSource,
+}
+
+impl From<UrlSource> for TaggedUrlSource {
+    fn from(source: UrlSource) -> Self {
+        Self { r#type: sources::UrlTag, source }
+    }
+}
+
+/// A [`FileSource`] in a list that holds nothing else; carries its `type` all the same.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaggedFileSource {
+    #[serde(default)]
+    r#type: sources::FileTag,
+    /// The source.
+    #[serde(flatten)]
+    pub source: FileSource,
+}
+
+impl From<FileSource> for TaggedFileSource {
+    fn from(source: FileSource) -> Self {
+        Self { r#type: sources::FileTag, source }
+    }
+}

@@ -1,0 +1,63 @@
+//! Points in time, always UTC on the wire.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Timelike, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// A point in time with microseconds, written as RFC 3339 with `Z`.
+///
+/// The official Python models write local time without a zone; such a value is read as UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(DateTime<Utc>);
+
+impl Timestamp {
+    /// The point in time as chrono's type.
+    pub fn as_datetime(self) -> DateTime<Utc> {
+        self.0
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub fn as_micros(self) -> i64 {
+        self.0.timestamp_micros()
+    }
+
+    /// From microseconds since 1970-01-01T00:00:00Z; `None` beyond chrono's range.
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        DateTime::from_timestamp_micros(micros).map(Self)
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        let micros = time.nanosecond() / 1_000 * 1_000;
+        Self(time.with_nanosecond(micros).unwrap_or(time))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // As pydantic does: no fraction when it is zero, six digits otherwise.
+        let format =
+            if self.0.nanosecond() == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
+        f.write_str(&self.0.to_rfc3339_opts(format, true))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if let Ok(time) = DateTime::parse_from_rfc3339(&text) {
+            return Ok(time.with_timezone(&Utc).into());
+        }
+        NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f")
+            .map(|naive| naive.and_utc().into())
+            .map_err(|_| D::Error::custom(format_args!("`{text}` is not an RFC 3339 time")))
+    }
+}
