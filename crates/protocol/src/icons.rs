@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 /// `vendor:<name>`.
 ///
 /// Kept as text: the list grows with the clients, and a server has no use for the difference.
-/// [`Icon::BUILT_IN`] lists the names that the official Python models accept.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// [`Icon::BUILT_IN`] lists the names that the official Python models accept. The default is an
+/// empty name, to be filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Icon(Cow<'static, str>);
 
