@@ -9,6 +9,10 @@ use crate::{
 
 open_union! {
     /// A change to an item that is still being made.
+    #[expect(
+        clippy::large_enum_variant,
+        reason = "updates pass through one at a time; a box would only add an allocation"
+    )]
     pub enum ThreadItemUpdate {
         /// A part begins.
         "assistant_message.content_part.added" => ContentPartAdded(ContentPartAdded),

@@ -234,7 +234,7 @@ pub enum BorderEdge {
     /// Thickness in pixels.
     Size(Px),
     /// Thickness, colour and kind of line.
-    Border(Border),
+    Border(Box<Border>),
 }
 
 impl From<i32> for BorderEdge {
@@ -245,7 +245,7 @@ impl From<i32> for BorderEdge {
 
 impl From<Border> for BorderEdge {
     fn from(border: Border) -> Self {
-        Self::Border(border)
+        Self::Border(Box::new(border))
     }
 }
 
