@@ -1,1 +1,29 @@
-//! The ChatKit server SDK: a responder, a store, and the turn engine between them.
+#![doc = include_str!("../README.md")]
+
+mod chatkit;
+mod clock;
+mod context;
+mod error;
+mod ids;
+mod limits;
+mod owner;
+mod registry;
+mod responder;
+mod store;
+pub mod turn;
+mod validate;
+
+pub use parlor_protocol as protocol;
+
+pub use chatkit::{ChatKit, ChatKitBuilder, JsonResponse, RequestOptions, Response};
+pub use clock::{Clock, SystemClock};
+pub use context::{Identity, PageContext, RequestContext, UserInfo};
+pub use error::{ChatKitError, TurnError};
+pub use limits::Limits;
+pub use owner::{Owner, TenantId, UserId};
+pub use responder::{ActionSender, Feedback, Responder};
+pub use store::{
+    BeginOutcome, BeginTurn, ItemState, ItemWrite, PageQuery, RecordedTurn, Store, StoreError,
+    TurnKey, TurnState, TurnThread, Visibility,
+};
+pub use turn::{EventStream, MessageWriter, Turn};

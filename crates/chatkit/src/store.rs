@@ -1,0 +1,301 @@
+//! What keeps threads.
+//!
+//! A store is written by implementing [`Store`]; the stories that every store must pass are in
+//! `parlor_store::contract`.
+
+use async_trait::async_trait;
+use parlor_protocol::{
+    FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp, TurnId,
+};
+
+use crate::Owner;
+
+/// Why a store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or does not answer.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database refused: a constraint, a full disk, a broken row.
+    #[error("the database refused the operation")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// An item with this id exists already, in this thread or another.
+    #[error("item id `{0}` exists already")]
+    DuplicateItem(ItemId),
+    /// The turn that wants to write no longer holds its thread, or the thread is gone.
+    #[error("turn `{0}` no longer holds its thread")]
+    TurnLost(TurnId),
+    /// A stored value is not what this version reads.
+    #[error("stored {what} cannot be read")]
+    Corrupt {
+        /// What it is.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Which part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageQuery {
+    /// At most so many records; at least 1.
+    pub limit: u32,
+    /// Which end first.
+    pub order: Order,
+    /// Id of the last record of the page before.
+    pub after: Option<String>,
+}
+
+/// Which items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// Those that clients are shown.
+    Visible,
+    /// Hidden context as well.
+    All,
+}
+
+/// The thread of a new turn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TurnThread {
+    /// One that is made with it.
+    New(ThreadMetadata),
+    /// One that exists.
+    Existing(ThreadId),
+}
+
+/// A turn that is about to begin.
+#[derive(Clone, Debug)]
+pub struct BeginTurn<'a> {
+    /// The turn.
+    pub turn_id: TurnId,
+    /// Its thread.
+    pub thread: TurnThread,
+    /// Items that open it: the user's message, if it has one.
+    pub opening: &'a [ThreadItem],
+    /// Items that exist and that the request changes: an answered question, a settled tool call.
+    pub changed: &'a [ThreadItem],
+    /// The client's key for this request.
+    pub idempotency_key: Option<&'a str>,
+    /// The process that runs it.
+    pub holder: &'a str,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What became of a turn that was about to begin.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BeginOutcome {
+    /// It holds its thread, and its opening is durable.
+    Begun {
+        /// The thread.
+        thread: ThreadMetadata,
+        /// The sequence number for the turn's next item.
+        next_seq: i64,
+    },
+    /// There is no such thread of this owner's.
+    NotFound,
+    /// Another turn holds the thread.
+    Busy {
+        /// That turn.
+        turn_id: TurnId,
+        /// The process that runs it.
+        holder: String,
+    },
+}
+
+/// A turn on record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedTurn {
+    /// The turn.
+    pub turn_id: TurnId,
+    /// Its thread.
+    pub thread_id: ThreadId,
+    /// What became of it.
+    pub state: TurnState,
+}
+
+/// What became of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnState {
+    /// It is running.
+    Running,
+    /// It ended by itself.
+    Done,
+    /// It ended in an error.
+    Failed,
+    /// The user stopped it.
+    Stopped,
+    /// Its process went away, or a new message took its place.
+    Interrupted,
+}
+
+impl TurnState {
+    /// The name on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Running, Self::Done, Self::Failed, Self::Stopped, Self::Interrupted]
+            .into_iter()
+            .find(|state| state.as_str() == name)
+    }
+}
+
+/// A turn and the thread it holds: they travel together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnKey {
+    /// The turn.
+    pub turn_id: TurnId,
+    /// The thread.
+    pub thread_id: ThreadId,
+}
+
+/// Whether an item is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemState {
+    /// A checkpoint of an item that is still being made. Kept from every list until its turn
+    /// has ended.
+    Pending,
+    /// Whole.
+    Done,
+}
+
+/// One change to a thread's items by a running turn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ItemWrite {
+    /// An item of this turn's. Writing the same sequence number again replaces it.
+    Put {
+        /// Its place in the thread.
+        seq: i64,
+        /// The item.
+        item: ThreadItem,
+        /// Whether it is whole.
+        state: ItemState,
+    },
+    /// An item that exists gets new content and keeps its place.
+    Replace(ThreadItem),
+    /// An item goes.
+    Remove(ItemId),
+    /// The thread's title, status and other properties.
+    Thread(ThreadMetadata),
+}
+
+/// Keeps threads, their items and their turns.
+///
+/// Rules that every method follows:
+/// - What is not the owner's does not exist: `None`, never an error that tells the difference.
+/// - A method's writes are one transaction, durable when it returns.
+/// - Order is by sequence number, never by clock.
+/// - Dropping a method's future leaves either all of its writes or none.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// A thread.
+    async fn thread(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+    ) -> Result<Option<ThreadMetadata>, StoreError>;
+
+    /// A page of the owner's threads, in the order of their creation. `None`: the cursor is no
+    /// thread of the owner's.
+    async fn threads(
+        &self,
+        owner: &Owner,
+        query: &PageQuery,
+    ) -> Result<Option<Page<ThreadMetadata>>, StoreError>;
+
+    /// Gives a thread a title on behalf of its user. Automatic titles never overwrite it.
+    async fn rename_thread(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        title: &str,
+    ) -> Result<Option<ThreadMetadata>, StoreError>;
+
+    /// Deletes a thread with everything that belongs to it. `false`: there is none.
+    async fn delete_thread(&self, owner: &Owner, thread_id: &ThreadId) -> Result<bool, StoreError>;
+
+    /// An item that is whole.
+    async fn item(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        item_id: &ItemId,
+    ) -> Result<Option<ThreadItem>, StoreError>;
+
+    /// A page of a thread's whole items. `None`: no such thread, or the cursor is no item of it.
+    async fn items(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        query: &PageQuery,
+        visibility: Visibility,
+    ) -> Result<Option<Page<ThreadItem>>, StoreError>;
+
+    /// The whole items of one turn, oldest first, hidden ones left out.
+    async fn turn_items(
+        &self,
+        owner: &Owner,
+        turn: &TurnKey,
+    ) -> Result<Vec<ThreadItem>, StoreError>;
+
+    /// Keeps the owner's judgement of items. `false`: one of them is not theirs, nothing kept.
+    async fn set_feedback(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        item_ids: &[ItemId],
+        kind: FeedbackKind,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// The turn that was begun with this key.
+    async fn turn_by_key(
+        &self,
+        owner: &Owner,
+        idempotency_key: &str,
+    ) -> Result<Option<RecordedTurn>, StoreError>;
+
+    /// Begins a turn: thread, opening and lease in one transaction.
+    async fn begin_turn(
+        &self,
+        owner: &Owner,
+        begin: BeginTurn<'_>,
+    ) -> Result<BeginOutcome, StoreError>;
+
+    /// Writes items of a running turn.
+    async fn write(
+        &self,
+        owner: &Owner,
+        turn: &TurnKey,
+        writes: &[ItemWrite],
+    ) -> Result<(), StoreError>;
+
+    /// Ends a turn: the last writes and the end of its lease in one transaction. Items that are
+    /// still pending become whole.
+    async fn end_turn(
+        &self,
+        owner: &Owner,
+        turn: &TurnKey,
+        state: TurnState,
+        writes: &[ItemWrite],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Closes running turns of processes other than `holder` as interrupted; their partial
+    /// items become whole. Returns how many.
+    async fn interrupt_orphans(&self, holder: &str, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Whether the database answers.
+    async fn check(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,196 @@
+//! The driver of a turn: runs the responder, ends the turn in exactly one way.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::FutureExt as _;
+use parlor_protocol::{
+    ErrorEvent, ItemId, StreamOptionsEvent, ThreadItem, ThreadItemDoneEvent,
+    ThreadItemRemovedEvent, ThreadStreamEvent, UserMessageItem,
+};
+
+use super::Turn;
+use crate::{
+    ItemState, ItemWrite, StoreError, TurnError, TurnState,
+    registry::RunningTurn,
+    responder::{ActionSender, DynResponder},
+};
+
+/// What a turn starts from.
+#[derive(Default)]
+pub(crate) struct Opening {
+    pub(crate) input: Option<UserMessageItem>,
+    pub(crate) replaces: Vec<ItemId>,
+}
+
+/// What a turn is for.
+pub(crate) enum Job {
+    Respond,
+    Action(Box<ActionSender>),
+}
+
+/// Runs a turn to its end. Never panics, never returns before the turn is closed.
+pub(crate) async fn drive(
+    mut turn: Turn,
+    responder: Arc<dyn DynResponder>,
+    job: Job,
+    running: Arc<RunningTurn>,
+) {
+    let options = responder.stream_options(&turn.context, &turn.thread);
+    let opened = turn.emit(StreamOptionsEvent { stream_options: options }.into()).await;
+    let limit = turn.shared.limits.turn_duration;
+    let (state, error) = if let Err(error) = opened {
+        (TurnState::Failed, Some(error))
+    } else {
+        let work = async {
+            match job {
+                Job::Respond => responder.respond(&mut turn).await,
+                Job::Action(action) => responder.action(&mut turn, *action).await,
+            }
+        };
+        // A responder that panics has failed, like one that returns an error.
+        let work = AssertUnwindSafe(work).catch_unwind();
+        tokio::select! {
+            biased;
+            state = running.cancelled() => (state, None),
+            result = tokio::time::timeout(limit, work) => match result {
+                Ok(Ok(Ok(()))) => (TurnState::Done, None),
+                Ok(Ok(Err(error))) => (TurnState::Failed, Some(error)),
+                Ok(Err(_panic)) => (TurnState::Failed, Some(panicked())),
+                Err(_elapsed) => (TurnState::Failed, Some(too_slow())),
+            },
+        }
+    };
+    let cancelled = matches!(state, TurnState::Stopped | TurnState::Interrupted);
+    turn.end(state, error).await;
+    if cancelled {
+        responder.on_cancelled(&turn.context, &turn.thread).await;
+    }
+}
+
+fn panicked() -> TurnError {
+    TurnError::new("internal", "Something went wrong while answering. Please try again.")
+        .allow_retry(true)
+        .caused_by("the responder panicked")
+}
+
+fn too_slow() -> TurnError {
+    TurnError::new("turn.timeout", "The answer took too long and was cut off.").allow_retry(true)
+}
+
+impl Turn {
+    /// Closes the turn: what was begun is kept or dropped, the lease ends, everybody is told.
+    async fn end(&mut self, state: TurnState, error: Option<TurnError>) {
+        let error = error.map(|error| self.report(error));
+        self.settle_checkpoint().await;
+
+        let mut writes = Vec::new();
+        let mut events: Vec<ThreadStreamEvent> = Vec::new();
+        for pending in self.items.pending() {
+            if is_worth_keeping(&pending.item) {
+                writes.push(ItemWrite::Put {
+                    seq: pending.seq,
+                    item: pending.item.clone(),
+                    state: ItemState::Done,
+                });
+                events.push(ThreadItemDoneEvent { item: pending.item.clone() }.into());
+            } else if let Some(item_id) = pending.item.id() {
+                writes.push(ItemWrite::Remove(item_id.clone()));
+                events.push(ThreadItemRemovedEvent { item_id }.into());
+            }
+        }
+        let thread_changed = self.thread != self.saved_thread;
+        if thread_changed {
+            writes.push(ItemWrite::Thread(self.thread.clone()));
+        }
+
+        match self.end_in_store(state, &writes).await {
+            Ok(()) => {
+                for event in &events {
+                    // A full log has room for nothing more; the items are stored all the same.
+                    let _ = self.send(event);
+                }
+                if thread_changed && let Err(error) = self.announce_thread().await {
+                    tracing::warn!(turn_id = %self.key.turn_id, ?error, "thread not announced");
+                }
+                if let Some(error) = error {
+                    self.send_last(error);
+                }
+                self.log.finish(state);
+            }
+            Err(StoreError::TurnLost(_)) => {
+                // The thread was deleted, or another process took it over: nothing to keep.
+                self.log.finish(TurnState::Interrupted);
+            }
+            Err(lost) => {
+                let event = self.report(lost.into());
+                self.send_last(error.unwrap_or(event));
+                self.log.finish(TurnState::Failed);
+            }
+        }
+    }
+
+    /// Ends the turn in the store, with patience: a database that restarts loses no answer.
+    async fn end_in_store(&self, state: TurnState, writes: &[ItemWrite]) -> Result<(), StoreError> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let now = self.shared.clock.now();
+            let ended =
+                self.shared.store.end_turn(self.owner(), &self.key, state, writes, now).await;
+            match ended {
+                Err(error @ StoreError::Unavailable(_)) if pause < Duration::from_secs(4) => {
+                    tracing::warn!(turn_id = %self.key.turn_id, %error, "turn not saved yet");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Logs an error once, where it is handled, and makes the event of it.
+    fn report(&self, error: TurnError) -> ErrorEvent {
+        let request_id = self.context.request_id();
+        match error.cause() {
+            Some(cause) => tracing::error!(
+                %request_id, turn_id = %self.key.turn_id, reason = error.reason(),
+                error = %ErrorChain(cause), "turn failed"
+            ),
+            None => tracing::warn!(
+                %request_id, turn_id = %self.key.turn_id, reason = error.reason(), "turn failed"
+            ),
+        }
+        error.into_event(request_id.clone())
+    }
+
+    /// Sends the terminal error, even into a log that is full.
+    fn send_last(&self, error: ErrorEvent) {
+        let _ = self.log.append(&error.into(), usize::MAX);
+    }
+}
+
+/// An error with its sources, on one line.
+struct ErrorChain<'a>(&'a (dyn std::error::Error + Send + Sync));
+
+impl std::fmt::Display for ErrorChain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Whether an unfinished item holds anything that somebody would miss.
+fn is_worth_keeping(item: &ThreadItem) -> bool {
+    match item {
+        ThreadItem::AssistantMessage(message) => {
+            message.content.iter().any(|part| !part.text.trim().is_empty())
+        }
+        ThreadItem::Workflow(item) => !item.workflow.tasks.is_empty(),
+        ThreadItem::GeneratedImage(item) => item.image.is_some(),
+        _ => true,
+    }
+}

@@ -1,0 +1,278 @@
+//! The numbered events of one turn, and those who follow them.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::Stream;
+use parlor_protocol::ThreadStreamEvent;
+use tokio::{
+    sync::watch,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use crate::TurnState;
+
+/// How long a stream may be silent before a comment keeps it alive. Proxies cut at 30 s or 60 s.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The events of one turn, each serialised once, shared by everybody who reads them.
+///
+/// Readers never slow the turn and cost no memory beside the log itself, which is bounded by
+/// [`Limits::turn_bytes`](crate::Limits::turn_bytes).
+pub(crate) struct TurnLog {
+    frames: Mutex<Frames>,
+    changed: watch::Sender<()>,
+    readers: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Frames {
+    frames: Vec<Bytes>,
+    bytes: usize,
+    end: Option<TurnState>,
+}
+
+/// The log has reached its size limit.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is larger than {0} bytes of events")]
+pub(crate) struct LogFull(usize);
+
+impl TurnLog {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            frames: Mutex::default(),
+            changed: watch::Sender::new(()),
+            readers: AtomicUsize::new(0),
+        })
+    }
+
+    /// Numbers, serialises and publishes an event.
+    pub(crate) fn append(&self, event: &ThreadStreamEvent, max: usize) -> Result<(), LogFull> {
+        use std::io::Write as _;
+
+        {
+            let mut log = self.lock();
+            let mut frame = Vec::with_capacity(256);
+            // Writing to a Vec cannot fail, and our types have no maps with other keys than text.
+            let _ = write!(frame, "id: {}\ndata: ", log.frames.len() + 1);
+            let _ = serde_json::to_writer(&mut frame, event);
+            frame.extend_from_slice(b"\n\n");
+            if log.bytes + frame.len() > max {
+                return Err(LogFull(max));
+            }
+            log.bytes += frame.len();
+            log.frames.push(Bytes::from(frame));
+        }
+        self.changed.send_replace(());
+        Ok(())
+    }
+
+    /// Publishes the end. Later calls change nothing: a turn ends in exactly one way.
+    pub(crate) fn finish(&self, state: TurnState) {
+        self.lock().end.get_or_insert(state);
+        self.changed.send_replace(());
+    }
+
+    pub(crate) fn end(&self) -> Option<TurnState> {
+        self.lock().end
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Whether somebody is following.
+    pub(crate) fn has_readers(&self) -> bool {
+        self.readers.load(Ordering::Acquire) > 0
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(&self) {
+        let mut changed = self.changed.subscribe();
+        while self.end().is_none() {
+            // The sender lives as long as `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Follows the log from behind event number `after`.
+    pub(crate) fn follow(self: &Arc<Self>, after: u64) -> EventStream {
+        self.readers.fetch_add(1, Ordering::AcqRel);
+        EventStream {
+            log: Arc::clone(self),
+            next: usize::try_from(after).unwrap_or(usize::MAX),
+            ready: VecDeque::new(),
+            changed: Box::pin(changed(self.changed.subscribe())),
+            keep_alive: Box::pin(sleep_until(Instant::now() + KEEP_ALIVE)),
+            ended: false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Frames> {
+        // A panic while it was held leaves a whole frame or none.
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn changed(mut receiver: watch::Receiver<()>) -> watch::Receiver<()> {
+    let _ = receiver.changed().await;
+    receiver
+}
+
+/// A turn as Server-Sent Events: numbered frames, a comment every 15 s of silence, and the
+/// comment `: end <state>` as the last, so that a clean end can be told from a cut.
+///
+/// Dropping it does not touch the turn.
+pub struct EventStream {
+    log: Arc<TurnLog>,
+    next: usize,
+    ready: VecDeque<Bytes>,
+    changed: Pin<Box<dyn Future<Output = watch::Receiver<()>> + Send>>,
+    keep_alive: Pin<Box<Sleep>>,
+    ended: bool,
+}
+
+impl EventStream {
+    /// A stream of events that all exist already.
+    pub(crate) fn replay(events: &[ThreadStreamEvent], state: TurnState, max: usize) -> Self {
+        let log = TurnLog::new();
+        for event in events {
+            if log.append(event, max).is_err() {
+                break;
+            }
+        }
+        log.finish(state);
+        log.follow(0)
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let this = &mut *self;
+        loop {
+            if let Some(frame) = this.ready.pop_front() {
+                return Poll::Ready(Some(frame));
+            }
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            {
+                let log = this.log.lock();
+                if this.next < log.frames.len() {
+                    this.ready.extend(log.frames[this.next..].iter().cloned());
+                    this.next = log.frames.len();
+                } else if let Some(state) = log.end {
+                    this.ended = true;
+                    this.ready.push_back(Bytes::from(format!(": end {}\n\n", state.as_str())));
+                }
+            }
+            if !this.ready.is_empty() {
+                this.keep_alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+                continue;
+            }
+            if let Poll::Ready(receiver) = this.changed.as_mut().poll(cx) {
+                this.changed = Box::pin(changed(receiver));
+                continue;
+            }
+            if this.keep_alive.as_mut().poll(cx).is_ready() {
+                this.keep_alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+                return Poll::Ready(Some(Bytes::from_static(b": keep-alive\n\n")));
+            }
+            return Poll::Pending;
+        }
+    }
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        self.log.readers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use futures::StreamExt as _;
+    use parlor_protocol::{ProgressUpdateEvent, ThreadStreamEvent};
+
+    use super::*;
+
+    fn event(text: &str) -> ThreadStreamEvent {
+        ProgressUpdateEvent { icon: None, text: text.to_owned() }.into()
+    }
+
+    async fn collect(stream: EventStream) -> String {
+        let frames: Vec<_> = stream.collect().await;
+        String::from_utf8(frames.concat()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_follower_that_comes_late_gets_what_the_first_got() {
+        let log = TurnLog::new();
+        let early = log.follow(0);
+        log.append(&event("one"), 1_000).unwrap();
+        log.append(&event("two"), 1_000).unwrap();
+        log.finish(TurnState::Done);
+        let late = log.follow(0);
+        let (early, late) = (collect(early).await, collect(late).await);
+        assert_eq!(early, late);
+        assert!(early.starts_with("id: 1\ndata: {\"type\":\"progress_update\""));
+        assert!(early.ends_with("\n\n: end done\n\n"));
+    }
+
+    #[tokio::test]
+    async fn following_from_a_number_gives_the_rest() {
+        let log = TurnLog::new();
+        for text in ["one", "two", "three"] {
+            log.append(&event(text), 1_000).unwrap();
+        }
+        log.finish(TurnState::Stopped);
+        let rest = collect(log.follow(2)).await;
+        assert!(rest.starts_with("id: 3\n"), "{rest}");
+        assert_eq!(collect(log.follow(99)).await, ": end stopped\n\n");
+    }
+
+    #[tokio::test]
+    async fn a_waiting_follower_is_woken_by_the_event() {
+        let log = TurnLog::new();
+        let mut stream = log.follow(0);
+        let reader = tokio::spawn(async move { stream.next().await });
+        log.append(&event("hello"), 1_000).unwrap();
+        let frame = reader.await.unwrap().unwrap();
+        assert!(frame.starts_with(b"id: 1\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_filled_with_comments() {
+        let log = TurnLog::new();
+        let mut stream = log.follow(0);
+        assert_eq!(stream.next().await.unwrap(), ": keep-alive\n\n");
+        assert_eq!(stream.next().await.unwrap(), ": keep-alive\n\n");
+    }
+
+    #[test]
+    fn the_log_is_bounded() {
+        let log = TurnLog::new();
+        assert!(log.append(&event(&"x".repeat(100)), 100).is_err());
+        assert!(log.append(&event("x"), 100).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_in_exactly_one_way() {
+        let log = TurnLog::new();
+        log.finish(TurnState::Stopped);
+        log.finish(TurnState::Done);
+        assert_eq!(log.end(), Some(TurnState::Stopped));
+    }
+}

@@ -1,0 +1,400 @@
+//! A turn: one answer being made.
+
+pub mod apply;
+mod drive;
+mod log;
+mod message;
+
+use std::{sync::Arc, time::Duration};
+
+use parlor_protocol::{
+    CallId, ClientEffectEvent, ClientToolCallItem, ClientToolCallStatus, HiddenContextItem, Icon,
+    ItemId, JsonMap, NoticeEvent, NoticeLevel, ProgressUpdateEvent, StructuredInput,
+    StructuredInputItem, StructuredInputStatus, ThreadItem, ThreadItemRemovedEvent, ThreadMetadata,
+    ThreadStatus, ThreadStreamEvent, ThreadUpdatedEvent, Timestamp, UserMessageItem, WidgetItem,
+    widgets::WidgetRoot,
+};
+use serde_json::Value;
+use tokio::{task::JoinHandle, time::Instant};
+
+use crate::{
+    Clock, ItemState, ItemWrite, Limits, Owner, PageQuery, RequestContext, Store, StoreError,
+    TurnError, TurnKey, Visibility, ids,
+};
+use apply::{Effect, TurnItems};
+pub(crate) use drive::{Job, Opening, drive};
+pub use log::EventStream;
+pub(crate) use log::TurnLog;
+pub use message::MessageWriter;
+
+/// How often a growing item is stored while it grows, at most.
+const CHECKPOINT: Duration = Duration::from_millis(1_000);
+
+/// What all turns of a server share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+}
+
+/// One answer being made: what is known, and what can be said.
+///
+/// Everything said goes through one function, [`Turn::emit`], which applies the event to the
+/// items that are being made, stores what is whole, numbers the event and sends it to everybody
+/// who follows.
+pub struct Turn {
+    context: RequestContext,
+    key: TurnKey,
+    thread: ThreadMetadata,
+    saved_thread: ThreadMetadata,
+    input: Option<UserMessageItem>,
+    items: TurnItems,
+    /// The earlier answer that this turn takes the place of, once it has begun.
+    replaces: Vec<ItemId>,
+    checkpoint: Checkpoint,
+    log: Arc<TurnLog>,
+    shared: Arc<Shared>,
+}
+
+struct Checkpoint {
+    last: Instant,
+    running: Option<JoinHandle<Result<(), StoreError>>>,
+}
+
+impl Turn {
+    pub(crate) fn new(
+        context: RequestContext,
+        key: TurnKey,
+        thread: ThreadMetadata,
+        next_seq: i64,
+        opening: Opening,
+        log: Arc<TurnLog>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            context,
+            key,
+            saved_thread: thread.clone(),
+            thread,
+            input: opening.input,
+            items: TurnItems::new(next_seq),
+            replaces: opening.replaces,
+            checkpoint: Checkpoint { last: Instant::now(), running: None },
+            log,
+            shared,
+        }
+    }
+
+    // What is known.
+
+    /// Who asks, and from where.
+    pub fn context(&self) -> &RequestContext {
+        &self.context
+    }
+
+    /// The thread as it is now.
+    pub fn thread(&self) -> &ThreadMetadata {
+        &self.thread
+    }
+
+    /// The message to answer. `None` when the turn goes on after a client tool's output, an
+    /// answered question or an action.
+    pub fn input(&self) -> Option<&UserMessageItem> {
+        self.input.as_ref()
+    }
+
+    /// The last `count` items of the thread, oldest first, hidden context included. The message
+    /// to answer is the last of them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn history(&self, count: u32) -> Result<Vec<ThreadItem>, StoreError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let query = PageQuery { limit: count, order: parlor_protocol::Order::Desc, after: None };
+        let page = self
+            .shared
+            .store
+            .items(self.owner(), &self.key.thread_id, &query, Visibility::All)
+            .await?
+            .unwrap_or_default();
+        let mut items = page.data;
+        // A retry must not read the answer that it replaces.
+        items.retain(|item| item.id().is_none_or(|id| !self.replaces.contains(&id)));
+        items.reverse();
+        Ok(items)
+    }
+
+    /// Now, by the server's clock.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    // What can be changed of the thread: saved and announced with the next event.
+
+    /// Gives the thread a title. A title that its user gave it stays.
+    pub fn set_title(&mut self, title: impl Into<String>) {
+        let title: String = title.into();
+        let title = title.chars().take(self.shared.limits.title_chars).collect();
+        self.thread.title = Some(title);
+    }
+
+    /// Opens, locks or closes the thread.
+    pub fn set_status(&mut self, status: ThreadStatus) {
+        self.thread.status = status;
+    }
+
+    /// The integrator's own notes on the thread, never sent to clients.
+    pub fn thread_metadata_mut(&mut self) -> &mut JsonMap {
+        &mut self.thread.metadata
+    }
+
+    /// Hosts from which clients may load images that this thread's answers refer to.
+    pub fn set_allowed_image_domains(&mut self, domains: Option<Vec<String>>) {
+        self.thread.allowed_image_domains = domains;
+    }
+
+    // What can be said.
+
+    /// Begins an assistant message. Clients see it from its first text on.
+    ///
+    /// # Errors
+    /// None today; a message that cannot be begun must be able to say so.
+    pub async fn assistant_message(&mut self) -> Result<MessageWriter<'_>, TurnError> {
+        Ok(MessageWriter::new(self))
+    }
+
+    /// Says what the assistant is doing, until the next event replaces it.
+    ///
+    /// # Errors
+    /// When the turn's event log is full.
+    pub async fn progress(
+        &mut self,
+        icon: impl Into<Option<Icon>>,
+        text: impl Into<String>,
+    ) -> Result<(), TurnError> {
+        self.emit(ProgressUpdateEvent { icon: icon.into(), text: text.into() }.into()).await
+    }
+
+    /// Tells the user something beside the answer. `message` is Markdown.
+    ///
+    /// # Errors
+    /// When the turn's event log is full.
+    pub async fn notice(
+        &mut self,
+        level: NoticeLevel,
+        message: impl Into<String>,
+    ) -> Result<(), TurnError> {
+        self.emit(NoticeEvent { level, message: message.into(), title: None }.into()).await
+    }
+
+    /// Has the page do something.
+    ///
+    /// # Errors
+    /// When the turn's event log is full.
+    pub async fn client_effect(
+        &mut self,
+        name: impl Into<String>,
+        data: JsonMap,
+    ) -> Result<(), TurnError> {
+        self.emit(ClientEffectEvent { name: name.into(), data }.into()).await
+    }
+
+    /// Adds something to the thread that only the model is shown.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn hidden_context(&mut self, content: Value) -> Result<ItemId, TurnError> {
+        let (id, thread_id, created_at) = self.new_item("hc");
+        self.put(HiddenContextItem { id: id.clone(), thread_id, created_at, content }).await?;
+        Ok(id)
+    }
+
+    /// Shows a widget.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn widget(
+        &mut self,
+        widget: WidgetRoot,
+        copy_text: Option<String>,
+    ) -> Result<ItemId, TurnError> {
+        let (id, thread_id, created_at) = self.new_item("wdg");
+        self.put(WidgetItem { id: id.clone(), thread_id, created_at, widget, copy_text }).await?;
+        Ok(id)
+    }
+
+    /// Asks the user questions. End the turn after it: the answers begin another.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn ask(&mut self, inputs: Vec<StructuredInput>) -> Result<ItemId, TurnError> {
+        let (id, thread_id, created_at) = self.new_item("sin");
+        let status = StructuredInputStatus::Pending;
+        self.put(StructuredInputItem { id: id.clone(), thread_id, created_at, status, inputs })
+            .await?;
+        Ok(id)
+    }
+
+    /// Calls a tool that runs in the user's browser. End the turn after it: the output begins
+    /// another.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn client_tool_call(
+        &mut self,
+        call_id: CallId,
+        name: impl Into<String>,
+        arguments: JsonMap,
+    ) -> Result<ItemId, TurnError> {
+        let (id, thread_id, created_at) = self.new_item("tc");
+        self.put(ClientToolCallItem {
+            id: id.clone(),
+            thread_id,
+            created_at,
+            status: ClientToolCallStatus::Pending,
+            call_id,
+            name: name.into(),
+            arguments,
+            output: None,
+        })
+        .await?;
+        Ok(id)
+    }
+
+    /// Adds an item that is whole.
+    ///
+    /// # Errors
+    /// When the store fails or the item's id exists already.
+    pub async fn put(&mut self, item: impl Into<ThreadItem>) -> Result<(), TurnError> {
+        self.emit(parlor_protocol::ThreadItemDoneEvent { item: item.into() }.into()).await
+    }
+
+    /// A new item's id, thread and time. `prefix` names the kind of item.
+    pub fn new_item(&self, prefix: &'static str) -> (ItemId, parlor_protocol::ThreadId, Timestamp) {
+        (ids::item(prefix), self.key.thread_id.clone(), self.now())
+    }
+
+    /// Applies an event, stores what it makes whole, numbers it and sends it. Every event goes
+    /// this way.
+    ///
+    /// # Errors
+    /// When the event makes no sense ([`apply::ApplyError`]), when the store fails, or when the
+    /// turn's event log is full.
+    pub async fn emit(&mut self, event: ThreadStreamEvent) -> Result<(), TurnError> {
+        self.apply_and_send(event).await?;
+        self.save_thread_if_changed().await
+    }
+
+    async fn apply_and_send(&mut self, event: ThreadStreamEvent) -> Result<(), TurnError> {
+        let effect = self.items.apply(&event)?;
+        let mut writes = Vec::new();
+        let begins = match &event {
+            ThreadStreamEvent::ItemAdded(event) => !event.item.is_hidden(),
+            ThreadStreamEvent::ItemDone(event) => !event.item.is_hidden(),
+            _ => false,
+        };
+        let replaced = if begins { std::mem::take(&mut self.replaces) } else { Vec::new() };
+        writes.extend(replaced.iter().cloned().map(ItemWrite::Remove));
+        match effect {
+            Effect::None => {
+                if matches!(event, ThreadStreamEvent::ItemUpdated(_)) {
+                    self.checkpoint_if_due();
+                }
+            }
+            // The old answer goes in the transaction that brings the new one.
+            Effect::Began if !writes.is_empty() => writes.extend(self.pending_writes()),
+            Effect::Began => {}
+            Effect::Put { seq, item } => {
+                writes.push(ItemWrite::Put { seq, item, state: ItemState::Done });
+            }
+            Effect::Replace(item) => writes.push(ItemWrite::Replace(item)),
+            Effect::Remove(id) => writes.push(ItemWrite::Remove(id)),
+        }
+        if !writes.is_empty() {
+            self.settle_checkpoint().await;
+            self.shared.store.write(self.owner(), &self.key, &writes).await?;
+        }
+        for item_id in replaced {
+            self.send(&ThreadItemRemovedEvent { item_id }.into())?;
+        }
+        self.send(&event)
+    }
+
+    /// Sends an event that has been applied. Hidden items stay here.
+    fn send(&self, event: &ThreadStreamEvent) -> Result<(), TurnError> {
+        let hidden = match event {
+            ThreadStreamEvent::ItemAdded(event) => event.item.is_hidden(),
+            ThreadStreamEvent::ItemDone(event) => event.item.is_hidden(),
+            ThreadStreamEvent::ItemReplaced(event) => event.item.is_hidden(),
+            _ => false,
+        };
+        if hidden {
+            return Ok(());
+        }
+        self.log.append(event, self.shared.limits.turn_bytes).map_err(|error| {
+            TurnError::new("turn.too_large", "The answer became too long and was cut off.")
+                .caused_by(error)
+        })
+    }
+
+    async fn save_thread_if_changed(&mut self) -> Result<(), TurnError> {
+        if self.thread == self.saved_thread {
+            return Ok(());
+        }
+        let writes = [ItemWrite::Thread(self.thread.clone())];
+        self.shared.store.write(self.owner(), &self.key, &writes).await?;
+        self.announce_thread().await
+    }
+
+    /// Announces the thread as it is stored: its user may have renamed it meanwhile.
+    async fn announce_thread(&mut self) -> Result<(), TurnError> {
+        if let Some(stored) = self.shared.store.thread(self.owner(), &self.key.thread_id).await? {
+            self.thread = stored;
+        }
+        self.saved_thread = self.thread.clone();
+        let thread = self.thread.clone().into_response(parlor_protocol::Page::default());
+        self.send(&ThreadUpdatedEvent { thread }.into())
+    }
+
+    /// Stores growing items beside the stream, so that a crash keeps what was said so far.
+    fn checkpoint_if_due(&mut self) {
+        if self.checkpoint.last.elapsed() < CHECKPOINT
+            || self.checkpoint.running.as_ref().is_some_and(|running| !running.is_finished())
+        {
+            return;
+        }
+        self.checkpoint.last = Instant::now();
+        let writes = self.pending_writes();
+        let (shared, owner, key) =
+            (Arc::clone(&self.shared), self.owner().clone(), self.key.clone());
+        self.checkpoint.running =
+            Some(tokio::spawn(async move { shared.store.write(&owner, &key, &writes).await }));
+    }
+
+    /// Waits for a checkpoint that is being written: it must not overwrite what comes after it.
+    async fn settle_checkpoint(&mut self) {
+        if let Some(running) = self.checkpoint.running.take()
+            && let Ok(Err(error)) = running.await
+        {
+            tracing::warn!(turn_id = %self.key.turn_id, %error, "checkpoint failed");
+        }
+    }
+
+    fn pending_writes(&self) -> Vec<ItemWrite> {
+        self.items
+            .pending()
+            .iter()
+            .map(|pending| ItemWrite::Put {
+                seq: pending.seq,
+                item: pending.item.clone(),
+                state: ItemState::Pending,
+            })
+            .collect()
+    }
+
+    fn owner(&self) -> &Owner {
+        self.context.owner()
+    }
+}
