@@ -1,0 +1,368 @@
+//! Cutting documents into passages.
+//!
+//! A passage belongs to one section, so that its anchor is exact; sizes are in characters. Code
+//! and tables stay whole up to [`HARD_CAP`]. Only very short subsections (level 3 and deeper) are
+//! read together with the section they are in.
+
+use crate::markdown::{self, AnchorRule, BlockKind, Part};
+
+/// Where a passage should end.
+pub(crate) const TARGET: usize = 1_200;
+/// Where even a code block or a table is cut.
+pub(crate) const HARD_CAP: usize = 6_000;
+/// Text shorter than this stays with the code or table after it: it is its introduction.
+const INTRODUCTION: usize = 300;
+/// A subsection shorter than this joins its parent's passage.
+const TINY: usize = 200;
+/// Headings are repeated in every passage below them, so a "heading" of a megabyte is cut.
+const MAX_HEADING: usize = 200;
+/// No site has longer anchors; a longer one would be repeated in every URL.
+const MAX_ANCHOR: usize = 400;
+
+/// A passage in the making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    /// The headings above it, outermost first.
+    pub(crate) headings: Vec<String>,
+    pub(crate) anchor: Option<String>,
+    pub(crate) text: String,
+}
+
+/// A Markdown document as passages, with its first heading and first paragraph.
+#[derive(Debug, Default)]
+pub(crate) struct Chunked {
+    pub(crate) chunks: Vec<Chunk>,
+    /// The first heading of level 1.
+    pub(crate) title: Option<String>,
+    pub(crate) first_paragraph: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct OpenHeading {
+    level: u8,
+    text: String,
+    anchor: Option<String>,
+}
+
+/// The passage that the next tiny subsection may join.
+struct Joinable {
+    level: u8,
+    chunk: usize,
+    chars: usize,
+}
+
+/// Cuts Markdown without front matter.
+pub(crate) fn markdown(body: &str, rule: AnchorRule) -> Chunked {
+    let mut out = Chunked::default();
+    let mut path: Vec<OpenHeading> = Vec::new();
+    let mut joinable: Option<Joinable> = None;
+    let parts = markdown::parts(body, rule);
+    let mut at = 0;
+    while at < parts.len() {
+        // A section: a heading (none for what stands before the first) and the blocks under it.
+        let heading = match &parts[at] {
+            Part::Heading { level, text, anchor } => {
+                at += 1;
+                let first_title = *level == 1 && out.title.is_none();
+                if first_title {
+                    out.title = Some(text.clone());
+                }
+                path.retain(|open| open.level < *level);
+                path.push(OpenHeading {
+                    level: *level,
+                    text: markdown::shorten(text, MAX_HEADING),
+                    // The title is the page itself: many sites give it no anchor.
+                    anchor: anchor.clone().filter(|a| !first_title && a.len() <= MAX_ANCHOR),
+                });
+                path.last()
+            }
+            Part::Block { .. } => None,
+        };
+        let level = heading.map_or(0, |heading| heading.level);
+        let from = at;
+        while matches!(parts.get(at), Some(Part::Block { .. })) {
+            at += 1;
+        }
+        let blocks: Vec<(BlockKind, &str)> = parts[from..at]
+            .iter()
+            .filter_map(|part| match part {
+                Part::Block { kind, range, paragraph } => {
+                    let text = block_text(&body[range.clone()]);
+                    if *paragraph && out.first_paragraph.is_none() {
+                        let plain = markdown::plain_text(text);
+                        let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+                        out.first_paragraph = (!plain.is_empty()).then_some(plain);
+                    }
+                    (!text.trim().is_empty()).then_some((*kind, text))
+                }
+                Part::Heading { .. } => None,
+            })
+            .collect();
+        let has_children =
+            matches!(parts.get(at), Some(Part::Heading { level: next, .. }) if *next > level);
+        let mut texts = pack(&blocks);
+        if texts.is_empty() {
+            // A heading with nothing under it can still be what somebody looks for.
+            match heading {
+                Some(heading) if !has_children && !heading.text.is_empty() => {
+                    texts.push(heading.text.clone());
+                }
+                _ => {
+                    if level <= 2 {
+                        joinable = None;
+                    }
+                    continue;
+                }
+            }
+        }
+        if let (Some(heading), Some(parent), [text]) = (heading, &mut joinable, texts.as_slice()) {
+            let chars = count(text) + count(&heading.text) + 8;
+            if level >= 3
+                && parent.level >= 2
+                && level > parent.level
+                && chars < TINY
+                && parent.chars + chars <= TARGET
+            {
+                let marks = "#".repeat(usize::from(level));
+                let joined = &mut out.chunks[parent.chunk].text;
+                let body = if *text == heading.text { "" } else { text };
+                joined.push_str(&format!("\n\n{marks} {}\n\n{body}", heading.text));
+                joined.truncate(joined.trim_end().len());
+                parent.chars += chars;
+                continue;
+            }
+        }
+        let headings: Vec<String> = path.iter().map(|open| open.text.clone()).collect();
+        // A heading without an anchor is found from the one above it.
+        let anchor = path.iter().rev().find_map(|open| open.anchor.clone());
+        joinable = match texts.as_slice() {
+            [text] if level >= 2 => {
+                Some(Joinable { level, chunk: out.chunks.len(), chars: count(text) })
+            }
+            _ => None,
+        };
+        for text in texts {
+            out.chunks.push(Chunk { headings: headings.clone(), anchor: anchor.clone(), text });
+        }
+    }
+    out
+}
+
+/// Cuts plain text at its blank lines.
+pub(crate) fn plain(text: &str) -> Vec<Chunk> {
+    let blocks: Vec<(BlockKind, &str)> = text
+        .split("\n\n")
+        .map(|block| block.trim_matches('\n'))
+        .filter(|block| !block.trim().is_empty())
+        .map(|block| (BlockKind::Other, block))
+        .collect();
+    pack(&blocks)
+        .into_iter()
+        .map(|text| Chunk { headings: Vec::new(), anchor: None, text })
+        .collect()
+}
+
+/// A block without the blank lines around it; its own indentation stays.
+fn block_text(text: &str) -> &str {
+    text.trim_end().trim_start_matches('\n')
+}
+
+fn count(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Fills passages with blocks, cutting those that are too long.
+fn pack(blocks: &[(BlockKind, &str)]) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut current = String::new();
+    let mut chars = 0;
+    let flush = |current: &mut String, chars: &mut usize, out: &mut Vec<String>| {
+        if !current.is_empty() {
+            out.push(std::mem::take(current));
+        }
+        *chars = 0;
+    };
+    for (kind, block) in blocks {
+        let length = count(block);
+        let whole = match kind {
+            BlockKind::Code | BlockKind::Table => HARD_CAP,
+            BlockKind::Other => TARGET,
+        };
+        let fits = chars + length <= TARGET;
+        if !fits && chars >= INTRODUCTION {
+            flush(&mut current, &mut chars, &mut out);
+        }
+        let pieces = if length <= whole { vec![(*block).to_owned()] } else { cut(*kind, block) };
+        let last = pieces.len().saturating_sub(1);
+        for (n, piece) in pieces.into_iter().enumerate() {
+            if !current.is_empty() {
+                current.push_str("\n\n");
+            }
+            chars += count(&piece);
+            current.push_str(&piece);
+            if n < last {
+                flush(&mut current, &mut chars, &mut out);
+            }
+        }
+        if chars > TARGET {
+            flush(&mut current, &mut chars, &mut out);
+        }
+    }
+    flush(&mut current, &mut chars, &mut out);
+    out
+}
+
+/// Cuts a block that is too long to be one passage.
+fn cut(kind: BlockKind, block: &str) -> Vec<String> {
+    match kind {
+        BlockKind::Table => cut_table(block),
+        BlockKind::Code | BlockKind::Other => cut_lines(block),
+    }
+}
+
+/// Rows of a table, each piece with the table's head.
+fn cut_table(table: &str) -> Vec<String> {
+    let mut lines = table.lines();
+    let head: Vec<&str> = lines.by_ref().take(2).collect();
+    let head = head.join("\n");
+    // A head of many kilobytes repeated over every few rows would multiply the document.
+    if count(&head) > TARGET {
+        return cut_lines(table);
+    }
+    let head_chars = count(&head);
+    let mut out = Vec::new();
+    let mut piece = head.clone();
+    let mut chars = head_chars;
+    for line in lines {
+        for line in cut_long_line(line, HARD_CAP) {
+            let length = count(line) + 1;
+            if chars + length > HARD_CAP && chars > head_chars {
+                out.push(std::mem::replace(&mut piece, head.clone()));
+                chars = head_chars;
+            }
+            piece.push('\n');
+            piece.push_str(line);
+            chars += length;
+        }
+    }
+    out.push(piece);
+    out
+}
+
+/// An open code fence: the line that opened it and what closes it.
+struct Fence {
+    opening: String,
+    closing: String,
+}
+
+/// Cuts text at line ends. A code fence is not cut before [`HARD_CAP`], and then closed and
+/// opened again.
+fn cut_lines(text: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut piece = String::new();
+    let mut chars = 0;
+    // What a piece begins with that is not its own text: a fence opened again.
+    let mut own_from = 0;
+    let mut fence: Option<Fence> = None;
+    for line in text.lines() {
+        let limit = if fence.is_some() { HARD_CAP } else { TARGET };
+        let pieces = cut_long_line(line, limit);
+        for line in pieces {
+            let length = count(line) + 1;
+            let closes = fence.as_ref().is_some_and(|fence| line.trim() == fence.closing.trim());
+            if !closes && chars + length > limit && piece.len() > own_from {
+                if let Some(fence) = &fence {
+                    piece.push('\n');
+                    piece.push_str(&fence.closing);
+                }
+                out.push(std::mem::take(&mut piece));
+                if let Some(fence) = &fence {
+                    piece.push_str(&fence.opening);
+                }
+                own_from = piece.len();
+                chars = 0;
+            }
+            if !piece.is_empty() {
+                piece.push('\n');
+            }
+            piece.push_str(line);
+            chars += length;
+            fence = match fence {
+                Some(_) if closes => None,
+                Some(open) => Some(open),
+                None => opened_fence(line),
+            };
+        }
+    }
+    if piece.len() > own_from || out.is_empty() {
+        out.push(piece);
+    }
+    for piece in &mut out {
+        let kept = piece.trim_end().len();
+        piece.truncate(kept);
+    }
+    out.retain(|piece| !piece.trim().is_empty());
+    out
+}
+
+/// The fence a line opens, if it does. Quote marks and list indentation before it count.
+fn opened_fence(line: &str) -> Option<Fence> {
+    // A "line" this long is no fence, and it would be repeated.
+    if line.len() > 200 {
+        return None;
+    }
+    let content = line.trim_start_matches([' ', '>']);
+    // The first line of a list item may open one.
+    let content =
+        content.strip_prefix("- ").or(content.strip_prefix("* ")).unwrap_or(content).trim_start();
+    let mark = content.chars().next().filter(|c| matches!(c, '`' | '~'))?;
+    let width = content.chars().take_while(|c| *c == mark).count();
+    // Three backticks and another on the same line are inline code.
+    if width < 3 || (mark == '`' && content[width..].contains('`')) {
+        return None;
+    }
+    let prefix: String = line[..line.len() - content.len()]
+        .chars()
+        .map(|c| if matches!(c, '-' | '*') { ' ' } else { c })
+        .collect();
+    Some(Fence {
+        opening: format!("{prefix}{content}"),
+        closing: format!("{prefix}{}", mark.to_string().repeat(width)),
+    })
+}
+
+/// Cuts a line into pieces of at most `max` characters: after a sentence where possible, else
+/// between words, else anywhere.
+fn cut_long_line(line: &str, max: usize) -> Vec<&str> {
+    // Bytes are at least as many as characters, so most lines are done here.
+    if line.len() <= max {
+        return vec![line];
+    }
+    let mut out = Vec::new();
+    let mut rest = line;
+    while let Some((end, _)) = rest.char_indices().nth(max) {
+        let window = &rest[..end];
+        let half = window.len() / 2;
+        let sentence = window
+            .rmatch_indices(['.', '!', '?', '。', '！', '？'])
+            .map(|(at, mark)| (at, at + mark.len()))
+            .take_while(|(at, _)| *at > half)
+            .find(|(_, after)| {
+                window.as_bytes().get(*after).is_none_or(u8::is_ascii_whitespace)
+                    || !window.is_char_boundary(after - 1)
+            })
+            .map(|(_, after)| after);
+        let word = || window.rfind(char::is_whitespace).filter(|at| *at > half).map(|at| at + 1);
+        // The whitespace may be a character of several bytes.
+        let at = sentence
+            .or_else(word)
+            .map_or(end, |at| (at..=end).find(|at| rest.is_char_boundary(*at)).unwrap_or(end));
+        let (piece, next) = rest.split_at(at);
+        out.push(piece);
+        rest = next;
+    }
+    if !rest.is_empty() {
+        out.push(rest);
+    }
+    out
+}

@@ -1,0 +1,204 @@
+//! From the text of a file to a document with passages, whatever its format.
+
+use std::path::Path;
+
+use crate::{
+    DocumentUrls, chunk,
+    chunk::Chunk,
+    front_matter::{self, FrontMatter},
+    html,
+    markdown::{self, AnchorRule},
+    mdx, words,
+};
+
+/// The formats that are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Markdown,
+    Mdx,
+    Html,
+    /// Plain text, and reStructuredText, which reads well enough as such.
+    Text,
+}
+
+impl Format {
+    /// By the extension of the file's name.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match extension.as_str() {
+            "md" | "markdown" => Self::Markdown,
+            "mdx" => Self::Mdx,
+            "html" | "htm" => Self::Html,
+            "txt" | "text" | "rst" => Self::Text,
+            _ => return None,
+        })
+    }
+}
+
+/// A document ready to be stored.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) title: String,
+    pub(crate) description: Option<String>,
+    pub(crate) url: String,
+    pub(crate) passages: Vec<Chunk>,
+    /// It asks not to be found.
+    pub(crate) excluded: bool,
+    tags: Vec<String>,
+    plain: bool,
+}
+
+/// Longest title and description that are kept, in characters.
+const MAX_TITLE: usize = 200;
+const MAX_DESCRIPTION: usize = 300;
+/// Length of a description made of the first paragraph.
+const EXCERPT: usize = 160;
+
+/// Reads a document. `relative` is its path below the documents' root.
+pub(crate) fn parse(relative: &str, format: Format, text: &str, urls: &DocumentUrls) -> Document {
+    let text = markdown::normalize(text);
+    let link = |to: &str| urls.resolve(relative, to);
+    let mut matter = FrontMatter::default();
+    let mut page_title = None;
+    let chunked = match format {
+        Format::Markdown | Format::Mdx => {
+            let (found, body) = front_matter::split(&text);
+            matter = found;
+            let body = if format == Format::Mdx { mdx::to_markdown(body) } else { body.to_owned() };
+            chunk::markdown(&markdown::rewrite_links(&body, &link), AnchorRule::Slugs)
+        }
+        Format::Html => {
+            let page = html::read(&text);
+            page_title = page.title;
+            matter.description = page.description;
+            matter.excluded = page.noindex;
+            let body = markdown::rewrite_links(&page.markdown, &link);
+            chunk::markdown(&body, AnchorRule::ExplicitOnly)
+        }
+        Format::Text => chunk::Chunked { chunks: chunk::plain(&text), ..chunk::Chunked::default() },
+    };
+    let url = match (&matter.permalink, &matter.slug) {
+        (Some(permalink), _) => urls.permalink(permalink),
+        (None, Some(slug)) => urls.slug(relative, slug),
+        (None, None) => urls.url_of(relative),
+    };
+    let title = [matter.title, chunked.title, page_title, matter.sidebar_label]
+        .into_iter()
+        .flatten()
+        .find(|title| !title.trim().is_empty())
+        .unwrap_or_else(|| title_from_path(relative));
+    let description = matter
+        .description
+        .map(|text| markdown::shorten(&text, MAX_DESCRIPTION))
+        .or_else(|| chunked.first_paragraph.map(|text| markdown::shorten(&text, EXCERPT)));
+    Document {
+        title: markdown::shorten(title.trim(), MAX_TITLE),
+        description,
+        url,
+        passages: chunked.chunks,
+        excluded: matter.excluded,
+        tags: matter.tags,
+        plain: format == Format::Text,
+    }
+}
+
+/// `getting-started.md` is "Getting started"; `guide/index.md` is "Guide".
+fn title_from_path(relative: &str) -> String {
+    let mut parts = relative.rsplit('/');
+    let name = parts.next().unwrap_or(relative);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let is_index = stem.eq_ignore_ascii_case("index") || stem.eq_ignore_ascii_case("readme");
+    let stem = if is_index { parts.next().unwrap_or(stem) } else { stem };
+    let words = stem.replace(['-', '_'], " ");
+    let mut chars = words.trim().chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => stem.to_owned(),
+    }
+}
+
+/// A passage as the two INSERT statements read it.
+#[derive(serde::Serialize)]
+struct Row<'a> {
+    anchor: Option<&'a str>,
+    /// JSON in JSON: the column holds a JSON list.
+    breadcrumbs: String,
+    text: &'a str,
+    title_words: &'a str,
+    heading_words: String,
+    body_words: String,
+    part_words: String,
+}
+
+impl Document {
+    /// The passages as a JSON list, one statement's worth.
+    pub(crate) fn rows(&self) -> String {
+        let mut title = self.title.clone();
+        for tag in &self.tags {
+            title.push(' ');
+            title.push_str(tag);
+        }
+        let title_words = words::for_index(&title);
+        let rows: Vec<Row<'_>> = self
+            .passages
+            .iter()
+            .map(|passage| {
+                // The title is a heading of the page only once.
+                let below = match passage.headings.split_first() {
+                    Some((first, rest)) if *first == self.title => rest,
+                    _ => &passage.headings,
+                };
+                let breadcrumbs: Vec<&str> = std::iter::once(self.title.as_str())
+                    .chain(below.iter().map(String::as_str))
+                    .collect();
+                let headings = below.join(" ");
+                let body = if self.plain {
+                    passage.text.clone()
+                } else {
+                    markdown::plain_text(&passage.text)
+                };
+                Row {
+                    anchor: passage.anchor.as_deref(),
+                    breadcrumbs: serde_json::Value::from(breadcrumbs).to_string(),
+                    text: &passage.text,
+                    title_words: &title_words,
+                    part_words: words::identifier_parts(&body),
+                    heading_words: words::for_index(&headings),
+                    body_words: words::for_index(&body),
+                }
+            })
+            .collect();
+        // Strings and options of strings can always be written.
+        serde_json::to_string(&rows).unwrap_or_else(|_| "[]".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_md(text: &str) -> Document {
+        parse("guide/install.md", Format::Markdown, text, &DocumentUrls::new("/docs/"))
+    }
+
+    #[test]
+    fn a_document_knows_its_title_place_and_subject() {
+        let document = parse_md("# Install\n\nHow to *install*.\n\n## Linux\n\nSee [b](b.md).\n");
+        assert_eq!(document.title, "Install");
+        assert_eq!(document.url, "/docs/guide/install");
+        assert_eq!(document.description.as_deref(), Some("How to install."));
+        assert_eq!(document.passages[0].anchor, None);
+        assert_eq!(document.passages[1].anchor.as_deref(), Some("linux"));
+        assert_eq!(document.passages[1].text, "See [b](/docs/guide/b).");
+        assert_eq!(parse_md("---\ntitle: T\nslug: /x\n---\n# Other\n\nA\n").url, "/docs/x");
+        assert_eq!(parse_md("no heading").title, "Install");
+    }
+
+    #[test]
+    fn html_headings_without_an_id_are_reached_from_above() {
+        let html = "<title>T</title><h1>T</h1><h2 id=a>A</h2><p>x</p><h3>B</h3><p>yyy</p>";
+        let document = parse("p.html", Format::Html, html, &DocumentUrls::new("/"));
+        assert_eq!(document.url, "/p.html");
+        assert!(document.passages.iter().all(|p| p.anchor.as_deref() == Some("a")), "{document:?}");
+    }
+}

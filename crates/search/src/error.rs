@@ -1,0 +1,36 @@
+use std::path::PathBuf;
+
+/// Why the index could not do what it was asked.
+///
+/// Trouble with a single file of an ingest is not an error: it is reported as
+/// [`Skipped`](crate::Skipped) and the rest is indexed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchError {
+    /// The database could not be opened, read or written.
+    #[error("the search index could not use its database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The tables of the index could not be created or brought up to date.
+    #[error("the search index could not prepare its tables: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// None of the paths given to an ingest exists.
+    #[error("there is nothing to index: `{}` does not exist; check the spelling or create it", path.display())]
+    NoSuchPath {
+        /// The first of the missing paths, as it was given.
+        path: PathBuf,
+    },
+    /// An ingest was started without a path.
+    #[error("there is nothing to index: name at least one file or directory")]
+    NoPaths,
+    /// A path given to an ingest exists but could not be looked at.
+    #[error("`{}` could not be read: {source}; check its permissions", path.display())]
+    Io {
+        /// The path, as it was given.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A background task of an ingest ended unexpectedly.
+    #[error("indexing stopped unexpectedly: {0}; run it again")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
