@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
-use crate::{AttachmentId, ThreadId};
+use crate::{AttachmentId, JsonMap, ThreadId};
 
 open_union! {
     /// A file that belongs to a message.
@@ -38,13 +38,30 @@ pub struct FileAttachment {
 }
 
 /// An image with a preview.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ImageAttachment {
     /// The file.
     #[serde(flatten)]
     pub file: FileAttachment,
     /// Where a client loads the preview from.
     pub preview_url: String,
+}
+
+impl<'de> Deserialize<'de> for ImageAttachment {
+    /// By hand because serde's `flatten` would lose the name of the field that is wrong.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut object = JsonMap::deserialize(deserializer)?;
+        match object.shift_remove("preview_url") {
+            Some(Value::String(preview_url)) => {
+                let file = crate::open::payload(object).map_err(D::Error::custom)?;
+                Ok(Self { file, preview_url })
+            }
+            Some(other) => Err(D::Error::custom(format_args!(
+                "preview_url: invalid value `{other}`, expected a string"
+            ))),
+            None => Err(D::Error::missing_field("preview_url")),
+        }
+    }
 }
 
 /// Where and how to send a file's bytes.

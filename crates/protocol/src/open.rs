@@ -19,6 +19,34 @@ impl Unknown {
     }
 }
 
+/// Reads the payload of a union's arm. The error begins with the path of the field inside it:
+/// reading by way of a tree has lost the outer reader's view of the path.
+pub(crate) fn payload<T: serde::de::DeserializeOwned>(object: JsonMap) -> Result<T, String> {
+    serde_path_to_error::deserialize(serde_json::Value::Object(object))
+        .map_err(|error| error.to_string())
+}
+
+/// Splits what a union said into the path of the field, from the union on, and the problem.
+///
+/// Unions nest, and so do their messages: `in a: b: in c: d[0]: no` is `no` at `b.d[0]`.
+pub(crate) fn split_path(message: &str) -> (String, &str) {
+    let mut path = String::new();
+    let mut rest = message;
+    while let Some((field, problem)) = rest
+        .strip_prefix("in ")
+        .and_then(|rest| rest.split_once(": "))
+        .and_then(|(_, inner)| inner.split_once(": "))
+        .filter(|(field, _)| !field.contains([' ', '`']))
+    {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(field);
+        rest = problem;
+    }
+    (path, rest)
+}
+
 /// Declares a union tagged by `type`, with an arm that keeps unknown values.
 ///
 /// Serde's own `#[serde(untagged)]` fallback arm is not used for reading: it would also take a
@@ -71,10 +99,10 @@ macro_rules! open_union {
                     $(
                         $tag => {
                             object.shift_remove("type");
-                            <$payload>::deserialize(serde_json::Value::Object(object))
+                            $crate::open::payload::<$payload>(object)
                                 .map(Self::$variant)
-                                .map_err(|error| D::Error::custom(format_args!(
-                                    "in {}: {error}", $tag
+                                .map_err(|problem| D::Error::custom(format_args!(
+                                    "in {}: {problem}", $tag
                                 )))
                         }
                     )+

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
+use crate::open::split_path;
 use crate::{
     Action, AttachmentCreateParams, AttachmentId, ItemId, JsonMap, Order,
     StructuredInputSubmission, ThreadId, ThreadItem, TurnId, UserMessageInput,
@@ -173,13 +174,15 @@ fn parse_params<'a, T: Deserialize<'a>>(params: &'a RawValue) -> Result<T, Reque
     let mut reader = serde_json::Deserializer::from_str(params.get());
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        let field = if path == "." { "params".to_owned() } else { format!("params.{path}") };
+        let mut field = if path == "." { "params".to_owned() } else { format!("params.{path}") };
         let message = error.into_inner().to_string();
         // The position is one within the parameters, which nobody counts from.
-        let message = match message.find(" at line ") {
-            Some(end) => message[..end].to_owned(),
-            None => message,
-        };
+        let message = message.find(" at line ").map_or(message.as_str(), |end| &message[..end]);
+        let (inner, message) = split_path(message);
+        if !inner.is_empty() {
+            field = format!("{field}.{inner}");
+        }
+        let message = message.to_owned();
         RequestError::InvalidField { field, message }
     })
 }

@@ -1,8 +1,8 @@
 //! Steps of the assistant's work, alone or gathered in a workflow.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{FileSource, Icon, UrlSource, sources};
+use crate::{FileSource, Icon, JsonMap, UrlSource, sources};
 
 /// A group of tasks with an optional summary.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,13 +31,25 @@ pub enum WorkflowKind {
 
 /// What a finished workflow is summed up with. Told apart by its fields: a summary with a
 /// `title` is custom.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum WorkflowSummary {
     /// Title and icon.
     Custom(CustomSummary),
     /// How long it took.
     Duration(DurationSummary),
+}
+
+impl<'de> Deserialize<'de> for WorkflowSummary {
+    /// By hand because serde's `untagged` would not say which field is wrong.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let object = JsonMap::deserialize(deserializer)?;
+        if object.contains_key("duration") && !object.contains_key("title") {
+            crate::open::payload(object).map(Self::Duration).map_err(D::Error::custom)
+        } else {
+            crate::open::payload(object).map(Self::Custom).map_err(D::Error::custom)
+        }
+    }
 }
 
 /// A workflow's title and icon.
@@ -161,34 +173,48 @@ pub struct ImageTask {
     pub title: Option<String>,
 }
 
-/// A [`UrlSource`] in a list that holds nothing else; carries its `type` all the same.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TaggedUrlSource {
-    #[serde(default)]
-    r#type: sources::UrlTag,
-    /// The source.
-    #[serde(flatten)]
-    pub source: UrlSource,
+/// Declares a source in a list that holds one kind of source only, and carries its `type` all the
+/// same.
+macro_rules! tagged_source {
+    ($(#[$meta:meta])* $name:ident, $source:ident, $tag:ident, $type:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+        pub struct $name {
+            r#type: sources::$tag,
+            /// The source.
+            #[serde(flatten)]
+            pub source: $source,
+        }
+
+        impl From<$source> for $name {
+            fn from(source: $source) -> Self {
+                Self { r#type: sources::$tag, source }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            /// By hand because serde's `flatten` would lose the name of the field that is wrong.
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let mut object = JsonMap::deserialize(deserializer)?;
+                if let Some(tag) = object.shift_remove("type").filter(|tag| tag != $type) {
+                    return Err(D::Error::custom(format_args!(
+                        "type: invalid value `{tag}`, expected \"{}\"", $type
+                    )));
+                }
+                crate::open::payload::<$source>(object)
+                    .map(Self::from)
+                    .map_err(|problem| D::Error::custom(format_args!("in {}: {problem}", $type)))
+            }
+        }
+    };
 }
 
-impl From<UrlSource> for TaggedUrlSource {
-    fn from(source: UrlSource) -> Self {
-        Self { r#type: sources::UrlTag, source }
-    }
+tagged_source! {
+    /// A [`UrlSource`] in a list that holds nothing else; carries its `type` all the same.
+    TaggedUrlSource, UrlSource, UrlTag, "url"
 }
 
-/// A [`FileSource`] in a list that holds nothing else; carries its `type` all the same.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TaggedFileSource {
-    #[serde(default)]
-    r#type: sources::FileTag,
-    /// The source.
-    #[serde(flatten)]
-    pub source: FileSource,
-}
-
-impl From<FileSource> for TaggedFileSource {
-    fn from(source: FileSource) -> Self {
-        Self { r#type: sources::FileTag, source }
-    }
+tagged_source! {
+    /// A [`FileSource`] in a list that holds nothing else; carries its `type` all the same.
+    TaggedFileSource, FileSource, FileTag, "file"
 }
