@@ -1,1 +1,4 @@
-//! A responder made of a model, tools and context.
+#![doc = include_str!("../README.md")]
+
+pub mod model;
+pub mod sse;

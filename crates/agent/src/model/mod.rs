@@ -1,0 +1,644 @@
+//! Clients of model servers: the Responses API and Chat Completions, streamed.
+//!
+//! Both are read leniently, since few of the servers that speak them are OpenAI's: unknown events
+//! and fields are skipped, ids and usage may be missing, whole answers are taken where a stream
+//! was asked for. What comes out is a small enum, [`ModelEvent`].
+
+mod chat;
+mod error;
+mod responses;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use reqwest::header;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use url::Url;
+
+pub use error::ModelError;
+
+use crate::sse::SseDecoder;
+use error::shorten;
+
+/// Which API a model server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelApi {
+    /// `POST {base}/responses`.
+    #[default]
+    Responses,
+    /// `POST {base}/chat/completions`.
+    ChatCompletions,
+}
+
+/// Where a model is and how to speak to it.
+#[derive(Debug, Clone)]
+pub struct ModelConfig {
+    /// Which API to use.
+    pub api: ModelApi,
+    /// Base URL with the version, for example `https://api.openai.com/v1`.
+    pub base_url: Url,
+    /// The key; local servers need none, and then no `Authorization` header is sent.
+    pub key: Option<SecretString>,
+    /// The model that is asked when a request names none.
+    pub model: String,
+    /// Give up connecting after this.
+    pub connect_timeout: Duration,
+    /// Give up when nothing has come for this long, before the answer or in it.
+    pub idle_timeout: Duration,
+}
+
+impl ModelConfig {
+    /// A configuration with the default time limits (10 s to connect, 60 s of silence) and no key.
+    pub fn new(api: ModelApi, base_url: Url, model: impl Into<String>) -> Self {
+        Self {
+            api,
+            base_url,
+            key: None,
+            model: model.into(),
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// With a key. An empty key counts as none.
+    pub fn with_key(mut self, key: SecretString) -> Self {
+        self.key = (!key.expose_secret().is_empty()).then_some(key);
+        self
+    }
+
+    /// With this limit of silence.
+    pub fn with_idle_timeout(mut self, idle_timeout: Duration) -> Self {
+        self.idle_timeout = idle_timeout;
+        self
+    }
+}
+
+/// A function that the model may call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolSpec {
+    /// Its name: letters, digits, `_` and `-`.
+    pub name: String,
+    /// What it does and when to call it.
+    pub description: String,
+    /// JSON schema of its arguments, an object.
+    pub parameters: Value,
+}
+
+/// One item of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputItem {
+    /// What the user said.
+    User(String),
+    /// What the model said.
+    Assistant(String),
+    /// A function that the model called.
+    ToolCall {
+        /// Ties the result to the call.
+        call_id: String,
+        /// The function.
+        name: String,
+        /// The arguments as the model wrote them.
+        arguments: String,
+    },
+    /// What a function gave back.
+    ToolResult {
+        /// The call it belongs to.
+        call_id: String,
+        /// The result.
+        output: String,
+    },
+}
+
+/// What to ask a model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ModelRequest {
+    /// The model's name; empty means the configured one.
+    pub model: String,
+    /// The instructions (system prompt).
+    pub instructions: String,
+    /// The conversation, oldest first.
+    pub input: Vec<InputItem>,
+    /// Functions on offer.
+    pub tools: Vec<ToolSpec>,
+    /// Longest answer, in tokens.
+    pub max_output_tokens: Option<u32>,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It was complete.
+    Stop,
+    /// The model waits for the results of its calls.
+    ToolCalls,
+    /// The longest allowed answer was reached.
+    Length,
+    /// The provider's filter stopped it.
+    ContentFilter,
+}
+
+/// What an answer cost, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the request.
+    pub input_tokens: u64,
+    /// Tokens of the answer.
+    pub output_tokens: u64,
+    /// Those of the request that came from the provider's cache.
+    pub cached_tokens: u64,
+}
+
+impl Usage {
+    fn new(input: &Value, output: &Value, cached: &Value) -> Option<Self> {
+        Some(Self {
+            input_tokens: input.as_u64()?,
+            output_tokens: output.as_u64()?,
+            cached_tokens: cached.as_u64().unwrap_or(0),
+        })
+    }
+}
+
+/// What a model does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelEvent {
+    /// More of the answer's text; a refusal is text too.
+    TextDelta(String),
+    /// More of the model's reasoning, or of the summary of it.
+    Reasoning(String),
+    /// A call of a function, complete.
+    ToolCall {
+        /// Ties the result to the call; made up where the server gave none.
+        call_id: String,
+        /// The function.
+        name: String,
+        /// The arguments, which ought to be JSON.
+        arguments: String,
+    },
+    /// The provider's own citation of a page, on the text so far.
+    Citation {
+        /// The page.
+        url: String,
+        /// Its title.
+        title: String,
+    },
+    /// The answer is over; nothing comes after it.
+    Done {
+        /// What it cost, if the server says so.
+        usage: Option<Usage>,
+        /// Why it ended.
+        finish: Finish,
+    },
+}
+
+/// Makes ids for calls that came without one.
+#[derive(Debug, Default)]
+struct CallIds(AtomicU64);
+
+impl CallIds {
+    fn or_new(&self, id: String) -> String {
+        if id.is_empty() {
+            format!("call_{}", self.0.fetch_add(1, Ordering::Relaxed) + 1)
+        } else {
+            id
+        }
+    }
+}
+
+struct Inner {
+    http: reqwest::Client,
+    config: ModelConfig,
+    endpoint: Url,
+    ids: CallIds,
+}
+
+/// A client of one model server. Cheap to clone.
+#[derive(Clone)]
+pub struct ModelClient(Arc<Inner>);
+
+impl fmt::Debug for ModelClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelClient")
+            .field("api", &self.0.config.api)
+            .field("model", &self.0.config.model)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A client could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelConfigError {
+    /// The base URL cannot have a path put after it.
+    #[error(
+        "the model's base URL {url:?} must be an http or https URL, like https://api.openai.com/v1"
+    )]
+    BaseUrl {
+        /// The URL, without user name and password.
+        url: String,
+    },
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client could not be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+/// Tries after the first one, before any text has come.
+const RETRIES: u32 = 2;
+
+/// Longest error body that is read, in bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// Longest answer that is taken where a stream was asked for, in bytes.
+const MAX_WHOLE_BYTES: usize = 16 * 1024 * 1024;
+
+impl ModelClient {
+    /// A client for the configured server. Does not connect yet.
+    ///
+    /// # Errors
+    ///
+    /// When the base URL is not usable, or TLS cannot be set up.
+    pub fn new(config: ModelConfig) -> Result<Self, ModelConfigError> {
+        let endpoint = endpoint(
+            &config.base_url,
+            match config.api {
+                ModelApi::Responses => &["responses"],
+                ModelApi::ChatCompletions => &["chat", "completions"],
+            },
+        )?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(config.connect_timeout)
+            .tcp_nodelay(true)
+            .user_agent(concat!("parlor/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(ModelConfigError::Http)?;
+        Ok(Self(Arc::new(Inner { http, config, endpoint, ids: CallIds::default() })))
+    }
+
+    /// The configured model's name.
+    pub fn model(&self) -> &str {
+        &self.0.config.model
+    }
+
+    /// Asks for the list of models: a cheap way to see whether server and key are right. Gives
+    /// the names, which may be none, as not every server has the list.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ModelClient::stream`].
+    pub async fn models(&self) -> Result<Vec<String>, ModelError> {
+        let config = &self.0.config;
+        let url = endpoint(&config.base_url, &["models"])
+            .map_err(|error| ModelError::Unreachable { detail: error.to_string() })?;
+        let sending = self.authorize(self.0.http.get(url)).send();
+        let response = within(config.idle_timeout, sending).await?.map_err(send_error)?;
+        let response = check_status(response, config.idle_timeout).await?;
+        let body = read_body(response, config.idle_timeout, MAX_WHOLE_BYTES).await?;
+        let list: Value = serde_json::from_slice(&body)
+            .map_err(|error| ModelError::Malformed { detail: error.to_string() })?;
+        let models = list["data"].as_array().into_iter().flatten();
+        Ok(models.filter_map(|model| model["id"].as_str()).map(str::to_owned).collect())
+    }
+
+    /// Sends a request and gives the stream of the answer. What can be tried again at once is:
+    /// no connection, a server error, a rate limit of at most 2 s.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or one that is an error. Errors after this come from the stream.
+    pub async fn stream(&self, request: &ModelRequest) -> Result<ModelStream, ModelError> {
+        let config = &self.0.config;
+        let mut body = match config.api {
+            ModelApi::Responses => responses::body(request),
+            ModelApi::ChatCompletions => {
+                let openai = self.0.endpoint.host_str() == Some("api.openai.com");
+                chat::body(request, openai)
+            }
+        };
+        if request.model.is_empty() {
+            body["model"] = config.model.clone().into();
+        }
+        tracing::trace!(target: "parlor_agent::request", %body, "asking the model");
+        let body = bytes::Bytes::from(body.to_string());
+        let mut tries = 0;
+        let response = loop {
+            match self.send(body.clone()).await {
+                Ok(response) => break response,
+                Err(error) => {
+                    let Some(at_least) = error.quick_retry().filter(|_| tries < RETRIES) else {
+                        return Err(error);
+                    };
+                    tries += 1;
+                    let wait = at_least.max(Duration::from_millis(100) * tries * tries);
+                    tracing::warn!(%error, tries, wait_ms = wait.as_millis(), "asking again");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        };
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        let is_json = kind
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.starts_with("application/json"));
+        let mut stream = ModelStream {
+            client: self.clone(),
+            parser: match config.api {
+                ModelApi::Responses => Parser::Responses(responses::Parser::default()),
+                ModelApi::ChatCompletions => Parser::Chat(chat::Parser::default()),
+            },
+            response: Some(response),
+            decoder: SseDecoder::default(),
+            events: VecDeque::new(),
+            failure: None,
+            malformed: 0,
+            over: false,
+        };
+        if is_json {
+            stream.read_whole().await?;
+        }
+        Ok(stream)
+    }
+
+    fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.0.config.key {
+            Some(key) => request.bearer_auth(key.expose_secret()),
+            None => request,
+        }
+    }
+
+    async fn send(&self, body: bytes::Bytes) -> Result<reqwest::Response, ModelError> {
+        let idle_timeout = self.0.config.idle_timeout;
+        let request = self
+            .authorize(self.0.http.post(self.0.endpoint.clone()))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "text/event-stream")
+            .body(body);
+        let response = within(idle_timeout, request.send()).await?.map_err(send_error)?;
+        check_status(response, idle_timeout).await
+    }
+}
+
+/// Puts path segments after the base URL, whether or not that ends in a slash.
+fn endpoint(base: &Url, segments: &[&str]) -> Result<Url, ModelConfigError> {
+    let mut url = base.clone();
+    let usable = matches!(url.scheme(), "http" | "https") && url.has_host();
+    match url.path_segments_mut() {
+        Ok(mut path) if usable => {
+            path.pop_if_empty().extend(segments);
+        }
+        _ => {
+            let mut shown = base.clone();
+            // Fails only for URLs that have neither.
+            let _ = shown.set_password(None);
+            let _ = shown.set_username("");
+            return Err(ModelConfigError::BaseUrl { url: shown.to_string() });
+        }
+    }
+    Ok(url)
+}
+
+async fn within<F: Future>(idle_timeout: Duration, future: F) -> Result<F::Output, ModelError> {
+    tokio::time::timeout(idle_timeout, future)
+        .await
+        .map_err(|_| ModelError::Silent { after: idle_timeout })
+}
+
+/// The innermost cause, which says what happened; the outer ones repeat the URL.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    shorten(&innermost.to_string())
+}
+
+fn send_error(error: reqwest::Error) -> ModelError {
+    let detail = innermost(&error);
+    if error.is_connect() {
+        ModelError::Unreachable { detail }
+    } else if error.is_timeout() {
+        ModelError::Unreachable { detail: format!("timed out: {detail}") }
+    } else {
+        ModelError::Cut { detail }
+    }
+}
+
+async fn check_status(
+    response: reqwest::Response,
+    idle_timeout: Duration,
+) -> Result<reqwest::Response, ModelError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let retry_after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        // The other form, a date, is not sent by model servers.
+        .and_then(|value| value.trim().parse::<f64>().ok())
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    // The status says enough if the body does not come.
+    let body = read_body(response, idle_timeout, MAX_ERROR_BYTES).await.unwrap_or_default();
+    Err(ModelError::from_status(status.as_u16(), retry_after, &body))
+}
+
+async fn read_body(
+    mut response: reqwest::Response,
+    idle_timeout: Duration,
+    limit_bytes: usize,
+) -> Result<Vec<u8>, ModelError> {
+    let mut body = Vec::new();
+    loop {
+        let chunk = within(idle_timeout, response.chunk()).await?;
+        match chunk.map_err(|error| ModelError::Cut { detail: innermost(&error) })? {
+            None => return Ok(body),
+            Some(chunk) if body.len() + chunk.len() > limit_bytes => {
+                let detail = format!("the answer is longer than {limit_bytes} bytes");
+                return Err(ModelError::Malformed { detail });
+            }
+            Some(chunk) => body.extend_from_slice(&chunk),
+        }
+    }
+}
+
+enum Parser {
+    Responses(responses::Parser),
+    Chat(chat::Parser),
+}
+
+/// The answer of a model, event by event. Dropping it closes the connection, which is how an
+/// answer is stopped.
+pub struct ModelStream {
+    client: ModelClient,
+    parser: Parser,
+    response: Option<reqwest::Response>,
+    decoder: SseDecoder,
+    events: VecDeque<ModelEvent>,
+    /// An error that comes after the events before it have been given out.
+    failure: Option<ModelError>,
+    malformed: usize,
+    over: bool,
+}
+
+impl ModelStream {
+    /// The next event; `None` after [`ModelEvent::Done`] or an error.
+    pub async fn next(&mut self) -> Option<Result<ModelEvent, ModelError>> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(Ok(event));
+            }
+            if let Some(error) = self.failure.take() {
+                self.over = true;
+                self.response = None;
+                return Some(Err(error));
+            }
+            if self.over {
+                return None;
+            }
+            self.read().await;
+        }
+    }
+
+    async fn read(&mut self) {
+        let Some(response) = &mut self.response else {
+            self.over = true;
+            return;
+        };
+        let idle_timeout = self.client.0.config.idle_timeout;
+        // After the finish reason only the usage is missing, which is not worth a long wait.
+        let finishing = matches!(&self.parser, Parser::Chat(chat) if chat.finishing());
+        let patience =
+            if finishing { idle_timeout.min(Duration::from_secs(2)) } else { idle_timeout };
+        match tokio::time::timeout(patience, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => self.push(&chunk),
+            Ok(Ok(None)) => {
+                self.flush();
+                self.closed(|| "the stream ended before the answer did".into());
+            }
+            Ok(Err(error)) => self.closed(|| innermost(&error)),
+            Err(_) if finishing => self.closed(String::new),
+            Err(_) => self.fail(ModelError::Silent { after: idle_timeout }),
+        }
+    }
+
+    fn push(&mut self, chunk: &[u8]) {
+        let Self { decoder, parser, events, failure, malformed, client, over, .. } = self;
+        let mut reader = Reader { parser, events, failure, malformed, ids: &client.0.ids, over };
+        if let Err(error) = decoder.push(chunk, |event| reader.read(event.data)) {
+            self.fail(ModelError::Malformed { detail: error.to_string() });
+        }
+        if self.over {
+            self.release();
+        }
+    }
+
+    /// Reads an event that no blank line ended.
+    fn flush(&mut self) {
+        let Self { decoder, parser, events, failure, malformed, client, over, .. } = self;
+        let mut reader = Reader { parser, events, failure, malformed, ids: &client.0.ids, over };
+        // The only error is a length that `push` has checked already.
+        let _ = decoder.finish(|event| reader.read(event.data));
+    }
+
+    /// The answer is over: reads the end of the response, so that the connection can be used
+    /// again. It has nearly always come already.
+    fn release(&mut self) {
+        let Some(mut response) = self.response.take() else { return };
+        if let Some(Ok(Some(_))) | None = response.chunk().now_or_never() {
+            tokio::spawn(async move {
+                let drain = async { while let Ok(Some(_)) = response.chunk().await {} };
+                let _ = tokio::time::timeout(Duration::from_secs(1), drain).await;
+            });
+        }
+    }
+
+    fn fail(&mut self, error: ModelError) {
+        self.response = None;
+        self.failure.get_or_insert(error);
+    }
+
+    /// The stream has ended, properly or not.
+    fn closed(&mut self, detail: impl FnOnce() -> String) {
+        self.response = None;
+        if self.over || self.failure.is_some() {
+            return;
+        }
+        let done = match &mut self.parser {
+            Parser::Responses(parser) => parser.closed(false),
+            Parser::Chat(parser) => parser.closed(false, &self.client.0.ids, &mut self.events),
+        };
+        match done {
+            Some(done) => {
+                self.events.push_back(done);
+                self.over = true;
+            }
+            None if self.malformed > 0 => self.fail(ModelError::Malformed {
+                detail: format!("{} events were not JSON, and then it ended", self.malformed),
+            }),
+            None => self.fail(ModelError::Cut { detail: detail() }),
+        }
+    }
+
+    /// Reads an answer that came as one JSON document.
+    async fn read_whole(&mut self) -> Result<(), ModelError> {
+        let Some(response) = self.response.take() else { return Ok(()) };
+        let idle_timeout = self.client.0.config.idle_timeout;
+        let body = read_body(response, idle_timeout, MAX_WHOLE_BYTES).await?;
+        let answer: Value = serde_json::from_slice(&body)
+            .map_err(|error| ModelError::Malformed { detail: error.to_string() })?;
+        let ids = &self.client.0.ids;
+        self.over = true;
+        match &mut self.parser {
+            Parser::Responses(parser) => parser.whole(&answer, ids, &mut self.events),
+            Parser::Chat(parser) => parser.whole(&answer, ids, &mut self.events),
+        }
+    }
+}
+
+/// What reading an event changes.
+struct Reader<'a> {
+    parser: &'a mut Parser,
+    events: &'a mut VecDeque<ModelEvent>,
+    failure: &'a mut Option<ModelError>,
+    malformed: &'a mut usize,
+    ids: &'a CallIds,
+    over: &'a mut bool,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, data: &str) {
+        if *self.over || self.failure.is_some() {
+            return;
+        }
+        if data.trim() == "[DONE]" {
+            let done = match self.parser {
+                Parser::Responses(parser) => parser.closed(true),
+                Parser::Chat(parser) => parser.closed(true, self.ids, self.events),
+            };
+            if let Some(done) = done {
+                self.events.push_back(done);
+                *self.over = true;
+            }
+            return;
+        }
+        let read = match self.parser {
+            Parser::Responses(parser) => parser.event(data, self.ids, self.events),
+            Parser::Chat(parser) => parser.event(data, self.events),
+        };
+        match read {
+            Ok(Some(())) => {}
+            // Later events may still be good; if the answer never ends, this is the reason.
+            Ok(None) => {
+                *self.malformed += 1;
+                tracing::warn!(bytes = data.len(), "skipped an event of the model: not JSON");
+            }
+            Err(error) => *self.failure = Some(error),
+        }
+        if let Some(ModelEvent::Done { .. }) = self.events.back() {
+            *self.over = true;
+        }
+    }
+}
