@@ -664,6 +664,7 @@ impl Call<'_> {
         };
         let (thread, next_seq) = match outcome {
             BeginOutcome::Begun { thread, next_seq } => (thread, next_seq),
+            BeginOutcome::Repeated(recorded) => return self.repeat(recorded).await,
             BeginOutcome::NotFound => return Err(ChatKitError::NotFound("thread")),
             BeginOutcome::Busy { .. } => return Err(ChatKitError::ThreadBusy),
         };

@@ -96,6 +96,8 @@ pub enum BeginOutcome {
     },
     /// There is no such thread of this owner's.
     NotFound,
+    /// The request was made before: nothing was written.
+    Repeated(RecordedTurn),
     /// Another turn holds the thread.
     Busy {
         /// That turn.

@@ -1,1 +1,6 @@
-//! Stores for ChatKit threads.
+#![doc = include_str!("../README.md")]
+
+pub mod contract;
+mod sqlite;
+
+pub use sqlite::{OpenError, SqliteStore};

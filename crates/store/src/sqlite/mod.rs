@@ -1,0 +1,743 @@
+//! SQLite.
+
+mod rows;
+
+use std::{path::PathBuf, str::FromStr as _, time::Duration};
+
+use async_trait::async_trait;
+use parlor_chatkit::{
+    BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, Store,
+    StoreError, TurnKey, TurnState, TurnThread, Visibility,
+    protocol::{
+        FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp, TurnId,
+    },
+};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool,
+    Transaction,
+    migrate::{Migration, MigrationType, Migrator},
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    },
+};
+
+use rows::{THREAD_COLUMNS, failed, item, items_page, json, thread};
+
+/// Threads in a SQLite file. Cloning shares the connections.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    /// One connection: SQLite has one writer at a time, and waiting in our queue is fairer and
+    /// cheaper than waiting for its lock.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is none of SQLite's.
+    #[error("`{url}` is no SQLite URL; write sqlite://FILE")]
+    Url {
+        /// The URL as given.
+        url: String,
+        /// What the driver says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The folder for the file does not exist.
+    #[error("folder `{}` does not exist; create it or choose another database path", .0.display())]
+    NoFolder(PathBuf),
+    /// The file cannot be opened.
+    #[error("cannot open database `{}`; check that the folder and the file can be written", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the driver says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("cannot bring the schema of database `{}` up to date", path.display())]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// What the driver says.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+}
+
+/// The migrations, in order. An applied one is never edited.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "threads", include_str!("../../migrations/sqlite/0001_threads.sql"))];
+
+impl SqliteStore {
+    /// Opens a database, makes it if there is none, and brings its schema up to date.
+    ///
+    /// `url` is a path or a URL such as `sqlite://parlor.db`.
+    ///
+    /// # Errors
+    /// An [`OpenError`] names the file and what to do.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let options = if url.starts_with("sqlite:") {
+            SqliteConnectOptions::from_str(url)
+                .map_err(|source| OpenError::Url { url: url.to_owned(), source })?
+        } else {
+            SqliteConnectOptions::new().filename(url)
+        };
+        let path = options.get_filename().to_owned();
+        if let Some(folder) = path.parent()
+            && !folder.as_os_str().is_empty()
+            && !folder.is_dir()
+        {
+            return Err(OpenError::NoFolder(folder.to_owned()));
+        }
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            // Small caches: the operating system's does the work, and idle memory stays low.
+            .pragma("cache_size", "-1024")
+            .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1));
+
+        let open_error = |source| OpenError::Open { path: path.clone(), source };
+        let mut first = SqliteConnection::connect_with(&options).await.map_err(open_error)?;
+        migrator()
+            .run(&mut first)
+            .await
+            .map_err(|source| OpenError::Migrate { path: path.clone(), source })?;
+        first.close().await.map_err(open_error)?;
+
+        // Connections to a file do not go stale: testing them costs a round trip a query.
+        let pool = || {
+            SqlitePoolOptions::new()
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .acquire_timeout(Duration::from_secs(5))
+        };
+        let writer =
+            pool().max_connections(1).connect_with(options.clone()).await.map_err(open_error)?;
+        let readers = pool().max_connections(4).connect_with(options).await.map_err(open_error)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// A key of the server's own, 64 random bytes, made when it is first asked for. It stays
+    /// the same over restarts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        let fresh: Vec<u8> = (0..4).flat_map(|_| uuid::Uuid::new_v4().into_bytes()).collect();
+        sqlx::query("INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+            .bind(name)
+            .bind(fresh)
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
+        sqlx::query("SELECT value FROM secrets WHERE name = ?1")
+            .bind(name)
+            .fetch_one(&self.readers)
+            .await
+            .map(|row| row.get(0))
+            .map_err(failed)
+    }
+
+    /// Closes all connections, which writes the log back into the database file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        // Immediate: a transaction that reads first and writes later must not find that
+        // another process has written in between.
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+    }
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|(version, description, sql)| {
+            Migration::new(
+                *version,
+                (*description).into(),
+                MigrationType::Simple,
+                sqlx::SqlStr::from_static(sql),
+                false,
+            )
+        })
+        .collect();
+    Migrator::with_migrations(migrations)
+}
+
+/// `AND` the owner's, for statements that name a thread. The owner is always ?1 and ?2.
+macro_rules! of_owner {
+    ($sql:literal) => {
+        concat!($sql, " AND tenant_id = ?1 AND user_id = ?2")
+    };
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn thread(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+    ) -> Result<Option<ThreadMetadata>, StoreError> {
+        let mut connection = self.readers.acquire().await.map_err(failed)?;
+        read_thread(&mut connection, owner, thread_id).await
+    }
+
+    async fn threads(
+        &self,
+        owner: &Owner,
+        query: &PageQuery,
+    ) -> Result<Option<Page<ThreadMetadata>>, StoreError> {
+        let mut connection = self.readers.acquire().await.map_err(failed)?;
+        let edge = match (&query.after, query.order) {
+            (Some(after), _) => {
+                let row = sqlx::query(of_owner!("SELECT position FROM threads WHERE id = ?3"))
+                    .bind(owner.tenant().as_str())
+                    .bind(owner.user().as_str())
+                    .bind(after)
+                    .fetch_optional(&mut *connection)
+                    .await
+                    .map_err(failed)?;
+                let Some(row) = row else { return Ok(None) };
+                row.get::<i64, _>(0)
+            }
+            (None, Order::Asc) => i64::MIN,
+            (None, Order::Desc) => i64::MAX,
+        };
+        let sql = match query.order {
+            Order::Asc => {
+                concat!(
+                    "SELECT ",
+                    THREAD_COLUMNS!(),
+                    " FROM threads WHERE tenant_id = ?1 AND \
+                     user_id = ?2 AND position > ?3 ORDER BY position LIMIT ?4"
+                )
+            }
+            Order::Desc => {
+                concat!(
+                    "SELECT ",
+                    THREAD_COLUMNS!(),
+                    " FROM threads WHERE tenant_id = ?1 AND \
+                     user_id = ?2 AND position < ?3 ORDER BY position DESC LIMIT ?4"
+                )
+            }
+        };
+        let rows = sqlx::query(sql)
+            .bind(owner.tenant().as_str())
+            .bind(owner.user().as_str())
+            .bind(edge)
+            .bind(i64::from(query.limit) + 1)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed)?;
+        let has_more = rows.len() > query.limit as usize;
+        let data =
+            rows.iter().take(query.limit as usize).map(thread).collect::<Result<Vec<_>, _>>()?;
+        let after = has_more.then(|| data.last().map(|thread| thread.id.to_string())).flatten();
+        Ok(Some(Page { data, has_more, after }))
+    }
+
+    async fn rename_thread(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        title: &str,
+    ) -> Result<Option<ThreadMetadata>, StoreError> {
+        let row = sqlx::query(concat!(
+            "UPDATE threads SET title = ?4, titled_by_user = 1 WHERE id = ?3 AND tenant_id = ?1 \
+             AND user_id = ?2 RETURNING ",
+            THREAD_COLUMNS!()
+        ))
+        .bind(owner.tenant().as_str())
+        .bind(owner.user().as_str())
+        .bind(thread_id.as_str())
+        .bind(title)
+        .fetch_optional(&self.writer)
+        .await
+        .map_err(failed)?;
+        row.as_ref().map(thread).transpose()
+    }
+
+    async fn delete_thread(&self, owner: &Owner, thread_id: &ThreadId) -> Result<bool, StoreError> {
+        let deleted = sqlx::query(of_owner!("DELETE FROM threads WHERE id = ?3"))
+            .bind(owner.tenant().as_str())
+            .bind(owner.user().as_str())
+            .bind(thread_id.as_str())
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
+        Ok(deleted.rows_affected() > 0)
+    }
+
+    async fn item(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        item_id: &ItemId,
+    ) -> Result<Option<ThreadItem>, StoreError> {
+        let row = sqlx::query(
+            "SELECT items.body FROM items JOIN threads ON threads.id = items.thread_id WHERE \
+             tenant_id = ?1 AND user_id = ?2 AND items.thread_id = ?3 AND items.id = ?4 AND \
+             pending = 0",
+        )
+        .bind(owner.tenant().as_str())
+        .bind(owner.user().as_str())
+        .bind(thread_id.as_str())
+        .bind(item_id.as_str())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(failed)?;
+        row.as_ref().map(item).transpose()
+    }
+
+    async fn items(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        query: &PageQuery,
+        visibility: Visibility,
+    ) -> Result<Option<Page<ThreadItem>>, StoreError> {
+        let mut connection = self.readers.acquire().await.map_err(failed)?;
+        // Whose thread it is and where the cursor stands, in one look.
+        let row = sqlx::query(of_owner!(
+            "SELECT (SELECT seq FROM items WHERE items.thread_id = threads.id AND items.id = ?4 \
+             AND pending = 0) FROM threads WHERE id = ?3"
+        ))
+        .bind(owner.tenant().as_str())
+        .bind(owner.user().as_str())
+        .bind(thread_id.as_str())
+        .bind(query.after.as_deref())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let edge = match (&query.after, row.get::<Option<i64>, _>(0), query.order) {
+            (Some(_), None, _) => return Ok(None),
+            (Some(_), Some(seq), _) => seq,
+            (None, _, Order::Asc) => i64::MIN,
+            (None, _, Order::Desc) => i64::MAX,
+        };
+        let sql = match query.order {
+            Order::Asc => {
+                "SELECT body FROM items WHERE thread_id = ?1 AND seq > ?2 AND pending = 0 AND \
+                 hidden <= ?3 ORDER BY seq LIMIT ?4"
+            }
+            Order::Desc => {
+                "SELECT body FROM items WHERE thread_id = ?1 AND seq < ?2 AND pending = 0 AND \
+                 hidden <= ?3 ORDER BY seq DESC LIMIT ?4"
+            }
+        };
+        let rows = sqlx::query(sql)
+            .bind(thread_id.as_str())
+            .bind(edge)
+            .bind(i64::from(visibility == Visibility::All))
+            .bind(i64::from(query.limit) + 1)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed)?;
+        items_page(&rows, query.limit as usize).map(Some)
+    }
+
+    async fn turn_items(
+        &self,
+        owner: &Owner,
+        turn: &TurnKey,
+    ) -> Result<Vec<ThreadItem>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT items.body FROM items JOIN threads ON threads.id = items.thread_id WHERE \
+             tenant_id = ?1 AND user_id = ?2 AND items.thread_id = ?3 AND turn_id = ?4 AND \
+             pending = 0 AND hidden = 0 ORDER BY seq",
+        )
+        .bind(owner.tenant().as_str())
+        .bind(owner.user().as_str())
+        .bind(turn.thread_id.as_str())
+        .bind(turn.turn_id.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)?;
+        rows.iter().map(item).collect()
+    }
+
+    async fn set_feedback(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        item_ids: &[ItemId],
+        kind: FeedbackKind,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let kind = match kind {
+            FeedbackKind::Positive => "positive",
+            FeedbackKind::Negative => "negative",
+        };
+        let mut transaction = self.begin().await?;
+        for item_id in item_ids {
+            let kept = sqlx::query(
+                "INSERT INTO feedback (item_id, thread_id, kind, created_at) SELECT items.id, \
+                 threads.id, ?5, ?6 FROM items JOIN threads ON threads.id = items.thread_id WHERE \
+                 tenant_id = ?1 AND user_id = ?2 AND threads.id = ?3 AND items.id = ?4 AND \
+                 pending = 0 AND hidden = 0 ON CONFLICT (item_id) DO UPDATE SET kind = \
+                 excluded.kind, created_at = excluded.created_at",
+            )
+            .bind(owner.tenant().as_str())
+            .bind(owner.user().as_str())
+            .bind(thread_id.as_str())
+            .bind(item_id.as_str())
+            .bind(kind)
+            .bind(now.as_micros())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+            if kept.rows_affected() == 0 {
+                return Ok(false);
+            }
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(true)
+    }
+
+    async fn turn_by_key(
+        &self,
+        owner: &Owner,
+        idempotency_key: &str,
+    ) -> Result<Option<RecordedTurn>, StoreError> {
+        let mut connection = self.readers.acquire().await.map_err(failed)?;
+        read_turn_by_key(&mut connection, owner, idempotency_key).await
+    }
+
+    async fn begin_turn(
+        &self,
+        owner: &Owner,
+        begin: BeginTurn<'_>,
+    ) -> Result<BeginOutcome, StoreError> {
+        let mut transaction = self.begin().await?;
+        if let Some(key) = begin.idempotency_key
+            && let Some(recorded) = read_turn_by_key(&mut transaction, owner, key).await?
+        {
+            return Ok(BeginOutcome::Repeated(recorded));
+        }
+        let (thread, last_seq) = match begin.thread {
+            TurnThread::New(thread) => {
+                insert_thread(&mut transaction, owner, &thread).await?;
+                (thread, 0)
+            }
+            TurnThread::Existing(thread_id) => {
+                let row = sqlx::query(concat!(
+                    "SELECT ",
+                    THREAD_COLUMNS!(),
+                    ", (SELECT MAX(seq) FROM items WHERE items.thread_id = threads.id) AS last_seq \
+                     FROM threads WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2"
+                ))
+                .bind(owner.tenant().as_str())
+                .bind(owner.user().as_str())
+                .bind(thread_id.as_str())
+                .fetch_optional(&mut *transaction)
+                .await
+                .map_err(failed)?;
+                let Some(row) = row else { return Ok(BeginOutcome::NotFound) };
+                let running = sqlx::query(
+                    "SELECT id, holder FROM turns WHERE thread_id = ?1 AND state = 'running'",
+                )
+                .bind(thread_id.as_str())
+                .fetch_optional(&mut *transaction)
+                .await
+                .map_err(failed)?;
+                if let Some(running) = running {
+                    return Ok(BeginOutcome::Busy {
+                        turn_id: TurnId::new(running.get::<String, _>(0)),
+                        holder: running.get(1),
+                    });
+                }
+                (thread(&row)?, row.get::<Option<i64>, _>("last_seq").unwrap_or(0))
+            }
+        };
+        sqlx::query(
+            "INSERT INTO turns (id, thread_id, tenant_id, user_id, state, holder, \
+             idempotency_key, started_at) VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6, ?7)",
+        )
+        .bind(begin.turn_id.as_str())
+        .bind(thread.id.as_str())
+        .bind(owner.tenant().as_str())
+        .bind(owner.user().as_str())
+        .bind(begin.holder)
+        .bind(begin.idempotency_key)
+        .bind(begin.now.as_micros())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+
+        let turn = TurnKey { turn_id: begin.turn_id, thread_id: thread.id.clone() };
+        let mut next_seq = last_seq + 1;
+        for item in begin.opening {
+            put_item(&mut transaction, &turn, next_seq, item, ItemState::Done).await?;
+            next_seq += 1;
+        }
+        for item in begin.changed {
+            replace_item(&mut transaction, &turn, item).await?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(BeginOutcome::Begun { thread, next_seq })
+    }
+
+    async fn write(
+        &self,
+        owner: &Owner,
+        turn: &TurnKey,
+        writes: &[ItemWrite],
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        check_running(&mut transaction, owner, turn).await?;
+        apply(&mut transaction, owner, turn, writes).await?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    async fn end_turn(
+        &self,
+        owner: &Owner,
+        turn: &TurnKey,
+        state: TurnState,
+        writes: &[ItemWrite],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let ended = sqlx::query(
+            "UPDATE turns SET state = ?5, ended_at = ?6 WHERE id = ?3 AND thread_id = ?4 AND \
+             state = 'running' AND tenant_id = ?1 AND user_id = ?2",
+        )
+        .bind(owner.tenant().as_str())
+        .bind(owner.user().as_str())
+        .bind(turn.turn_id.as_str())
+        .bind(turn.thread_id.as_str())
+        .bind(state.as_str())
+        .bind(now.as_micros())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        if ended.rows_affected() == 0 {
+            return Err(StoreError::TurnLost(turn.turn_id.clone()));
+        }
+        apply(&mut transaction, owner, turn, writes).await?;
+        sqlx::query("UPDATE items SET pending = 0 WHERE turn_id = ?1 AND pending = 1")
+            .bind(turn.turn_id.as_str())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    async fn interrupt_orphans(&self, holder: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "UPDATE items SET pending = 0 WHERE pending = 1 AND turn_id IN (SELECT id FROM turns \
+             WHERE state = 'running' AND holder <> ?1)",
+        )
+        .bind(holder)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        let interrupted = sqlx::query(
+            "UPDATE turns SET state = 'interrupted', ended_at = ?2 WHERE state = 'running' AND \
+             holder <> ?1",
+        )
+        .bind(holder)
+        .bind(now.as_micros())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(interrupted.rows_affected())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1 FROM threads LIMIT 1")
+            .fetch_optional(&self.readers)
+            .await
+            .map(drop)
+            .map_err(failed)
+    }
+}
+
+async fn read_thread(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    thread_id: &ThreadId,
+) -> Result<Option<ThreadMetadata>, StoreError> {
+    let row: Option<SqliteRow> = sqlx::query(concat!(
+        "SELECT ",
+        THREAD_COLUMNS!(),
+        " FROM threads WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2"
+    ))
+    .bind(owner.tenant().as_str())
+    .bind(owner.user().as_str())
+    .bind(thread_id.as_str())
+    .fetch_optional(connection)
+    .await
+    .map_err(failed)?;
+    row.as_ref().map(thread).transpose()
+}
+
+async fn read_turn_by_key(
+    connection: &mut SqliteConnection,
+    owner: &Owner,
+    idempotency_key: &str,
+) -> Result<Option<RecordedTurn>, StoreError> {
+    let row =
+        sqlx::query(of_owner!("SELECT id, thread_id, state FROM turns WHERE idempotency_key = ?3"))
+            .bind(owner.tenant().as_str())
+            .bind(owner.user().as_str())
+            .bind(idempotency_key)
+            .fetch_optional(connection)
+            .await
+            .map_err(failed)?;
+    Ok(row.map(|row| RecordedTurn {
+        turn_id: TurnId::new(row.get::<String, _>(0)),
+        thread_id: ThreadId::new(row.get::<String, _>(1)),
+        state: TurnState::from_name(row.get::<&str, _>(2)).unwrap_or(TurnState::Interrupted),
+    }))
+}
+
+async fn insert_thread(
+    transaction: &mut SqliteConnection,
+    owner: &Owner,
+    thread: &ThreadMetadata,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO threads (id, tenant_id, user_id, title, created_at, status, \
+         allowed_image_domains, metadata) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )
+    .bind(thread.id.as_str())
+    .bind(owner.tenant().as_str())
+    .bind(owner.user().as_str())
+    .bind(thread.title.as_deref())
+    .bind(thread.created_at.as_micros())
+    .bind(json(&thread.status)?)
+    .bind(thread.allowed_image_domains.as_ref().map(json).transpose()?)
+    .bind(json(&thread.metadata)?)
+    .execute(transaction)
+    .await
+    .map(drop)
+    .map_err(failed)
+}
+
+/// A turn that no longer holds its thread must not write: the thread may be another's by now.
+async fn check_running(
+    transaction: &mut SqliteConnection,
+    owner: &Owner,
+    turn: &TurnKey,
+) -> Result<(), StoreError> {
+    let running = sqlx::query(
+        "SELECT 1 FROM turns WHERE id = ?3 AND thread_id = ?4 AND state = 'running' AND \
+         tenant_id = ?1 AND user_id = ?2",
+    )
+    .bind(owner.tenant().as_str())
+    .bind(owner.user().as_str())
+    .bind(turn.turn_id.as_str())
+    .bind(turn.thread_id.as_str())
+    .fetch_optional(transaction)
+    .await
+    .map_err(failed)?;
+    running.map(drop).ok_or_else(|| StoreError::TurnLost(turn.turn_id.clone()))
+}
+
+async fn apply(
+    transaction: &mut SqliteConnection,
+    owner: &Owner,
+    turn: &TurnKey,
+    writes: &[ItemWrite],
+) -> Result<(), StoreError> {
+    for write in writes {
+        match write {
+            ItemWrite::Put { seq, item, state } => {
+                put_item(transaction, turn, *seq, item, *state).await?;
+            }
+            ItemWrite::Replace(item) => replace_item(transaction, turn, item).await?,
+            ItemWrite::Remove(item_id) => {
+                sqlx::query("DELETE FROM items WHERE thread_id = ?1 AND id = ?2")
+                    .bind(turn.thread_id.as_str())
+                    .bind(item_id.as_str())
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed)?;
+            }
+            ItemWrite::Thread(thread) => {
+                sqlx::query(
+                    "UPDATE threads SET title = CASE WHEN titled_by_user = 1 THEN title ELSE ?4 \
+                     END, status = ?5, allowed_image_domains = ?6, metadata = ?7 WHERE id = ?3 \
+                     AND tenant_id = ?1 AND user_id = ?2",
+                )
+                .bind(owner.tenant().as_str())
+                .bind(owner.user().as_str())
+                .bind(turn.thread_id.as_str())
+                .bind(thread.title.as_deref())
+                .bind(json(&thread.status)?)
+                .bind(thread.allowed_image_domains.as_ref().map(json).transpose()?)
+                .bind(json(&thread.metadata)?)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn put_item(
+    transaction: &mut SqliteConnection,
+    turn: &TurnKey,
+    seq: i64,
+    item: &ThreadItem,
+    state: ItemState,
+) -> Result<(), StoreError> {
+    let id = item.id().unwrap_or_else(|| ItemId::new(""));
+    let written = sqlx::query(
+        "INSERT INTO items (thread_id, seq, id, turn_id, hidden, pending, body) VALUES (?1, ?2, \
+         ?3, ?4, ?5, ?6, ?7) ON CONFLICT (thread_id, seq) DO UPDATE SET hidden = \
+         excluded.hidden, pending = excluded.pending, body = excluded.body WHERE items.id = \
+         excluded.id AND items.turn_id = excluded.turn_id",
+    )
+    .bind(turn.thread_id.as_str())
+    .bind(seq)
+    .bind(id.as_str())
+    .bind(turn.turn_id.as_str())
+    .bind(i64::from(item.is_hidden()))
+    .bind(i64::from(state == ItemState::Pending))
+    .bind(json(item)?)
+    .execute(transaction)
+    .await;
+    match written {
+        Ok(written) if written.rows_affected() == 0 => Err(StoreError::DuplicateItem(id)),
+        Ok(_) => Ok(()),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(StoreError::DuplicateItem(id))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+async fn replace_item(
+    transaction: &mut SqliteConnection,
+    turn: &TurnKey,
+    item: &ThreadItem,
+) -> Result<(), StoreError> {
+    let id = item.id().unwrap_or_else(|| ItemId::new(""));
+    sqlx::query(
+        "UPDATE items SET body = ?3, hidden = ?4, pending = 0 WHERE thread_id = ?1 AND id = ?2",
+    )
+    .bind(turn.thread_id.as_str())
+    .bind(id.as_str())
+    .bind(json(item)?)
+    .bind(i64::from(item.is_hidden()))
+    .execute(transaction)
+    .await
+    .map(drop)
+    .map_err(failed)
+}
