@@ -1,0 +1,2 @@
+export { type MarkdownAnnotation, type MarkdownOptions, StreamingMarkdown } from './StreamingMarkdown.js';
+export { markdownStyles } from './markdown.styles.js';
