@@ -447,6 +447,7 @@ fn action() -> ActionConfig {
         handler: Some(Handler::Client),
         loading_behavior: Some(LoadingBehavior::Component),
         streaming: Some(false),
+        extra: JsonMap::new(),
     }
 }
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::JsonMap;
+
 /// An action as a client sends it: `{type, payload}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Action {
@@ -31,6 +33,9 @@ pub struct ActionConfig {
     /// `false` for a sync action, answered with one item update; `true` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streaming: Option<bool>,
+    /// Properties that this version does not know, kept as they came.
+    #[serde(flatten)]
+    pub extra: JsonMap,
 }
 
 /// Who handles an action.

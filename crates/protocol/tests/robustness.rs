@@ -131,6 +131,7 @@ fn a_widget_property_or_token_of_a_newer_peer_survives_beside_the_known_ones() {
         {"type": "Badge", "label": "a", "color": "ultraviolet", "blink": true},
         {"type": "Select", "name": "s", "options": [{"value": "a", "label": "A", "emoji": "🎉"}]},
         {"type": "Box", "padding": {"top": 1, "start": 2}, "border": {"size": 1, "glow": 1}},
+        {"type": "Button", "onClickAction": {"type": "buy", "confirm": "Sure?"}},
         {"type": "Chart", "data": [], "xAxis": {"dataKey": "a", "tilt": 45},
          "series": [{"type": "radar", "dataKey": "a"}, {"type": "bar", "dataKey": "b", "width": 3}]},
     ]});
