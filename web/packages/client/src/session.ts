@@ -1,0 +1,730 @@
+import { ApiError, isAbort } from './errors.js';
+import type {
+  Action,
+  Attachment,
+  ClientToolCallItem,
+  ErrorEvent,
+  FeedbackKind,
+  InferenceOptions,
+  JsonObject,
+  NoticeEvent,
+  Thread,
+  ThreadItem,
+  ThreadStreamEvent,
+  UserMessageContent,
+  UserMessageInput,
+} from './protocol.js';
+import { applyEvents, emptyThreadState, prependItems, settle, type ThreadState } from './state.js';
+import type { ChatKitClient, StreamOptions, StreamOutcome } from './transport.js';
+
+/** A user message as a view submits it. */
+export interface Submission {
+  content: UserMessageContent[];
+  attachments?: readonly Attachment[];
+  quotedText?: string | undefined;
+  inference?: InferenceOptions;
+}
+
+/** A user message that the server has not confirmed yet. */
+export interface PendingMessage {
+  /** Ours; the server's item gets its own id. */
+  readonly id: string;
+  readonly submission: Submission;
+  readonly failed: boolean;
+}
+
+/** Something that went wrong and is shown until it is dealt with. */
+export interface Banner {
+  readonly message: string;
+  /** Machine code: the server's `code` or `reason`, or one of {@link ApiError}'s. */
+  readonly code: string;
+  readonly requestId: string | undefined;
+  readonly canRetry: boolean;
+  /** Milliseconds since the epoch; a retry before that would be refused again. */
+  readonly retryAt: number | undefined;
+}
+
+export interface Notice {
+  readonly id: number;
+  readonly level: NoticeEvent['level'];
+  readonly title: string | undefined;
+  /** Markdown. */
+  readonly message: string;
+}
+
+/** A snapshot of everything a view needs. Replaced, never changed. */
+export interface SessionState {
+  readonly threadId: string | null;
+  readonly thread: ThreadState;
+  /** The thread is being opened. */
+  readonly loading: boolean;
+  readonly loadError: ApiError | null;
+  /** Paging backwards. */
+  readonly older: { readonly hasMore: boolean; readonly loading: boolean };
+  /** The running turn, as far as this client follows it. */
+  readonly turn: 'sending' | 'streaming' | 'reconnecting' | 'stopping' | null;
+  readonly pending: PendingMessage | null;
+  readonly banner: Banner | null;
+  readonly notices: readonly Notice[];
+  readonly feedback: ReadonlyMap<string, FeedbackKind>;
+}
+
+/** What a host is told about. Names and details follow the element's `chatkit.*` events. */
+export type SessionEvent =
+  | { type: 'response.start' }
+  | { type: 'response.end' }
+  | { type: 'thread.change'; threadId: string | null }
+  | { type: 'thread.load.start'; threadId: string }
+  | { type: 'thread.load.end'; threadId: string }
+  | { type: 'effect'; name: string; data: JsonObject }
+  | { type: 'error'; error: Error }
+  | { type: 'log'; name: string; data: JsonObject };
+
+export interface ChatSessionOptions {
+  client: ChatKitClient;
+  onEvent?: (event: SessionEvent) => void;
+  /** Runs a client tool; its result is sent to the server. */
+  onClientTool?: (call: { name: string; params: JsonObject }) => Promise<JsonObject> | JsonObject;
+  /** Says how a failure reads. Defaults to its own message. */
+  describe?: (error: ApiError | ErrorEvent) => string;
+  /** Calls back soon, at most once a frame. Defaults to a timer. */
+  schedule?: (callback: () => void) => void;
+  now?: () => number;
+}
+
+const PAGE_SIZE = 50;
+/** How long a stopped turn may take to say so before the connection is given up. */
+const STOP_PATIENCE_MS = 5000;
+
+/** A random key for one submission. `crypto.randomUUID` is missing on plain http. */
+export function newIdempotencyKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+const emptyState: SessionState = {
+  threadId: null,
+  thread: emptyThreadState,
+  loading: false,
+  loadError: null,
+  older: { hasMore: false, loading: false },
+  turn: null,
+  pending: null,
+  banner: null,
+  notices: [],
+  feedback: new Map(),
+};
+
+/** One attempt at an answer, which may take several requests (client tools). */
+interface Run {
+  readonly abort: AbortController;
+  /** False once the user looks at another thread: its events are not ours any more. */
+  attached: boolean;
+  started: boolean;
+  stopRequested: boolean;
+  failed: boolean;
+  queue: ThreadStreamEvent[];
+  /** Items that the first new item replaces (retry). */
+  replaces: ReadonlySet<string>;
+  toolCalls: ClientToolCallItem[];
+}
+
+/**
+ * One open thread: loads it, sends to it, follows its answers.
+ *
+ * Framework-free. Read {@link ChatSession.state}, be told of changes by
+ * {@link ChatSession.subscribe}.
+ */
+export class ChatSession {
+  #state: SessionState = emptyState;
+  #options: ChatSessionOptions;
+  readonly #listeners = new Set<() => void>();
+  #run: Run | null = null;
+  #load: AbortController | null = null;
+  #olderCursor: string | null = null;
+  #retry: (() => Promise<void>) | null = null;
+  #noticeCount = 0;
+  #disposed = false;
+
+  constructor(options: ChatSessionOptions) {
+    this.#options = options;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get client(): ChatKitClient {
+    return this.#options.client;
+  }
+
+  /** Replaces options without touching the open thread. */
+  configure(options: ChatSessionOptions): void {
+    this.#options = options;
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends every connection. The turn goes on at a server that keeps turns. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#load?.abort();
+    this.#run?.abort.abort();
+    this.#listeners.clear();
+  }
+
+  // -------------------------------------------------------------- opening
+
+  /** Opens a thread, or the start screen for null. */
+  async open(threadId: string | null): Promise<void> {
+    this.#leave();
+    this.#state = { ...emptyState, threadId, loading: threadId !== null };
+    this.#olderCursor = null;
+    this.#changed();
+    this.#emit({ type: 'thread.change', threadId });
+    if (threadId !== null) await this.#loadThread(threadId);
+  }
+
+  /** Tries again to open a thread that could not be loaded. */
+  async reload(): Promise<void> {
+    const { threadId } = this.#state;
+    if (threadId === null) return;
+    this.#set({ loading: true, loadError: null });
+    await this.#loadThread(threadId);
+  }
+
+  async #loadThread(threadId: string): Promise<void> {
+    this.#load?.abort();
+    const abort = (this.#load = new AbortController());
+    this.#emit({ type: 'thread.load.start', threadId });
+    try {
+      const running = await this.#fetchThread(threadId, abort.signal);
+      this.#set({ loading: false });
+      this.#emit({ type: 'thread.load.end', threadId });
+      if (running !== null) void this.#resume(threadId, running);
+    } catch (error) {
+      if (abort.signal.aborted || isAbort(error)) return;
+      const failure = asApiError(error);
+      this.#set({ loading: false, loadError: failure });
+      this.#emit({ type: 'thread.load.end', threadId });
+      this.#emit({ type: 'error', error: failure });
+    }
+  }
+
+  /** Reads the thread and its newest page. Returns the id of a turn that runs in it. */
+  async #fetchThread(threadId: string, signal: AbortSignal, keep: readonly ThreadItem[] = []) {
+    const { client } = this.#options;
+    const [thread, page] = await Promise.all([
+      client.request('threads.get_by_id', { thread_id: threadId }, { signal }),
+      client.request('items.list', { thread_id: threadId, limit: PAGE_SIZE, order: 'desc' }, { signal }),
+    ]);
+    signal.throwIfAborted();
+    const { items: _items, ...metadata } = thread.body;
+    const items = page.body.data.reverse();
+    const known = new Set(items.map((item) => item.id));
+    this.#olderCursor = page.body.has_more ? (page.body.after ?? items[0]?.id ?? null) : null;
+    this.#set({
+      thread: {
+        ...emptyThreadState,
+        thread: metadata,
+        items: [...items, ...keep.filter((item) => !known.has(item.id))],
+      },
+      older: { hasMore: this.#olderCursor !== null, loading: false },
+      loadError: null,
+    });
+    return thread.turnId;
+  }
+
+  /** Loads the page before the oldest item. */
+  async loadOlder(): Promise<void> {
+    const { threadId, older } = this.#state;
+    const cursor = this.#olderCursor;
+    if (threadId === null || cursor === null || older.loading) return;
+    this.#set({ older: { hasMore: true, loading: true } });
+    const signal = (this.#load ??= new AbortController()).signal;
+    try {
+      const { body } = await this.#options.client.request(
+        'items.list',
+        { thread_id: threadId, limit: PAGE_SIZE, order: 'desc', after: cursor },
+        { signal },
+      );
+      if (signal.aborted) return;
+      const items = body.data.reverse();
+      this.#olderCursor = body.has_more ? (body.after ?? items[0]?.id ?? null) : null;
+      this.#set({
+        thread: prependItems(this.#state.thread, items),
+        older: { hasMore: this.#olderCursor !== null, loading: false },
+      });
+    } catch (error) {
+      if (signal.aborted || isAbort(error)) return;
+      this.#set({ older: { hasMore: true, loading: false } });
+      this.#report(asApiError(error), null);
+    }
+  }
+
+  /** Reads the open thread again, for changes made elsewhere. */
+  async refresh(): Promise<void> {
+    const { threadId } = this.#state;
+    if (threadId === null || this.#run !== null || this.#state.loading) return;
+    await this.#refetch(threadId, []);
+  }
+
+  async #refetch(threadId: string, keep: readonly ThreadItem[]): Promise<void> {
+    this.#load?.abort();
+    const { signal } = (this.#load = new AbortController());
+    try {
+      const running = await this.#fetchThread(threadId, signal, keep);
+      if (running !== null && this.#run === null) void this.#resume(threadId, running);
+    } catch (error) {
+      if (signal.aborted || isAbort(error)) return;
+      this.#emit({ type: 'error', error: asApiError(error) });
+    }
+  }
+
+  // -------------------------------------------------------------- sending
+
+  /**
+   * Sends a user message, in a new thread if none is open, and follows the
+   * answer to its end.
+   *
+   * @throws {Error} when an answer is already being written in this thread.
+   */
+  async submit(submission: Submission): Promise<void> {
+    if (this.#run !== null) throw new Error('An answer is still being written: stop it or wait for its end.');
+    this.#load?.abort();
+    this.#load = null;
+    const key = newIdempotencyKey();
+    const pending: PendingMessage = { id: `pending-${key}`, submission, failed: false };
+    const post = async () => {
+      this.#set({ pending: { ...pending, failed: false }, loading: false });
+      await this.#follow((options) => this.#post(submission, { ...options, idempotencyKey: key }), post);
+    };
+    await post();
+  }
+
+  #post(submission: Submission, options: StreamOptions): Promise<StreamOutcome> {
+    const input: UserMessageInput = {
+      content: submission.content,
+      attachments: (submission.attachments ?? []).map((attachment) => attachment.id),
+      quoted_text: submission.quotedText ?? null,
+      inference_options: submission.inference ?? {},
+    };
+    const { client } = this.#options;
+    const { threadId } = this.#state;
+    return threadId === null
+      ? client.stream('threads.create', { input }, options)
+      : client.stream('threads.add_user_message', { thread_id: threadId, input }, options);
+  }
+
+  /** Asks for another answer to the user message before (or at) the given item. */
+  async retryAfter(itemId: string): Promise<void> {
+    const { threadId, thread } = this.#state;
+    if (threadId === null || this.#run !== null) return;
+    const from = thread.items.findLastIndex((item) => item.id === itemId);
+    const at = thread.items.findLastIndex((item, index) => index <= from && item.type === 'user_message');
+    const question = thread.items[at];
+    if (question === undefined) return;
+    // The old answer stays in view until the new one has begun.
+    const replaces = new Set(thread.items.slice(at + 1).map((item) => item.id));
+    const key = newIdempotencyKey();
+    const again = () =>
+      this.#follow(
+        (options) =>
+          this.#options.client.stream(
+            'threads.retry_after_item',
+            { thread_id: threadId, item_id: question.id },
+            { ...options, idempotencyKey: key },
+          ),
+        again,
+        replaces,
+      );
+    await again();
+  }
+
+  /** Runs the banner's retry. */
+  async retry(): Promise<void> {
+    const retry = this.#retry;
+    if (retry === null || this.#run !== null) return;
+    this.#clearBanner();
+    await retry();
+  }
+
+  /** Takes the banner away, and a message that was never sent with it. Returns that message. */
+  dismissBanner(): Submission | null {
+    const { pending } = this.#state;
+    this.#clearBanner();
+    if (pending?.failed !== true) return null;
+    this.#set({ pending: null });
+    return pending.submission;
+  }
+
+  dismissNotice(id: number): void {
+    this.#set({ notices: this.#state.notices.filter((notice) => notice.id !== id) });
+  }
+
+  /** Sends a custom action; its events belong to the open thread. */
+  async sendAction(action: Action, itemId?: string): Promise<void> {
+    const { threadId } = this.#state;
+    if (threadId === null) throw new Error('An action needs a thread: send a message or open one first.');
+    if (this.#run !== null) throw new Error('An answer is still being written: stop it or wait for its end.');
+    const key = newIdempotencyKey();
+    await this.#follow(
+      (options) =>
+        this.#options.client.stream(
+          'threads.custom_action',
+          { thread_id: threadId, item_id: itemId ?? null, action },
+          { ...options, idempotencyKey: key },
+        ),
+      null,
+    );
+  }
+
+  /** Rates an answer; shown at once, taken back when the server refuses. */
+  async giveFeedback(itemId: string, kind: FeedbackKind): Promise<void> {
+    const { threadId } = this.#state;
+    if (threadId === null) return;
+    const before = this.#state.feedback.get(itemId);
+    if (before === kind) return;
+    this.#setFeedback(itemId, kind);
+    try {
+      await this.#options.client.request('items.feedback', { thread_id: threadId, item_ids: [itemId], kind });
+    } catch (error) {
+      this.#setFeedback(itemId, before);
+      this.#report(asApiError(error), null);
+    }
+  }
+
+  #setFeedback(itemId: string, kind: FeedbackKind | undefined): void {
+    const feedback = new Map(this.#state.feedback);
+    if (kind === undefined) feedback.delete(itemId);
+    else feedback.set(itemId, kind);
+    this.#set({ feedback });
+  }
+
+  /** Stops the running answer and keeps what is there of it. */
+  async stop(): Promise<void> {
+    const run = this.#run;
+    if (run === null || run.stopRequested) return;
+    run.stopRequested = true;
+    this.#set({ turn: 'stopping' });
+    await this.#stopRun(run);
+  }
+
+  async #stopRun(run: Run): Promise<void> {
+    const { client } = this.#options;
+    const { threadId } = this.#state;
+    if (!client.supportsTurns) return run.abort.abort();
+    // The thread has no name yet: `#receive` comes back here when it has.
+    if (threadId === null) return;
+    const patience = setTimeout(() => run.abort.abort(), STOP_PATIENCE_MS);
+    run.abort.signal.addEventListener('abort', () => clearTimeout(patience), { once: true });
+    try {
+      await client.request('threads.stop', { thread_id: threadId }, { signal: run.abort.signal });
+    } catch (error) {
+      if (isAbort(error)) return;
+      this.#emit({ type: 'error', error: asApiError(error) });
+      run.abort.abort();
+    }
+  }
+
+  // -------------------------------------------------------------- following
+
+  async #resume(threadId: string, turnId: string): Promise<void> {
+    await this.#follow(
+      (options) =>
+        this.#options.client.stream(
+          'threads.resume',
+          { thread_id: threadId, after: 0, turn_id: turnId },
+          options,
+        ),
+      'resume',
+    );
+  }
+
+  /**
+   * Runs one attempt: the request, its stream, client tools, and the end.
+   * `again` repeats it when its request failed; a stream that failed is retried
+   * from the user message instead.
+   */
+  async #follow(
+    begin: (options: StreamOptions) => Promise<StreamOutcome>,
+    again: (() => Promise<void>) | 'resume' | null,
+    replaces: ReadonlySet<string> = new Set(),
+  ): Promise<void> {
+    const run: Run = {
+      abort: new AbortController(),
+      attached: true,
+      started: false,
+      stopRequested: false,
+      failed: false,
+      queue: [],
+      replaces,
+      toolCalls: [],
+    };
+    this.#run = run;
+    this.#clearBanner();
+    this.#set({ turn: 'sending', notices: [] });
+    const options: StreamOptions = {
+      signal: run.abort.signal,
+      onEvents: (events) => this.#receive(run, events),
+      onOpen: () => {
+        if (!run.attached) return;
+        if (!run.started) {
+          run.started = true;
+          this.#emit({ type: 'response.start' });
+        }
+        if (!run.stopRequested) this.#set({ turn: 'streaming' });
+      },
+      onReconnecting: (reconnecting) => {
+        if (run.attached && !run.stopRequested) this.#set({ turn: reconnecting ? 'reconnecting' : 'streaming' });
+      },
+    };
+    let outcome: StreamOutcome | 'aborted' | 'refused' = 'aborted';
+    try {
+      outcome = await begin(options);
+      this.#flush(run);
+      while (run.toolCalls.length > 0 && !run.failed && run.attached && !run.abort.signal.aborted) {
+        outcome = await this.#runClientTool(run, run.toolCalls.shift() as ClientToolCallItem, options);
+        this.#flush(run);
+      }
+    } catch (error) {
+      this.#flush(run);
+      if (!run.abort.signal.aborted && !isAbort(error)) {
+        outcome = 'refused';
+        if (run.attached) this.#refused(asApiError(error), again);
+      }
+    }
+    if (run.attached && this.#run === run && !this.#disposed) await this.#finish(run, outcome);
+  }
+
+  #refused(error: ApiError, again: (() => Promise<void>) | 'resume' | null): void {
+    if (again === 'resume') {
+      // The turn ended between reading the thread and asking for its stream.
+      if (error.status !== 404) this.#report(error, () => this.refresh());
+      return;
+    }
+    const { pending } = this.#state;
+    if (pending !== null) this.#set({ pending: { ...pending, failed: true } });
+    this.#report(error, again !== null && (error.isTransient || error.status === 409) ? again : null);
+  }
+
+  async #finish(run: Run, outcome: StreamOutcome | 'aborted' | 'refused'): Promise<void> {
+    const { threadId } = this.#state;
+    const partial = this.#state.thread.items.filter((item) => this.#state.thread.streaming.has(item.id));
+    this.#run = null;
+    run.abort.abort();
+    this.#set({ turn: null, thread: settle(this.#state.thread) });
+    if (run.started) this.#emit({ type: 'response.end' });
+    if (outcome === 'refused') return;
+
+    // Where the end was not seen, the server's view decides.
+    if (outcome === 'aborted' || outcome === 'lost' || (outcome === 'interrupted' && !run.failed)) {
+      if (threadId !== null) {
+        if (outcome !== 'aborted') this.#set({ pending: null });
+        await this.#refetch(threadId, partial);
+      }
+      if (outcome === 'lost' && !run.failed && this.#run === null) {
+        this.#report(
+          new ApiError({ status: 0, code: 'connection_lost', message: 'The connection was lost.' }),
+          () => this.refresh(),
+        );
+      }
+    }
+    // The server took the message (or the user gave up on it), confirmed or not.
+    if (this.#run === null && this.#state.pending !== null && !this.#state.pending.failed) {
+      this.#set({ pending: null });
+    }
+  }
+
+  #receive(run: Run, events: ThreadStreamEvent[]): void {
+    if (!run.attached) return;
+    for (const event of events) {
+      switch (event.type) {
+        case 'thread.created':
+          this.#named(run, event.thread);
+          break;
+        case 'client_effect':
+          this.#emit({ type: 'effect', name: event.name, data: event.data ?? {} });
+          break;
+        case 'error':
+          run.failed = true;
+          this.#failed(event);
+          break;
+        case 'notice':
+          this.#set({
+            notices: [
+              ...this.#state.notices,
+              {
+                id: ++this.#noticeCount,
+                level: event.level,
+                title: event.title ?? undefined,
+                message: event.message,
+              },
+            ],
+          });
+          break;
+        case 'thread.item.done':
+          if (event.item.type === 'client_tool_call' && event.item.status === 'pending') {
+            run.toolCalls.push(event.item);
+          }
+          break;
+        default:
+          break;
+      }
+      this.#emit({ type: 'log', name: event.type, data: event as unknown as JsonObject });
+    }
+    if (run.queue.length === 0) this.#schedule(() => this.#flush(run));
+    run.queue.push(...events);
+  }
+
+  #named(run: Run, thread: Thread): void {
+    if (this.#state.threadId === thread.id) return;
+    this.#set({ threadId: thread.id });
+    this.#emit({ type: 'thread.change', threadId: thread.id });
+    if (run.stopRequested) void this.#stopRun(run);
+  }
+
+  #flush(run: Run): void {
+    if (run.queue.length === 0 || !run.attached || this.#disposed) return;
+    const events = run.queue;
+    run.queue = [];
+    let { thread, pending } = this.#state;
+    for (const event of events) {
+      if (event.type !== 'thread.item.added' && event.type !== 'thread.item.done') continue;
+      // The server's own copy takes the place of the optimistic one.
+      if (event.item.type === 'user_message') pending = null;
+      else if (run.replaces.size > 0) {
+        const { replaces } = run;
+        run.replaces = new Set();
+        thread = { ...thread, items: thread.items.filter((item) => !replaces.has(item.id)) };
+      }
+    }
+    this.#set({ thread: applyEvents(thread, events), pending });
+  }
+
+  #failed(event: ErrorEvent): void {
+    const { describe } = this.#options;
+    const message = describe?.(event) ?? event.message ?? 'Something went wrong.';
+    const retry = event.allow_retry === true ? () => this.#retryLast() : null;
+    const error = new ApiError({
+      status: 0,
+      code: event.reason ?? event.code,
+      message,
+      requestId: event.request_id,
+      retryAfter: event.retry_after,
+    });
+    this.#setBanner(error, message, retry);
+    this.#emit({ type: 'error', error });
+  }
+
+  async #retryLast(): Promise<void> {
+    const last = this.#state.thread.items.findLast((item) => item.type === 'user_message');
+    if (last !== undefined) await this.retryAfter(last.id);
+  }
+
+  async #runClientTool(run: Run, call: ClientToolCallItem, options: StreamOptions): Promise<StreamOutcome> {
+    const { onClientTool, client } = this.#options;
+    let result: unknown;
+    if (onClientTool === undefined) {
+      const error = new Error(`The server called the client tool "${call.name}", but onClientTool is not set.`);
+      this.#emit({ type: 'error', error });
+      result = { error: error.message };
+    } else {
+      try {
+        result = await onClientTool({ name: call.name, params: call.arguments });
+      } catch (error) {
+        // The server has to hear of it, or its turn waits for ever.
+        this.#emit({ type: 'error', error: error instanceof Error ? error : new Error(String(error)) });
+        result = { error: error instanceof Error ? error.message : String(error) };
+      }
+    }
+    run.abort.signal.throwIfAborted();
+    return client.stream(
+      'threads.add_client_tool_output',
+      { thread_id: call.thread_id, result: result ?? null },
+      { ...options, idempotencyKey: newIdempotencyKey() },
+    );
+  }
+
+  // -------------------------------------------------------------- plumbing
+
+  /** Lets go of the open thread. */
+  #leave(): void {
+    this.#load?.abort();
+    this.#load = null;
+    this.#retry = null;
+    const run = this.#run;
+    this.#run = null;
+    if (run === null) return;
+    run.attached = false;
+    run.queue = [];
+    if (run.started) this.#emit({ type: 'response.end' });
+    // A server that keeps turns goes on by itself. Another one would take a
+    // closed connection for "cancelled", so that one is read to its end.
+    if (this.#options.client.supportsTurns) run.abort.abort();
+  }
+
+  #report(error: ApiError, retry: (() => Promise<void>) | null): void {
+    this.#setBanner(error, this.#options.describe?.(error) ?? error.message, retry);
+    this.#emit({ type: 'error', error });
+  }
+
+  #setBanner(error: ApiError, message: string, retry: (() => Promise<void>) | null): void {
+    const now = (this.#options.now ?? Date.now)();
+    this.#retry = retry;
+    this.#set({
+      banner: {
+        message,
+        code: error.code,
+        requestId: error.requestId,
+        canRetry: retry !== null,
+        retryAt: error.retryAfter === undefined ? undefined : now + error.retryAfter * 1000,
+      },
+    });
+  }
+
+  #clearBanner(): void {
+    this.#retry = null;
+    if (this.#state.banner !== null) this.#set({ banner: null });
+  }
+
+  #schedule(callback: () => void): void {
+    (this.#options.schedule ?? ((run) => setTimeout(run, 16)))(callback);
+  }
+
+  #set(change: Partial<SessionState>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#changed();
+  }
+
+  #changed(): void {
+    if (this.#disposed) return;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #emit(event: SessionEvent): void {
+    if (!this.#disposed) this.#options.onEvent?.(event);
+  }
+
+  /** Follows a title that was changed in the list of threads. */
+  renamed(threadId: string, title: string): void {
+    const { thread } = this.#state;
+    if (thread.thread?.id !== threadId) return;
+    this.#set({ thread: { ...thread, thread: { ...thread.thread, title } } });
+  }
+}
+
+function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  return new ApiError(
+    {
+      status: 0,
+      code: 'unexpected',
+      message: error instanceof Error ? error.message : String(error),
+    },
+    { cause: error },
+  );
+}

@@ -1,0 +1,810 @@
+import type {
+  Attachment,
+  ChatKitEvents,
+  ChatKitOptions,
+  OpenAIChatKit,
+  ToolChoice,
+  UserMessageContent,
+} from '@openai/chatkit';
+import {
+  ChatKitClient,
+  ChatSession,
+  ThreadDirectory,
+  type Attachment as WireAttachment,
+  type EntitySource,
+  type FeedbackKind,
+  type SessionEvent,
+  type SessionState,
+  type Submission,
+  type UserMessageContent as WireContent,
+} from '@parlor/client';
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { Composer, entityOf } from './composer.js';
+import { describeError } from './describe-error.js';
+import { icon } from './icons.js';
+import { markdownStyles } from './markdown/index.js';
+import { ScrollKeeper } from './scroll-keeper.js';
+import { english } from './strings.js';
+import { styles } from './styles.js';
+import { loadFonts, ThemeSheet } from './theme.js';
+import { secondsLeft } from './views/banner.js';
+import { composer as composerView } from './views/composer.js';
+import type { HistoryEdit, ViewContext } from './views/context.js';
+import { header } from './views/header.js';
+import { historyPanel } from './views/history.js';
+import { messages, threadFailed, threadSkeleton } from './views/messages.js';
+import { startScreen } from './views/start.js';
+
+/** Before the host has given any: enough to draw the empty surface. */
+const NO_OPTIONS: ChatKitOptions = { api: { url: '', domainKey: '' } };
+
+/** A background tab runs no animation frames; its answers still have to arrive. */
+const FRAME_PATIENCE_MS = 120;
+
+function onNextFrame(callback: () => void): void {
+  let called = false;
+  const once = () => {
+    if (called) return;
+    called = true;
+    clearTimeout(timer);
+    cancelAnimationFrame(frame);
+    callback();
+  };
+  const timer = setTimeout(once, FRAME_PATIENCE_MS);
+  const frame = requestAnimationFrame(once);
+}
+
+/**
+ * `<openai-chatkit>`: a chat with any server of the ChatKit protocol.
+ *
+ * Implements the published `OpenAIChatKit` interface; configure it with
+ * {@link ChatKitElement.setOptions}. Importing this module registers no tag;
+ * `index.ts` does.
+ *
+ * @tag openai-chatkit
+ * @csspart header, title, history-button, new-thread-button - The bar at the top.
+ * @csspart start-screen, greeting, prompts, prompt - What a new thread shows.
+ * @csspart messages, message, user-message, assistant-message, bubble, markdown - The conversation.
+ * @csspart citation, sources, source - Where an answer comes from.
+ * @csspart composer, input, send-button, stop-button - Where the user writes.
+ * @csspart error, notice, progress - What the conversation says about itself.
+ * @csspart history - The panel with the user's threads.
+ */
+export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewContext {
+  static override styles = [styles, markdownStyles];
+
+  // The published interface types these by event name; the behaviour is HTMLElement's.
+  declare addEventListener: OpenAIChatKit['addEventListener'];
+  declare removeEventListener: OpenAIChatKit['removeEventListener'];
+
+  #options: ChatKitOptions = NO_OPTIONS;
+  #configured = false;
+  #booted = false;
+  #booting = false;
+  #session: ChatSession | null = null;
+  #directory: ThreadDirectory | null = null;
+  #apiUrl: string | null = null;
+  #lastThreadId: string | null = null;
+  #emptySession = new ChatSession({ client: new ChatKitClient({ url: '' }) }).state;
+  readonly #theme = new ThemeSheet();
+  readonly #composer = new Composer();
+  readonly #scroll = new ScrollKeeper({
+    onAtBottom: (atBottom) => {
+      this.#atBottom = atBottom;
+      this.requestUpdate();
+    },
+    onNearTop: () => void this.#session?.loadOlder(),
+  });
+  #atBottom = true;
+  #historyOpen = false;
+  #historyEdit: HistoryEdit | null = null;
+  #historyReturn: HTMLElement | null = null;
+  #openMenu: 'tools' | 'model' | null = null;
+  #menuReturn: 'tools' | 'model' | null = null;
+  #announcements: { id: number; text: string }[] = [];
+  #announced = 0;
+  #countdown: ReturnType<typeof setInterval> | undefined;
+  #firstItem: string | null = null;
+  #restoreScroll: (() => void) | null = null;
+  #focusAfterUpdate: string | null = null;
+
+  // -------------------------------------------------------------- published interface
+
+  /** Applies options. They replace all earlier ones; the open thread stays. */
+  setOptions(options: ChatKitOptions): void {
+    const previous = this.#options;
+    this.#options = options;
+    this.#configured = true;
+    this.#theme.apply(options.theme);
+    loadFonts(options.theme, (error) => this.#dispatch('chatkit.error', { error }));
+    const toolBefore = this.#composer.toolId;
+    if (this.#composer.reconcile(options.composer)) this.#toolChanged(toolBefore);
+    this.#scroll.follow = options.thread?.autoScroll !== false;
+    this.lang = this.lang || 'en';
+    if (this.isConnected) this.#boot();
+    if (previous !== options) this.requestUpdate();
+  }
+
+  async focusComposer(): Promise<void> {
+    await this.#rendered();
+    this.renderRoot.querySelector<HTMLTextAreaElement>('textarea.input')?.focus();
+  }
+
+  async setThreadId(threadId: string | null): Promise<void> {
+    const session = await this.#ready();
+    if (session.state.threadId === threadId && session.state.loadError === null) return;
+    await this.#open(session, threadId);
+  }
+
+  async sendCustomAction(
+    action: { type: string; payload?: Record<string, unknown> },
+    itemId?: string,
+  ): Promise<void> {
+    await (await this.#ready()).sendAction(action, itemId);
+  }
+
+  async sendUserMessage(params: {
+    text?: string;
+    content?: UserMessageContent[];
+    reply?: string;
+    attachments?: Attachment[];
+    newThread?: boolean;
+    toolChoice?: ToolChoice;
+    model?: string;
+  }): Promise<void> {
+    const session = await this.#ready();
+    if (params.newThread === true && session.state.threadId !== null) await this.#open(session, null);
+    const content = wireContent(params);
+    if (content.length === 0 && (params.attachments ?? []).length === 0) {
+      throw new Error('sendUserMessage needs a text, content or an attachment.');
+    }
+    const inference = this.#composer.inference();
+    await this.#submit(session, {
+      content,
+      attachments: (params.attachments ?? []) as WireAttachment[],
+      quotedText: params.reply,
+      inference: {
+        ...(inference.model === undefined ? {} : { model: inference.model }),
+        ...(params.model === undefined ? {} : { model: params.model }),
+        ...(params.toolChoice === undefined ? {} : { tool_choice: params.toolChoice }),
+      },
+    });
+  }
+
+  async setComposerValue(params: {
+    text?: string;
+    content?: UserMessageContent[];
+    reply?: string;
+    attachments?: Attachment[];
+    files?: File[];
+    selectedToolId?: string | null;
+    selectedModelId?: string;
+  }): Promise<void> {
+    await this.#ready();
+    if (params.files !== undefined && params.files.length > 0) {
+      throw new Error(
+        'setComposerValue({ files }) is not available: upload the files and pass them as attachments.',
+      );
+    }
+    const composer = this.#composer;
+    if (params.text !== undefined || params.content !== undefined) composer.setContent(wireContent(params));
+    if (params.reply !== undefined) composer.quote = params.reply === '' ? null : params.reply;
+    if (params.attachments !== undefined) composer.attachments = [...params.attachments];
+    const toolBefore = composer.toolId;
+    if (params.selectedToolId !== undefined) composer.toolId = params.selectedToolId;
+    if (params.selectedModelId !== undefined) composer.modelId = params.selectedModelId;
+    composer.reconcile(this.#options.composer);
+    this.#toolChanged(toolBefore);
+    this.requestUpdate();
+    await this.updateComplete;
+  }
+
+  async showHistory(): Promise<void> {
+    await this.#ready();
+    if (this.#options.history?.enabled !== false) this.toggleHistory(true);
+    await this.updateComplete;
+  }
+
+  async hideHistory(): Promise<void> {
+    this.toggleHistory(false);
+    await this.updateComplete;
+  }
+
+  async fetchUpdates(): Promise<void> {
+    const session = await this.#ready();
+    await Promise.all([session.refresh(), this.#historyOpen ? this.#directory?.load() : undefined]);
+  }
+
+  // -------------------------------------------------------------- life cycle
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const root = this.renderRoot as ShadowRoot;
+    if (!root.adoptedStyleSheets.includes(this.#theme.sheet)) {
+      root.adoptedStyleSheets = [...root.adoptedStyleSheets, this.#theme.sheet];
+      this.#theme.apply(this.#options.theme);
+    }
+    document.addEventListener('pointerdown', this.#onPointerDown);
+    if (this.#configured) this.#boot();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    document.removeEventListener('pointerdown', this.#onPointerDown);
+    // Moving an element disconnects it for a moment: only let go when it stays away.
+    setTimeout(() => {
+      if (this.isConnected) return;
+      clearInterval(this.#countdown);
+      this.#countdown = undefined;
+      this.#scroll.detach();
+      this.#lastThreadId = this.#session?.state.threadId ?? this.#lastThreadId;
+      this.#teardown();
+    }, 0);
+  }
+
+  #teardown(): void {
+    this.#session?.dispose();
+    this.#directory?.dispose();
+    this.#session = null;
+    this.#directory = null;
+    this.#apiUrl = null;
+  }
+
+  /** Starts, or starts again after the endpoint changed or the element came back. */
+  #boot(): void {
+    const { api } = this.#options;
+    if (!('url' in api)) {
+      this.#teardown();
+      this.#dispatch('chatkit.error', {
+        error: new Error(
+          'This <openai-chatkit> talks to a server of your own: set api.url. api.getClientSecret is only understood by the hosted service.',
+        ),
+      });
+      return;
+    }
+    if (this.#session !== null && this.#apiUrl === api.url) {
+      this.#session.configure(this.#sessionOptions(this.#session.client));
+      return;
+    }
+    this.#teardown();
+    this.#apiUrl = api.url;
+    const client = new ChatKitClient({ url: api.url, fetch: this.#fetch });
+    this.#session = new ChatSession(this.#sessionOptions(client));
+    this.#session.subscribe(() => this.requestUpdate());
+    this.#directory = new ThreadDirectory(client);
+    this.#directory.subscribe(() => this.requestUpdate());
+    this.requestUpdate();
+    if (this.#booting) return;
+    this.#booting = true;
+    // A framework attaches its listeners after the element is in the document
+    // and configured, so the first events wait for the next frame.
+    onNextFrame(() => {
+      this.#booting = false;
+      const session = this.#session;
+      if (session === null) return;
+      const first = !this.#booted;
+      this.#booted = true;
+      const threadId = first ? (this.#options.initialThread ?? null) : this.#lastThreadId;
+      if (first) this.#dispatch('chatkit.ready', undefined);
+      this.#resolveReady?.();
+      if (threadId !== null && session.state.threadId === null) void this.#open(session, threadId);
+    });
+  }
+
+  #resolveReady: (() => void) | null = null;
+  readonly #becameReady = new Promise<void>((resolve) => {
+    this.#resolveReady = resolve;
+  });
+
+  /** The session, once the element is configured and in a document. */
+  async #ready(): Promise<ChatSession> {
+    await this.#becameReady;
+    if (this.#session === null) {
+      throw new Error('<openai-chatkit> is not ready: call setOptions() with api.url and put it in the document.');
+    }
+    return this.#session;
+  }
+
+  async #rendered(): Promise<void> {
+    await this.#ready();
+    await this.updateComplete;
+  }
+
+  /** The host's fetch of this moment; `setOptions` may replace it at any time. */
+  readonly #fetch: typeof fetch = (input, init) => {
+    const { api } = this.#options;
+    const custom = 'url' in api ? api.fetch : undefined;
+    return custom === undefined ? globalThis.fetch(input, init) : custom(input, init);
+  };
+
+  #sessionOptions(client: ChatKitClient) {
+    const { onClientTool } = this.#options;
+    return {
+      client,
+      onEvent: (event: SessionEvent) => this.#onSessionEvent(event),
+      describe: (error: Parameters<typeof describeError>[0]) => describeError(error, this.strings),
+      schedule: onNextFrame,
+      ...(onClientTool === undefined ? {} : { onClientTool }),
+    };
+  }
+
+  #onSessionEvent(event: SessionEvent): void {
+    switch (event.type) {
+      case 'response.start':
+        this.#announce(this.strings.answerStarted);
+        this.#dispatch('chatkit.response.start', undefined);
+        break;
+      case 'response.end':
+        if (this.state.banner === null) this.#announce(this.strings.answerDone);
+        this.#dispatch('chatkit.response.end', undefined);
+        break;
+      case 'thread.change':
+        this.#lastThreadId = event.threadId;
+        this.#dispatch('chatkit.thread.change', { threadId: event.threadId });
+        break;
+      case 'thread.load.start':
+        this.#dispatch('chatkit.thread.load.start', { threadId: event.threadId });
+        break;
+      case 'thread.load.end':
+        this.#dispatch('chatkit.thread.load.end', { threadId: event.threadId });
+        break;
+      case 'effect':
+        this.#dispatch('chatkit.effect', { name: event.name, data: event.data });
+        break;
+      case 'error':
+        this.#dispatch('chatkit.error', { error: event.error });
+        break;
+      case 'log':
+        this.#dispatch('chatkit.log', { name: event.name, data: event.data });
+        break;
+      default:
+        break;
+    }
+  }
+
+  #dispatch<K extends keyof ChatKitEvents>(name: K, detail: ChatKitEvents[K]['detail']): void {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  #announce(text: string): void {
+    this.#announcements = [...this.#announcements.slice(-3), { id: ++this.#announced, text }];
+    this.requestUpdate();
+  }
+
+  #toolChanged(before: string | null): void {
+    if (before !== this.#composer.toolId) {
+      this.#dispatch('chatkit.tool.change', { toolId: this.#composer.toolId });
+    }
+  }
+
+  async #open(session: ChatSession, threadId: string | null): Promise<void> {
+    this.#firstItem = null;
+    this.#scroll.toBottom();
+    await session.open(threadId);
+  }
+
+  async #submit(session: ChatSession, submission: Submission): Promise<void> {
+    const sent = session.submit(submission);
+    await this.updateComplete;
+    this.#scroll.toBottom();
+    await sent;
+  }
+
+  readonly #onPointerDown = (event: PointerEvent): void => {
+    if (this.#openMenu === null) return;
+    const inside = event.composedPath().some((node) => node instanceof Element && node.matches('.menu-anchor'));
+    if (!inside) this.setMenu(null);
+  };
+
+  // -------------------------------------------------------------- what the views read
+
+  get strings() {
+    return english;
+  }
+
+  get options(): ChatKitOptions {
+    return this.#options;
+  }
+
+  get state(): SessionState {
+    return this.#session?.state ?? this.#emptySession;
+  }
+
+  get directory() {
+    return (
+      this.#directory?.state ?? { threads: [], hasMore: false, loading: false, loaded: false, error: null }
+    );
+  }
+
+  get composer(): Composer {
+    return this.#composer;
+  }
+
+  get historyOpen(): boolean {
+    return this.#historyOpen;
+  }
+
+  get historyEdit(): HistoryEdit | null {
+    return this.#historyEdit;
+  }
+
+  get openMenu() {
+    return this.#openMenu;
+  }
+
+  get atBottom(): boolean {
+    return this.#atBottom;
+  }
+
+  get now(): number {
+    return Date.now();
+  }
+
+  // -------------------------------------------------------------- what the views do
+
+  send(): void {
+    const session = this.#session;
+    if (session === null || this.#composer.isEmpty || session.state.turn !== null) return;
+    const toolBefore = this.#composer.toolId;
+    const submission = this.#composer.take(this.#options.composer);
+    this.#toolChanged(toolBefore);
+    this.requestUpdate();
+    void this.#submit(session, submission);
+  }
+
+  stop(): void {
+    this.#announce(this.strings.answerStopped);
+    void this.#session?.stop();
+    // The stop button goes away with the answer; writing is what comes next.
+    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+  }
+
+  input(text: string): void {
+    this.#composer.text = text;
+    this.requestUpdate();
+  }
+
+  changed(): void {
+    this.requestUpdate();
+  }
+
+  startPrompt(index: number): void {
+    const prompt = this.#options.startScreen?.prompts?.[index]?.prompt;
+    if (prompt === undefined || this.#session === null || this.#session.state.turn !== null) return;
+    const content = wireContent(typeof prompt === 'string' ? { text: prompt } : { content: prompt });
+    void this.#submit(this.#session, { content, inference: this.#composer.inference() });
+    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+  }
+
+  newThread(): void {
+    const session = this.#session;
+    if (session === null) return;
+    this.toggleHistory(false);
+    void this.#open(session, null);
+    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+  }
+
+  openThread(id: string): void {
+    const session = this.#session;
+    this.toggleHistory(false);
+    if (session !== null && session.state.threadId !== id) void this.#open(session, id);
+  }
+
+  toggleHistory(open: boolean): void {
+    if (open === this.#historyOpen) return;
+    this.#historyOpen = open;
+    this.#historyEdit = null;
+    if (open) {
+      const active = (this.renderRoot as ShadowRoot).activeElement;
+      this.#historyReturn = active instanceof HTMLElement ? active : null;
+      this.#focusAfterUpdate = '[data-focus=close-history]';
+      void this.#directory?.load();
+      this.#dispatch('chatkit.history.open', undefined);
+    } else {
+      this.#focusAfterUpdate = 'return';
+      this.#dispatch('chatkit.history.close', undefined);
+    }
+    this.requestUpdate();
+  }
+
+  setMenu(menu: 'tools' | 'model' | null): void {
+    if (menu === this.#openMenu) return;
+    this.#menuReturn = this.#openMenu;
+    this.#openMenu = menu;
+    this.#focusAfterUpdate =
+      menu === null
+        ? `[data-focus=${this.#menuReturn}]`
+        : '.menu [aria-checked=true], .menu [role=menuitemradio]';
+    this.requestUpdate();
+  }
+
+  selectTool(id: string | null): void {
+    const before = this.#composer.toolId;
+    this.#composer.toolId = id;
+    this.#toolChanged(before);
+    this.#openMenu = null;
+    this.requestUpdate();
+    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+  }
+
+  selectModel(id: string): void {
+    this.#composer.modelId = id;
+    this.setMenu(null);
+    this.requestUpdate();
+  }
+
+  editHistory(edit: HistoryEdit | null): void {
+    const before = this.#historyEdit;
+    this.#historyEdit = edit;
+    if (edit !== null && edit.id !== before?.id) this.#focusAfterUpdate = '[data-focus=edit]';
+    else if (edit !== null && edit.kind !== before?.kind) this.#focusAfterUpdate = '[data-focus=edit]';
+    else if (edit === null && before !== null) {
+      this.#focusAfterUpdate = `[data-thread="${CSS.escape(before.id)}"] [data-focus=${before.kind}], [data-focus=close-history]`;
+    }
+    this.requestUpdate();
+  }
+
+  renameThread(id: string, title: string): void {
+    void this.#changeThread(id, 'rename', async () => {
+      await this.#directory?.rename(id, title);
+      this.#session?.renamed(id, title);
+    });
+  }
+
+  deleteThread(id: string): void {
+    void this.#changeThread(id, 'delete', async () => {
+      await this.#directory?.remove(id);
+      const session = this.#session;
+      if (session?.state.threadId === id) await this.#open(session, null);
+    });
+  }
+
+  async #changeThread(id: string, kind: HistoryEdit['kind'], change: () => Promise<void>): Promise<void> {
+    this.#historyEdit = { id, kind, busy: true, error: null };
+    this.requestUpdate();
+    try {
+      await change();
+      if (this.#historyEdit?.id === id) this.editHistory(null);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#historyEdit = { id, kind, busy: false, error: message };
+      this.requestUpdate();
+    }
+  }
+
+  loadThreads(): void {
+    void this.#directory?.load();
+  }
+
+  loadMoreThreads(): void {
+    void this.#directory?.loadMore();
+  }
+
+  reloadThread(): void {
+    void this.#session?.reload();
+  }
+
+  retry(): void {
+    void this.#session?.retry();
+  }
+
+  dismissBanner(): void {
+    const unsent = this.#session?.dismissBanner() ?? null;
+    // What was never sent goes back into the field, unless something new is there.
+    if (unsent !== null && this.#composer.isEmpty) this.#composer.restore(unsent);
+    this.requestUpdate();
+    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+  }
+
+  dismissNotice(id: number): void {
+    this.#session?.dismissNotice(id);
+  }
+
+  retryAfter(itemId: string): void {
+    void this.#session?.retryAfter(itemId);
+  }
+
+  feedback(itemId: string, kind: FeedbackKind): void {
+    void this.#session?.giveFeedback(itemId, kind);
+  }
+
+  copy(text: string, button: HTMLElement): void {
+    void copyText(text).then((copied) => {
+      if (!copied) return;
+      button.dataset.copied = '';
+      this.#announce(this.strings.copied);
+      setTimeout(() => delete button.dataset.copied, 1600);
+    });
+  }
+
+  openEntity(source: EntitySource): void {
+    this.#options.entities?.onClick?.(entityOf(source));
+  }
+
+  followLink(href: string, event: MouseEvent): void {
+    if (!href.startsWith('chatkit-link://')) return;
+    event.preventDefault();
+    const url = new URL(href);
+    const data = Object.fromEntries(url.searchParams);
+    this.#dispatch('chatkit.deeplink', { name: url.host + url.pathname.replace(/\/$/, ''), data });
+  }
+
+  jumpToLatest(): void {
+    this.#scroll.toBottom(!matchMedia('(prefers-reduced-motion: reduce)').matches);
+  }
+
+  // -------------------------------------------------------------- rendering
+
+  protected override willUpdate(_changed: PropertyValues): void {
+    const first = this.state.thread.items[0]?.id ?? null;
+    if (this.#firstItem !== null && first !== this.#firstItem) this.#restoreScroll = this.#scroll.holdPosition();
+    this.#firstItem = first;
+  }
+
+  protected override updated(_changed: PropertyValues): void {
+    this.#restoreScroll?.();
+    this.#restoreScroll = null;
+    const scroller = this.renderRoot.querySelector<HTMLElement>('.scroll');
+    const column = this.renderRoot.querySelector<HTMLElement>('.column');
+    if (scroller !== null && column !== null) this.#scroll.attach(scroller, column);
+    this.#sizeInput();
+    this.#tick();
+    const target = this.#focusAfterUpdate;
+    this.#focusAfterUpdate = null;
+    if (target === null) return;
+    const element =
+      target === 'return'
+        ? (this.#historyReturn ?? this.renderRoot.querySelector<HTMLElement>('[data-focus=history]'))
+        : this.renderRoot.querySelector<HTMLElement>(target);
+    element?.focus();
+    if (element instanceof HTMLInputElement) element.select();
+  }
+
+  /** Grows the field with its text where the browser does not do it by itself. */
+  #sizeInput(): void {
+    if (CSS.supports('field-sizing', 'content')) return;
+    const input = this.renderRoot.querySelector<HTMLTextAreaElement>('textarea.input');
+    if (input === null) return;
+    input.style.blockSize = 'auto';
+    input.style.blockSize = `${input.scrollHeight}px`;
+  }
+
+  /** Renders once a second while a retry has to wait. */
+  #tick(): void {
+    const waiting = secondsLeft(this.state.banner?.retryAt, this.now) > 0;
+    if (waiting && this.#countdown === undefined) {
+      this.#countdown = setInterval(() => this.requestUpdate(), 1000);
+    } else if (!waiting && this.#countdown !== undefined) {
+      clearInterval(this.#countdown);
+      this.#countdown = undefined;
+    }
+  }
+
+  protected override render(): TemplateResult {
+    const { state, strings } = this;
+    const isStart =
+      !state.loading &&
+      state.loadError === null &&
+      state.pending === null &&
+      state.turn === null &&
+      state.banner === null &&
+      state.thread.items.length === 0;
+    const title = this.#options.frameTitle ?? strings.chat;
+    return html`<section
+      class="root"
+      part="root"
+      aria-label=${title}
+      data-start=${isStart ? 'true' : 'false'}
+    >
+      <div class="main" ?inert=${this.#historyOpen}>
+        ${header(this)}
+        <div
+          class="scroll"
+          part="thread"
+          role="region"
+          tabindex=${isStart ? '-1' : '0'}
+          aria-label=${strings.conversation}
+        >
+          <div class="column">
+            ${
+              state.loading
+                ? threadSkeleton(this)
+                : state.loadError !== null
+                  ? threadFailed(this)
+                  : isStart
+                    ? this.#configured
+                      ? startScreen(this)
+                      : nothing
+                    : messages(this)
+            }
+          </div>
+        </div>
+        <div class="dock">
+          ${
+            this.#atBottom || isStart
+              ? nothing
+              : html`<button
+                  class="jump"
+                  part="jump-button"
+                  type="button"
+                  aria-label=${strings.jumpToLatest}
+                  title=${strings.jumpToLatest}
+                  @click=${() => this.jumpToLatest()}
+                >
+                  ${icon('arrow-down')}
+                </button>`
+          }
+          <div class="dock-column">${composerView(this)} ${this.#disclaimer()}</div>
+        </div>
+      </div>
+      ${historyPanel(this)}
+      <div class="sr-only" role="log" aria-live="polite" aria-label=${strings.conversation}>
+        ${this.#announcements.map(({ id, text }) => html`<p data-id=${id}>${text}</p>`)}
+      </div>
+    </section>`;
+  }
+
+  #disclaimer(): TemplateResult | typeof nothing {
+    const { disclaimer } = this.#options;
+    if (disclaimer === undefined) return nothing;
+    return html`<div
+      class="disclaimer"
+      part="disclaimer"
+      dir="auto"
+      ?data-contrast=${disclaimer.highContrast === true}
+    >
+      ${inlineMarkdown(disclaimer.text)}
+    </div>`;
+  }
+}
+
+/** The links and emphasis a disclaimer may use; everything else is text. */
+function inlineMarkdown(text: string): unknown[] {
+  const parts: unknown[] = [];
+  let rest = 0;
+  for (const match of text.matchAll(/\[([^\]]+)\]\(((?:https?:\/\/|\/|#)[^\s)]*)\)|\*\*([^*]+)\*\*/g)) {
+    parts.push(text.slice(rest, match.index));
+    parts.push(
+      match[2] === undefined
+        ? html`<strong>${match[3]}</strong>`
+        : html`<a href=${match[2]} target="_blank" rel="noopener noreferrer">${match[1]}</a>`,
+    );
+    rest = match.index + match[0].length;
+  }
+  parts.push(text.slice(rest));
+  return parts;
+}
+
+function wireContent(params: {
+  text?: string | undefined;
+  content?: readonly UserMessageContent[] | undefined;
+}): WireContent[] {
+  if (params.content !== undefined) {
+    return params.content.map((part) =>
+      part.type === 'input_tag' ? { ...part, data: part.data ?? {} } : part,
+    );
+  }
+  const text = params.text?.trim() ?? '';
+  return text === '' ? [] : [{ type: 'input_text', text }];
+}
+
+/** Copies text. `navigator.clipboard` is missing on plain http, where a selection does it. */
+async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement('textarea');
+    field.value = text;
+    field.setAttribute('aria-hidden', 'true');
+    field.style.position = 'fixed';
+    field.style.opacity = '0';
+    const focused = document.activeElement;
+    document.body.append(field);
+    field.select();
+    const copied = document.execCommand('copy');
+    field.remove();
+    if (focused instanceof HTMLElement) focused.focus();
+    return copied;
+  }
+}

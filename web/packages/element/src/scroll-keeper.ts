@@ -1,0 +1,95 @@
+/** Closer than this to the end counts as reading the end. Pixels. */
+const NEAR_BOTTOM = 48;
+/** Closer than this to the beginning asks for older messages. Pixels. */
+const NEAR_TOP = 240;
+
+/**
+ * Keeps a scroller where its reader wants it: at the end while the answer grows,
+ * and where they are when older messages are put before it.
+ */
+export class ScrollKeeper {
+  #scroller: HTMLElement | null = null;
+  #observer: ResizeObserver | null = null;
+  #stick = true;
+  #lastTop = 0;
+  #atBottom = true;
+  readonly #onAtBottom: (atBottom: boolean) => void;
+  readonly #onNearTop: () => void;
+  /** Whether growth is followed at all (`thread.autoScroll`). */
+  follow = true;
+
+  constructor(callbacks: { onAtBottom: (atBottom: boolean) => void; onNearTop: () => void }) {
+    this.#onAtBottom = callbacks.onAtBottom;
+    this.#onNearTop = callbacks.onNearTop;
+  }
+
+  attach(scroller: HTMLElement, content: HTMLElement): void {
+    if (this.#scroller === scroller) return;
+    this.detach();
+    this.#scroller = scroller;
+    scroller.addEventListener('scroll', this.#onScroll, { passive: true });
+    // After layout and before paint: following the text never shows a jump.
+    this.#observer = new ResizeObserver(() => this.#grown());
+    this.#observer.observe(content);
+    this.#observer.observe(scroller);
+  }
+
+  detach(): void {
+    this.#observer?.disconnect();
+    this.#scroller?.removeEventListener('scroll', this.#onScroll);
+    this.#scroller = null;
+    this.#stick = true;
+  }
+
+  /** Goes to the end and stays there. */
+  toBottom(smooth = false): void {
+    this.#stick = true;
+    const scroller = this.#scroller;
+    if (scroller === null) return;
+    scroller.scrollTo({ top: scroller.scrollHeight, behavior: smooth ? 'smooth' : 'instant' });
+    this.#measure();
+  }
+
+  /** Call before older content is put in; the result puts the reader back where they were. */
+  holdPosition(): () => void {
+    const scroller = this.#scroller;
+    if (scroller === null) return () => undefined;
+    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    return () => {
+      if (this.#stick && this.#atBottom) return;
+      scroller.scrollTop = scroller.scrollHeight - fromEnd;
+      this.#lastTop = scroller.scrollTop;
+    };
+  }
+
+  #grown(): void {
+    const scroller = this.#scroller;
+    if (scroller === null) return;
+    if (this.#stick && this.follow) {
+      scroller.scrollTop = scroller.scrollHeight;
+      this.#lastTop = scroller.scrollTop;
+    }
+    this.#measure();
+  }
+
+  readonly #onScroll = (): void => {
+    const scroller = this.#scroller;
+    if (scroller === null) return;
+    // Only the reader scrolls up; growth and following go down.
+    if (scroller.scrollTop < this.#lastTop - 1) this.#stick = false;
+    this.#lastTop = scroller.scrollTop;
+    this.#measure();
+    if (this.#atBottom) this.#stick = true;
+    if (scroller.scrollTop < NEAR_TOP) this.#onNearTop();
+  };
+
+  #measure(): void {
+    const scroller = this.#scroller;
+    if (scroller === null) return;
+    const distance = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+    const atBottom = distance < NEAR_BOTTOM;
+    if (atBottom === this.#atBottom) return;
+    this.#atBottom = atBottom;
+    this.#onAtBottom(atBottom);
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Every text the element shows or announces, in one table, so that a locale is
+ * one more object of this type.
+ */
+export interface Strings {
+  chat: string;
+  conversation: string;
+  greeting: string;
+  starterPrompts: string;
+  placeholder: string;
+  message: string;
+  send: string;
+  stop: string;
+  stopping: string;
+  removeQuote: string;
+  removeAttachment: (name: string) => string;
+  tools: string;
+  removeTool: (label: string) => string;
+  model: string;
+  newThread: string;
+  history: string;
+  closeHistory: string;
+  untitled: string;
+  noThreadsTitle: string;
+  noThreadsText: string;
+  threadsFailed: string;
+  loadMore: string;
+  loadingThreads: string;
+  rename: (title: string) => string;
+  renameLabel: string;
+  save: string;
+  cancel: string;
+  delete: (title: string) => string;
+  deleteQuestion: string;
+  deleteConfirm: string;
+  today: string;
+  yesterday: string;
+  lastWeek: string;
+  lastMonth: string;
+  older: string;
+  loadingThread: string;
+  threadFailed: string;
+  tryAgain: string;
+  loadingOlder: string;
+  jumpToLatest: string;
+  youSaid: string;
+  answer: string;
+  thinking: string;
+  reconnecting: string;
+  notSent: string;
+  copy: string;
+  copied: string;
+  good: string;
+  bad: string;
+  retry: string;
+  retryIn: (seconds: number) => string;
+  dismiss: string;
+  edit: string;
+  requestId: (id: string) => string;
+  sources: (count: number) => string;
+  source: (number: number, title: string) => string;
+  opensInNewTab: string;
+  locked: string;
+  closed: string;
+  answerStarted: string;
+  answerDone: string;
+  answerStopped: string;
+  copyCode: string;
+  reasoning: string;
+  reasonedFor: (seconds: number) => string;
+  working: string;
+  steps: (count: number) => string;
+  searchedFor: string;
+  usingTool: (name: string) => string;
+  usedTool: (name: string) => string;
+  imageLoading: string;
+  generatedImage: string;
+  structuredInput: string;
+  widget: string;
+  skipped: string;
+  unsupported: string;
+  errors: {
+    generic: string;
+    stream: string;
+    offline: string;
+    network: string;
+    connectionLost: string;
+    unauthorized: string;
+    forbidden: string;
+    notFound: string;
+    busy: string;
+    tooLarge: string;
+    rateLimited: string;
+    unavailable: string;
+    server: string;
+  };
+}
+
+const plural = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
+
+/** English, the fallback of every locale. */
+export const english: Strings = {
+  chat: 'Chat',
+  conversation: 'Conversation',
+  greeting: 'What can I help with today?',
+  starterPrompts: 'Suggestions',
+  placeholder: 'Message the AI',
+  message: 'Message',
+  send: 'Send message',
+  stop: 'Stop answering',
+  stopping: 'Stopping…',
+  removeQuote: 'Remove quote',
+  removeAttachment: (name) => `Remove ${name}`,
+  tools: 'Tools',
+  removeTool: (label) => `Don’t use ${label}`,
+  model: 'Model',
+  newThread: 'New chat',
+  history: 'Chat history',
+  closeHistory: 'Close chat history',
+  untitled: 'New chat',
+  noThreadsTitle: 'No conversations yet',
+  noThreadsText: 'What you ask is kept here, so you can come back to it.',
+  threadsFailed: 'Your conversations could not be loaded.',
+  loadMore: 'Show older',
+  loadingThreads: 'Loading conversations',
+  rename: (title) => `Rename “${title}”`,
+  renameLabel: 'New title',
+  save: 'Save',
+  cancel: 'Cancel',
+  delete: (title) => `Delete “${title}”`,
+  deleteQuestion: 'Delete this conversation?',
+  deleteConfirm: 'Delete',
+  today: 'Today',
+  yesterday: 'Yesterday',
+  lastWeek: 'Previous 7 days',
+  lastMonth: 'Previous 30 days',
+  older: 'Older',
+  loadingThread: 'Loading conversation',
+  threadFailed: 'This conversation could not be loaded.',
+  tryAgain: 'Try again',
+  loadingOlder: 'Loading older messages',
+  jumpToLatest: 'Jump to the latest message',
+  youSaid: 'You said',
+  answer: 'Answer',
+  thinking: 'Thinking',
+  reconnecting: 'Connection lost. Reconnecting…',
+  notSent: 'Not sent',
+  copy: 'Copy answer',
+  copied: 'Copied',
+  good: 'Good answer',
+  bad: 'Bad answer',
+  retry: 'Try again',
+  retryIn: (seconds) => `Try again in ${seconds} s`,
+  dismiss: 'Dismiss',
+  edit: 'Edit message',
+  requestId: (id) => `Request ${id}`,
+  sources: (count) => plural(count, 'source', 'sources'),
+  source: (number, title) => `Source ${number}: ${title}`,
+  opensInNewTab: 'opens in a new tab',
+  locked: 'This conversation is locked.',
+  closed: 'This conversation is closed.',
+  answerStarted: 'Answering.',
+  answerDone: 'Answer finished.',
+  answerStopped: 'Answer stopped.',
+  copyCode: 'Copy code',
+  reasoning: 'Reasoning',
+  reasonedFor: (seconds) => `Thought for ${plural(seconds, 'second', 'seconds')}`,
+  working: 'Working',
+  steps: (count) => plural(count, 'step', 'steps'),
+  searchedFor: 'Searched for',
+  usingTool: (name) => `Using ${name}`,
+  usedTool: (name) => `Used ${name}`,
+  imageLoading: 'Making an image',
+  generatedImage: 'Generated image',
+  structuredInput: 'Questions for you',
+  widget: 'Card',
+  skipped: 'Skipped',
+  unsupported: 'This message can’t be shown here.',
+  errors: {
+    generic: 'Something went wrong.',
+    stream: 'Something went wrong while the answer was written.',
+    offline: 'You are offline. Check your connection and try again.',
+    network: 'The server could not be reached. Check your connection and try again.',
+    connectionLost: 'The connection was lost before the answer was complete.',
+    unauthorized: 'You are not signed in, or your session has expired.',
+    forbidden: 'You are not allowed to do this.',
+    notFound: 'This conversation does not exist any more.',
+    busy: 'An answer is still being written in this conversation.',
+    tooLarge: 'This message is too long.',
+    rateLimited: 'That was a little too fast. Please wait a moment.',
+    unavailable: 'Chat is unavailable right now. Please try again soon.',
+    server: 'The server had a problem.',
+  },
+};
