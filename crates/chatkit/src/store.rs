@@ -298,6 +298,10 @@ pub trait Store: Send + Sync + 'static {
     /// items become whole. Returns how many.
     async fn interrupt_orphans(&self, holder: &str, now: Timestamp) -> Result<u64, StoreError>;
 
+    /// A key of the server's own, such as the one that signs visitor cookies. `fresh` is kept
+    /// when there is none under this name yet; it stays the same over restarts.
+    async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError>;
+
     /// Whether the database answers.
     async fn check(&self) -> Result<(), StoreError>;
 }

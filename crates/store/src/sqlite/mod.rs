@@ -124,27 +124,6 @@ impl SqliteStore {
         Ok(Self { writer, readers })
     }
 
-    /// A key of the server's own, 64 random bytes, made when it is first asked for. It stays
-    /// the same over restarts.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
-        let fresh: Vec<u8> = (0..4).flat_map(|_| uuid::Uuid::new_v4().into_bytes()).collect();
-        sqlx::query("INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
-            .bind(name)
-            .bind(fresh)
-            .execute(&self.writer)
-            .await
-            .map_err(failed)?;
-        sqlx::query("SELECT value FROM secrets WHERE name = ?1")
-            .bind(name)
-            .fetch_one(&self.readers)
-            .await
-            .map(|row| row.get(0))
-            .map_err(failed)
-    }
-
     /// Closes all connections, which writes the log back into the database file.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -555,6 +534,21 @@ impl Store for SqliteStore {
         .map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(interrupted.rows_affected())
+    }
+
+    async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        sqlx::query("INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+            .bind(name)
+            .bind(fresh)
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
+        sqlx::query("SELECT value FROM secrets WHERE name = ?1")
+            .bind(name)
+            .fetch_one(&self.readers)
+            .await
+            .map(|row| row.get(0))
+            .map_err(failed)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
