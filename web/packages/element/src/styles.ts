@@ -155,7 +155,6 @@ export const styles = css`
     overflow-anchor: none;
     scrollbar-width: thin;
     scrollbar-color: var(--ck-border-strong) transparent;
-    scrollbar-gutter: stable both-edges;
   }
 
   .scroll:focus-visible {
@@ -364,9 +363,9 @@ export const styles = css`
     flex: 1;
     display: flex;
     flex-direction: column;
-    justify-content: center;
-    gap: calc(var(--ck-space) * 6);
-    padding-block: calc(var(--ck-space) * 8) calc(var(--ck-space) * 6);
+    justify-content: flex-end;
+    gap: calc(var(--ck-space) * 5);
+    padding-block: calc(var(--ck-space) * 8) calc(var(--ck-space) * 4);
     animation: rise 420ms var(--ck-ease);
   }
 
@@ -588,73 +587,82 @@ export const styles = css`
   .source-list {
     list-style: none;
     display: grid;
-    grid-template-columns: repeat(auto-fill, minmax(min(100%, 14rem), 1fr));
-    gap: calc(var(--ck-space) * 1.5);
-  }
-
-  .source-list li {
-    min-inline-size: 0;
+    grid-template-columns: minmax(0, 1fr);
+    margin-inline: calc(var(--ck-space) * -2);
   }
 
   .source {
     display: flex;
-    align-items: center;
-    gap: calc(var(--ck-space) * 2.25);
-    inline-size: 100%;
-    padding: calc(var(--ck-space) * 1.75) calc(var(--ck-space) * 2.5);
-    border: 1px solid var(--ck-border);
-    border-radius: var(--ck-radius-md);
+    align-items: baseline;
+    gap: calc(var(--ck-space) * 2);
+    inline-size: fit-content;
+    max-inline-size: 100%;
+    min-block-size: 30px;
+    padding: calc(var(--ck-space) * 1) calc(var(--ck-space) * 2);
+    border: 0;
+    border-radius: var(--ck-radius-sm);
     background: transparent;
     color: var(--ck-text);
+    font-size: 0.88em;
     text-align: start;
     text-decoration: none;
-    line-height: 1.35;
+    line-height: 1.5;
     transition:
       background-color 140ms,
-      border-color 140ms;
+      color 140ms;
   }
 
   a.source:hover,
   button.source:hover {
-    border-color: var(--ck-border-strong);
-    background: var(--ck-surface-sunken);
+    background: var(--ck-hover);
+  }
+
+  a.source:hover .source-title {
+    text-decoration: underline;
+    text-decoration-color: var(--ck-border-strong);
+    text-underline-offset: 3px;
   }
 
   .source-number {
     flex: none;
     display: grid;
     place-items: center;
-    min-inline-size: 1.7em;
-    block-size: 1.7em;
+    align-self: center;
+    min-inline-size: 1.65em;
+    block-size: 1.65em;
     border-radius: var(--ck-radius-full);
     background: color-mix(in oklab, var(--ck-accent) 11%, var(--ck-surface));
     color: var(--ck-accent);
-    font-size: 0.74em;
+    font-size: 0.78em;
     font-weight: 600;
     font-variant-numeric: tabular-nums;
   }
 
   .source-text {
     display: flex;
-    flex-direction: column;
+    align-items: baseline;
+    gap: calc(var(--ck-space) * 2);
     min-inline-size: 0;
   }
 
   .source-title,
   .source-place {
+    min-inline-size: 0;
     overflow: hidden;
     text-overflow: ellipsis;
     white-space: nowrap;
   }
 
   .source-title {
-    font-size: 0.867em;
+    flex: 0 1 auto;
     font-weight: 500;
   }
 
   .source-place {
+    flex: 0 1000 auto;
+    min-inline-size: 4em;
     color: var(--ck-text-muted);
-    font-size: 0.78em;
+    font-size: 0.92em;
   }
 
   .actions {
@@ -817,8 +825,9 @@ export const styles = css`
     color: var(--ck-text);
   }
 
-  .task-text {
+  .task .task-text {
     color: var(--ck-text-muted);
+    font-size: 1em;
     line-height: 1.55;
   }
 
@@ -968,10 +977,22 @@ export const styles = css`
   }
 
   .composer:focus-within {
-    border-color: color-mix(in oklab, var(--ck-accent) 50%, var(--ck-border-strong));
-    box-shadow:
-      0 0 0 3px color-mix(in oklab, var(--ck-accent) 12%, transparent),
-      var(--ck-shadow-md);
+    border-color: color-mix(in oklab, var(--ck-accent) 62%, var(--ck-border-strong));
+  }
+
+  .composer[data-simple] {
+    display: grid;
+    grid-template-columns: minmax(0, 1fr) auto;
+    align-items: end;
+  }
+
+  .composer[data-simple] .chips {
+    grid-column: 1 / -1;
+  }
+
+  .composer[data-simple] .input {
+    min-block-size: 36px;
+    padding-block: calc((36px - 1.5em) / 2);
   }
 
   .input {
@@ -1637,6 +1658,26 @@ export const styles = css`
   }
 
   /* ------------------------------------------------ narrow and wide */
+
+  @container (inline-size >= 720px) {
+    .scroll {
+      scrollbar-gutter: stable both-edges;
+    }
+
+    /* A new thread on a wide surface: greeting and field in the middle, as one. */
+    .root[data-start='true'] .header {
+      margin-block-end: auto;
+    }
+
+    .root[data-start='true'] .scroll {
+      flex: 0 1 auto;
+    }
+
+    .root[data-start='true'] .dock {
+      margin-block-end: auto;
+      padding-block-end: calc(var(--ck-space) * 16);
+    }
+  }
 
   @container (inline-size < 420px) {
     .column,

@@ -87,8 +87,8 @@ const SEMANTIC = {
   },
   dark: {
     danger: 'oklch(0.77 0.13 22)',
-    'danger-bg': 'oklch(0.265 0.04 20)',
-    'danger-border': 'oklch(0.38 0.075 20)',
+    'danger-bg': 'oklch(0.255 0.026 20)',
+    'danger-border': 'oklch(0.36 0.055 20)',
     warning: 'oklch(0.83 0.11 80)',
     'warning-bg': 'oklch(0.27 0.032 80)',
     'warning-border': 'oklch(0.39 0.06 80)',

@@ -224,9 +224,11 @@ export function composer(view: ViewContext): TemplateResult {
   const tool = tools.find((candidate) => candidate.id === composer.toolId);
   const placeholder = tool?.placeholderOverride ?? options.composer?.placeholder ?? strings.placeholder;
   const running = state.turn !== null;
+  const simple = tools.length === 0 && models.length === 0;
   return html`<form
     class="composer"
     part="composer"
+    ?data-simple=${simple}
     @submit=${(event: SubmitEvent) => {
       event.preventDefault();
       view.send();
@@ -255,7 +257,7 @@ export function composer(view: ViewContext): TemplateResult {
       @keydown=${(event: KeyboardEvent) => onKeyDown(view, event)}
     ></textarea>
     <div class="composer-row">
-      <div class="composer-tools">${toolMenu(view, tools)}</div>
+      ${simple ? nothing : html`<div class="composer-tools">${toolMenu(view, tools)}</div>`}
       ${modelMenu(view, models)}
       ${
         running

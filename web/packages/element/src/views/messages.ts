@@ -346,7 +346,11 @@ export function messages(view: ViewContext): TemplateResult {
       (item) => item.id,
       (item, at) => {
         const isStreaming = streaming.has(item.id);
-        const withActions = item.type === 'assistant_message' && !isStreaming && closesAnswer(items, at, running);
+        // A failed answer is dealt with in the banner below it.
+        const withActions =
+          item.type === 'assistant_message' &&
+          !isStreaming &&
+          closesAnswer(items, at, running || state.banner !== null);
         return guard(
           [
             item,
