@@ -366,3 +366,191 @@ fn cut_long_line(line: &str, max: usize) -> Vec<&str> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::markdown::{normalize, render_html};
+
+    fn texts(body: &str) -> Vec<String> {
+        markdown(body, AnchorRule::Slugs).chunks.into_iter().map(|chunk| chunk.text).collect()
+    }
+
+    #[test]
+    fn sections_become_passages_with_breadcrumbs_and_anchors() {
+        let chunked = markdown(
+            "Before.\n\n# Guide\n\nIntro.\n\n## Install\n\nText.\n\n## Empty\n\n### Deep {#own}\n\nDeep text.\n",
+            AnchorRule::Slugs,
+        );
+        let found: Vec<_> = chunked
+            .chunks
+            .iter()
+            .map(|c| (c.headings.join(" > "), c.anchor.as_deref(), c.text.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (String::new(), None, "Before."),
+                ("Guide".into(), None, "Intro."),
+                ("Guide > Install".into(), Some("install"), "Text."),
+                ("Guide > Empty > Deep".into(), Some("own"), "Deep text."),
+            ]
+        );
+        assert_eq!(chunked.title.as_deref(), Some("Guide"));
+    }
+
+    #[test]
+    fn tiny_subsections_are_read_with_their_parent_but_never_across_level_two() {
+        let texts = texts("## A\n\nText.\n\n### B\n\nShort.\n\n#### C\n\nAlso.\n\n## D\n\nOwn.\n");
+        assert_eq!(texts, ["Text.\n\n### B\n\nShort.\n\n#### C\n\nAlso.", "Own."]);
+    }
+
+    #[test]
+    fn code_is_never_cut_before_the_hard_cap() {
+        let code = format!("```sh\n{}```", "echo line\n".repeat(400));
+        let all = texts(&format!("## A\n\nRun this:\n\n{code}\n\nAfter.\n"));
+        assert_eq!(all, [format!("Run this:\n\n{code}"), "After.".to_owned()]);
+
+        let in_list =
+            format!("1. First\n\n   ```sh\n{}   ```\n2. Second\n", "   echo line\n".repeat(200));
+        for text in texts(&in_list) {
+            assert_eq!(text.matches("```").count() % 2, 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn longer_code_is_cut_at_line_ends_and_fenced_again() {
+        let code = format!("~~~python\n{}~~~", "print('line')\n".repeat(2_000));
+        let all = texts(&code);
+        assert!(all.len() > 3);
+        for text in &all {
+            assert!(text.starts_with("~~~python\nprint") && text.ends_with("')\n~~~"), "{text}");
+            assert!(count(text) <= HARD_CAP + 40);
+        }
+        assert_eq!(all.iter().map(|text| text.matches("print").count()).sum::<usize>(), 2_000);
+    }
+
+    #[test]
+    fn a_long_table_repeats_its_head() {
+        let table = format!("| a | b |\n|---|---|\n{}", "| cell one | cell two |\n".repeat(600));
+        let all = texts(&table);
+        assert!(all.len() > 1);
+        assert!(all.iter().all(|text| text.starts_with("| a | b |\n|---|---|\n| cell")));
+        assert_eq!(all.iter().map(|text| text.matches("one").count()).sum::<usize>(), 600);
+    }
+
+    #[test]
+    fn long_prose_is_cut_after_sentences() {
+        let prose = "This is a sentence of some words. ".repeat(200);
+        let all = texts(&prose);
+        assert!(all.len() >= 5);
+        assert!(all.iter().all(|text| text.ends_with('.') && count(text) <= TARGET + 1), "{all:?}");
+        let cjk = "これは長い文章です。".repeat(1_000);
+        assert!(texts(&cjk).iter().all(|text| text.ends_with('。') && count(text) <= TARGET));
+        assert!(plain(&"x".repeat(10_000)).iter().all(|chunk| count(&chunk.text) <= TARGET));
+    }
+
+    #[test]
+    fn pathological_documents_come_to_an_end() {
+        // Each would take minutes if any step were quadratic.
+        let line = "word ".repeat(400_000);
+        let deep = 20_000;
+        for body in [
+            line.clone(),
+            "# Heading\n\n".repeat(100_000),
+            format!("# {line}\n\n{}", "## Next\n\ntext\n\n".repeat(10_000)),
+            format!("{}text", "> ".repeat(deep)),
+            format!("{}text", "- ".repeat(deep)),
+            "[".repeat(100_000),
+            format!("{}x{}", "[".repeat(deep), "](y)".repeat(deep)),
+            "*a _b ".repeat(50_000),
+            "`".repeat(100_001),
+            format!("|a|{}", "b|".repeat(100_000)),
+            format!("```\n{line}"),
+            "<div>".repeat(100_000),
+            "![a](b)".repeat(50_000),
+        ] {
+            let rewritten = markdown::rewrite_links(&body, &|to| Some(format!("/x/{to}")));
+            let chunks = markdown(&rewritten, AnchorRule::Slugs).chunks;
+            assert!(chunks.iter().all(|chunk| count(&chunk.text) <= HARD_CAP + TARGET));
+            crate::mdx::to_markdown(&body);
+            let _ = render_html(&body);
+        }
+    }
+
+    /// Documents made of everything that matters to cutting, each word unique.
+    fn document() -> impl Strategy<Value = String> {
+        let heading = (1..=4_usize, 0..5_usize, any::<bool>()).prop_map(|(level, n, own)| {
+            let id = if own { format!(" {{#own-{n}}}") } else { String::new() };
+            format!("{} Topic {n}{id}\n", "#".repeat(level))
+        });
+        let words = |range| proptest::collection::vec(0..9_u8, range);
+        let block = prop_oneof![
+            3 => heading,
+            4 => words(1..400).prop_map(|w| format!("{}.\n", vec!["W"; w.len()].join(" "))),
+            1 => words(1..60).prop_map(|w| w.iter().map(|_| "- W W\n").collect()),
+            2 => words(1..900).prop_map(|w| format!("```sh\n{}```\n", "W W\n".repeat(w.len()))),
+            1 => words(1..900).prop_map(|w| format!("| H | H |\n|---|---|\n{}", "| W | W |\n".repeat(w.len()))),
+            1 => words(1..50).prop_map(|w| format!("> {}\n", vec!["W"; w.len()].join("\n> "))),
+        ];
+        proptest::collection::vec(block, 0..14).prop_map(|blocks| {
+            let mut number = 0;
+            let joined = blocks.join("\n");
+            let mut out = String::new();
+            for (n, piece) in joined.split('W').enumerate() {
+                if n > 0 {
+                    number += 1;
+                    out.push_str(&format!("w{number}"));
+                }
+                out.push_str(piece);
+            }
+            out
+        })
+    }
+
+    fn numbers(text: &str) -> Vec<usize> {
+        text.split(|c: char| !c.is_ascii_alphanumeric())
+            .filter_map(|word| word.strip_prefix('w')?.parse().ok())
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(150))]
+
+        #[test]
+        fn passages_hold_every_word_once_in_order(body in document()) {
+            let joined = texts(&body).join("\n");
+            let expected: Vec<usize> = (1..=numbers(&body).len()).collect();
+            prop_assert_eq!(numbers(&joined), expected);
+        }
+
+        #[test]
+        fn every_anchor_is_in_the_rendered_page(body in document()) {
+            let page = render_html(&body);
+            let ids: HashSet<&str> = page.headings.iter().map(|h| h.id.as_str()).collect();
+            for chunk in markdown(&body, AnchorRule::Slugs).chunks {
+                if let Some(anchor) = chunk.anchor {
+                    prop_assert!(ids.contains(anchor.as_str()), "{} in {:?}", anchor, ids);
+                    let attribute = format!("id=\"{}\"", anchor);
+                    prop_assert!(page.html.contains(&attribute));
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_can_be_cut_rewritten_and_rendered(text in r"([a-z#>*_`~|\[\](){}<!/\\ \n\t-]|```|\r\n|\PC){0,200}") {
+            let text = normalize(&text);
+            for body in [text.to_string(), crate::mdx::to_markdown(&text), crate::html::read(&text).markdown] {
+                let body = markdown::rewrite_links(&body, &|to| Some(format!("/x/{to}")));
+                markdown(&body, AnchorRule::Slugs);
+                let _ = render_html(&body);
+                plain(&body);
+                crate::front_matter::split(&body);
+            }
+        }
+    }
+}

@@ -68,7 +68,8 @@ pub(crate) fn read(html: &str) -> Page {
         (Some(main), _) => Some(main),
         (None, _) => body,
     }
-    .unwrap_or(document);
+    // The document must outlive this function's use of its nodes: dropping it empties them all.
+    .unwrap_or_else(|| Rc::clone(&document));
     prune(&main);
     page.markdown = converter.tree_to_markdown(&main);
     page
@@ -121,7 +122,6 @@ fn is_heading(tag: &str) -> bool {
 /// Takes out what surrounds the content, and gives headings the anchor that generators put beside
 /// or around them.
 fn prune(main: &Rc<Node>) {
-    // The id of a `<section>` or `<div>` whose first heading has not come yet.
     let mut stack: Vec<Rc<Node>> = vec![Rc::clone(main)];
     while let Some(node) = stack.pop() {
         node.children.borrow_mut().retain(|child| !is_furniture(child));

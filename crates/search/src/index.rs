@@ -32,7 +32,9 @@ const MAX_PER_DOCUMENT: usize = 3;
 const MAX_LIMIT: usize = 100;
 /// A term found in more passages than this is common. Ranking costs time for each matching
 /// passage, and a word that is nearly everywhere hardly changes the order.
-const COMMON: i64 = 1_500;
+const COMMON: i64 = 800;
+/// How many passages are ranked when a query has only common words.
+const RANKED_OF_COMMON: i64 = 2_000;
 
 /// A search index in a SQLite file, usually the one that holds the chat.
 ///
@@ -186,80 +188,160 @@ impl SqliteIndex {
         if limit == 0 || terms.is_empty() {
             return Ok(Vec::new());
         }
-        let chosen = self.worth_ranking(&terms).await?;
-        let mut candidates = match query::any_of(chosen) {
-            Some(expression) => self.candidates(&expression, limit).await?,
-            None => Vec::new(),
-        };
-        if candidates.is_empty()
-            && let Some(expression) = query::any_of(&query::loosened(&terms))
-        {
-            candidates = self.candidates(&expression, limit).await?;
+        let mut matches = self.matches(&terms, limit).await?;
+        if matches.is_empty() {
+            matches = self.matches(&query::loosened(&terms), limit).await?;
         }
-        Ok(pick(candidates, limit))
+        // Some more than asked for: pages that exist twice hold the same passages.
+        let mut chosen = diverse(matches);
+        chosen.truncate(limit * 3);
+        let mut passages = self.passages(&chosen).await?;
+        let mut seen = HashSet::new();
+        passages.retain(|passage| seen.insert(passage.text.trim().to_owned()));
+        passages.truncate(limit);
+        passages.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+        Ok(passages)
     }
 
-    /// The terms that tell passages apart: those found somewhere, and of the common ones only as
-    /// many as are needed to find anything.
-    async fn worth_ranking<'t>(&self, terms: &'t [Term]) -> Result<Vec<&'t Term>, SearchError> {
+    /// The best matches of any of the terms, without their texts: enough for the diversity rule
+    /// to choose from.
+    async fn matches(&self, terms: &[Term], limit: usize) -> Result<Vec<Match>, SearchError> {
+        let depth = i64::try_from((limit * 20).clamp(100, 400)).unwrap_or(i64::MAX);
+        let counted = self.count(terms).await?;
+        let Some(rarest) = counted.terms.first() else { return Ok(Vec::new()) };
+        if rarest.found > COMMON {
+            return self.matches_of_common(&counted.terms, limit, depth).await;
+        }
+        self.matches_of_terms(&counted.worth_ranking(), depth).await
+    }
+
+    /// How often each term is found, at most a little more than [`COMMON`] times, rarest first.
+    async fn count(&self, terms: &[Term]) -> Result<Counted, SearchError> {
         let expressions: Vec<String> = terms.iter().map(Term::expression).collect();
         let rows = sqlx::query(
-            "SELECT (SELECT count(*) FROM (
+            "SELECT term.value AS expression,
+                    (SELECT count(*) FROM (
                         SELECT 1 FROM search_words WHERE search_words MATCH term.value LIMIT ?2
-                    )) AS found
+                    )) AS found,
+                    (SELECT count(*) FROM search_passages) AS passages
              FROM json_each(?1) AS term ORDER BY term.key",
         )
         .bind(json(&expressions))
         .bind(COMMON + 1)
         .fetch_all(self.reader())
         .await?;
-        let mut counted = Vec::with_capacity(terms.len());
-        for (term, row) in terms.iter().zip(&rows) {
+        let mut counted = Counted { passages: 0, terms: Vec::with_capacity(rows.len()) };
+        for row in &rows {
+            counted.passages = row.try_get("passages")?;
             let found: i64 = row.try_get("found")?;
             if found > 0 {
-                counted.push((found, term));
+                counted.terms.push(CountedTerm { expression: row.try_get("expression")?, found });
             }
         }
         // Stable: among equals the query's own order.
-        counted.sort_by_key(|(found, _)| *found);
-        let mut total = 0;
-        Ok(counted
-            .into_iter()
-            .take_while(|(found, _)| {
-                let first = total == 0;
-                total += found;
-                first || total <= 2 * COMMON
-            })
-            .map(|(_, term)| term)
-            .collect())
+        counted.terms.sort_by_key(|term| term.found);
+        Ok(counted)
     }
 
-    async fn candidates(
+    /// For a query of nothing but words that are nearly everywhere: passages with all of them,
+    /// first of all those with one in a heading; if there are too few, those with the least common
+    /// word. Of each kind no more than [`RANKED_OF_COMMON`] are ranked.
+    async fn matches_of_common(
+        &self,
+        terms: &[CountedTerm],
+        limit: usize,
+        depth: i64,
+    ) -> Result<Vec<Match>, SearchError> {
+        let words: Vec<&str> = terms.iter().take(4).map(|term| term.expression.as_str()).collect();
+        let all = words.join(" AND ");
+        let in_heading = format!("({all}) AND {{title headings}} : ({})", words.join(" OR "));
+        let mut matches: Vec<Match> = Vec::new();
+        for expression in [in_heading.as_str(), all.as_str(), words[0]] {
+            let more = self.matches_of_expression(expression, depth).await?;
+            let known: HashSet<i64> = matches.iter().map(|found| found.passage).collect();
+            matches.extend(more.into_iter().filter(|found| !known.contains(&found.passage)));
+            if matches.len() >= limit * 4 {
+                break;
+            }
+        }
+        Ok(matches)
+    }
+
+    /// Ranked by FTS5 itself.
+    async fn matches_of_expression(
         &self,
         expression: &str,
-        limit: usize,
-    ) -> Result<Vec<Candidate>, SearchError> {
-        // Enough for the diversity rule to choose from.
-        let depth = (limit * 5).clamp(30, 200);
+        depth: i64,
+    ) -> Result<Vec<Match>, SearchError> {
         let rows = sqlx::query(
-            "SELECT p.id, p.document_id, p.anchor, p.breadcrumbs, p.text,
-                    d.title, d.url, d.description, best.score
-             FROM (SELECT rowid AS passage, rank AS score FROM search_words
-                   WHERE search_words MATCH ?1 ORDER BY rank LIMIT ?2) AS best
-             JOIN search_passages AS p ON p.id = best.passage
-             JOIN search_documents AS d ON d.id = p.document_id",
+            "SELECT best.passage, p.document_id, best.score
+             FROM (SELECT passage, score
+                   FROM (SELECT rowid AS passage, -rank AS score FROM search_words
+                         WHERE search_words MATCH ?1 LIMIT ?3)
+                   ORDER BY score DESC LIMIT ?2) AS best
+             JOIN search_passages AS p ON p.id = best.passage",
         )
         .bind(expression)
-        .bind(i64::try_from(depth).unwrap_or(i64::MAX))
+        .bind(depth)
+        .bind(RANKED_OF_COMMON)
         .fetch_all(self.reader())
         .await?;
-        let mut candidates =
-            rows.iter().map(Candidate::read).collect::<Result<Vec<_>, SearchError>>()?;
-        // Equal scores in the order of the documents, whatever the query planner did.
-        candidates.sort_by(|a, b| {
-            b.passage.score.total_cmp(&a.passage.score).then(a.passage.id.cmp(&b.passage.id))
-        });
-        Ok(candidates)
+        rows.iter().map(Match::read).collect()
+    }
+
+    /// Ranked by the sum of each term's BM25 with its weight corrected, see [`weight`].
+    async fn matches_of_terms(
+        &self,
+        weighted: &serde_json::Value,
+        depth: i64,
+    ) -> Result<Vec<Match>, SearchError> {
+        let rows = sqlx::query(
+            // Materialized, or the JSON would be taken apart anew for every passage.
+            "WITH term AS MATERIALIZED (
+                 SELECT value ->> 0 AS expression, value ->> 1 AS weight FROM json_each(?1)
+             )
+             SELECT best.passage, p.document_id, best.score
+             FROM (SELECT search_words.rowid AS passage,
+                          sum(-search_words.rank * term.weight) AS score
+                   FROM term
+                   CROSS JOIN search_words
+                   WHERE search_words MATCH term.expression
+                   GROUP BY search_words.rowid
+                   ORDER BY score DESC LIMIT ?2) AS best
+             JOIN search_passages AS p ON p.id = best.passage",
+        )
+        .bind(weighted.to_string())
+        .bind(depth)
+        .fetch_all(self.reader())
+        .await?;
+        rows.iter().map(Match::read).collect()
+    }
+
+    /// The passages of these matches, in the same order.
+    async fn passages(&self, matches: &[Match]) -> Result<Vec<Passage>, SearchError> {
+        let ids: Vec<i64> = matches.iter().map(|found| found.passage).collect();
+        let rows = sqlx::query(
+            "SELECT p.id, p.anchor, p.breadcrumbs, p.text, d.title, d.url, d.description
+             FROM json_each(?1) AS wanted
+             JOIN search_passages AS p ON p.id = wanted.value
+             JOIN search_documents AS d ON d.id = p.document_id",
+        )
+        .bind(serde_json::Value::from(ids).to_string())
+        .fetch_all(self.reader())
+        .await?;
+        let mut by_id = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let passage = read_passage(row)?;
+            by_id.insert(passage.id, passage);
+        }
+        // One may be gone since it was ranked: an ingest is replacing its document.
+        Ok(matches
+            .iter()
+            .filter_map(|found| {
+                let passage = by_id.remove(&found.passage)?;
+                Some(Passage { score: found.score, ..passage })
+            })
+            .collect())
     }
 }
 
@@ -269,54 +351,95 @@ impl PassageSearch for SqliteIndex {
     }
 }
 
-struct Candidate {
-    document_id: i64,
-    passage: Passage,
+/// How common the terms of a query are.
+struct Counted {
+    passages: i64,
+    terms: Vec<CountedTerm>,
 }
 
-impl Candidate {
+struct CountedTerm {
+    expression: String,
+    found: i64,
+}
+
+impl Counted {
+    /// The terms that tell passages apart, with their weights: of the common ones only as many as
+    /// the cost allows.
+    fn worth_ranking(&self) -> serde_json::Value {
+        let mut total = 0;
+        self.terms
+            .iter()
+            .take_while(|term| {
+                total += term.found;
+                total <= 2 * COMMON
+            })
+            .map(|term| serde_json::json!([term.expression, weight(self.passages, term.found)]))
+            .collect()
+    }
+}
+
+/// What FTS5's BM25 of a term is multiplied with to have the weight of its rarity right.
+///
+/// FTS5 takes a term that is in more than half of all passages for next to nothing. In a small
+/// set of documents that is true of exactly the words people ask about, so its factor is replaced
+/// by the one that stays positive: `ln(1 + (N - n + 0.5) / (n + 0.5))`.
+fn weight(passages: i64, found: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let odds = ((passages - found).max(0) as f64 + 0.5) / (found as f64 + 0.5);
+    let fts5 = odds.ln();
+    odds.ln_1p() / if fts5 <= 0.0 { 1e-6 } else { fts5 }
+}
+
+/// A passage that matches a query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Match {
+    passage: i64,
+    document: i64,
+    score: f64,
+}
+
+impl Match {
     fn read(row: &SqliteRow) -> Result<Self, SearchError> {
-        let anchor: Option<String> = row.try_get("anchor")?;
-        let mut url: String = row.try_get("url")?;
-        if let Some(anchor) = anchor {
-            url.push('#');
-            url.push_str(&crate::urls::encode_fragment(&anchor));
-        }
-        let breadcrumbs: String = row.try_get("breadcrumbs")?;
-        let score: f64 = row.try_get("score")?;
         Ok(Self {
-            document_id: row.try_get("document_id")?,
-            passage: Passage {
-                id: row.try_get("id")?,
-                document_title: row.try_get("title")?,
-                breadcrumbs: serde_json::from_str(&breadcrumbs).unwrap_or_default(),
-                url,
-                text: row.try_get("text")?,
-                description: row.try_get("description")?,
-                // FTS5's rank is better the smaller it is.
-                score: -score,
-            },
+            passage: row.try_get("passage")?,
+            document: row.try_get("document_id")?,
+            score: row.try_get("score")?,
         })
     }
 }
 
-/// The best candidates, without repetitions and without one document crowding out the others.
-fn pick(candidates: Vec<Candidate>, limit: usize) -> Vec<Passage> {
-    let mut of_document: HashMap<i64, usize> = HashMap::new();
-    let mut seen: HashSet<String> = HashSet::new();
-    let mut picked = Vec::with_capacity(limit);
-    for Candidate { document_id, passage } in candidates {
-        let taken = of_document.entry(document_id).or_default();
-        if *taken >= MAX_PER_DOCUMENT || !seen.insert(passage.text.trim().to_owned()) {
-            continue;
-        }
-        *taken += 1;
-        picked.push(passage);
-        if picked.len() == limit {
-            break;
-        }
+fn read_passage(row: &SqliteRow) -> Result<Passage, SearchError> {
+    let anchor: Option<String> = row.try_get("anchor")?;
+    let mut url: String = row.try_get("url")?;
+    if let Some(anchor) = anchor {
+        url.push('#');
+        url.push_str(&crate::urls::encode_fragment(&anchor));
     }
-    picked
+    let breadcrumbs: String = row.try_get("breadcrumbs")?;
+    Ok(Passage {
+        id: row.try_get("id")?,
+        document_title: row.try_get("title")?,
+        breadcrumbs: serde_json::from_str(&breadcrumbs).unwrap_or_default(),
+        url,
+        text: row.try_get("text")?,
+        description: row.try_get("description")?,
+        score: 0.0,
+    })
+}
+
+/// The matches in the order in which they should be taken: best first, but all beyond the first
+/// [`MAX_PER_DOCUMENT`] of a document after those of other documents.
+fn diverse(mut matches: Vec<Match>) -> Vec<Match> {
+    // Equal scores in the order of the documents, whatever the query planner did.
+    matches.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
+    let mut of_document: HashMap<i64, usize> = HashMap::new();
+    let (mut first, crowding): (Vec<Match>, Vec<Match>) = matches.into_iter().partition(|found| {
+        let taken = of_document.entry(found.document).or_default();
+        *taken += 1;
+        *taken <= MAX_PER_DOCUMENT
+    });
+    first.extend(crowding);
+    first
 }
 
 fn is_memory(url: &str) -> bool {

@@ -23,7 +23,7 @@ use crate::{
 const PIPELINE_VERSION: u32 = 1;
 /// A transaction ends after this many passages (a longer document has its own), so that the
 /// chat's writes to the same file never wait long.
-const PASSAGES_PER_TRANSACTION: usize = 150;
+const PASSAGES_PER_TRANSACTION: usize = 60;
 /// The pause between two transactions is as long as the first, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 /// A file changed this shortly before it was read may change again within the same tick of the

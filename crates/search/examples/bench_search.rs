@@ -1,0 +1,154 @@
+//! Measures ingest and search on generated documents, one figure a line:
+//! `cargo run --release -p parlor-search --example bench_search [pages]`
+#![expect(clippy::print_stdout, reason = "its output is its purpose")]
+
+use std::{
+    error::Error,
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use parlor_search::{IngestOptions, SqliteIndex};
+
+/// Numbers without chance: the same documents in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+
+    /// A word as texts have them: few words are everywhere, most are rare.
+    fn word(&mut self) -> String {
+        const SYLLABLES: [&str; 16] = [
+            "ta", "ser", "mo", "del", "in", "con", "fig", "re", "ad", "ser", "ver", "lo", "ka",
+            "bu", "ni", "po",
+        ];
+        let spread = self.next(1 << 20) as f64 / f64::from(1 << 20);
+        // Zipf: rank = N^u.
+        let mut rank = 20_000_f64.powf(spread) as u64;
+        let mut word = String::new();
+        loop {
+            word.push_str(SYLLABLES[(rank % 16) as usize]);
+            rank /= 16;
+            if rank == 0 {
+                return word;
+            }
+        }
+    }
+
+    fn words(&mut self, count: u64) -> String {
+        (0..count).map(|_| self.word()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn write_pages(folder: &Path, pages: u64) -> std::io::Result<()> {
+    let mut numbers = Numbers(1);
+    for page in 0..pages {
+        let mut text = format!("---\ntitle: {} {page}\n---\n# Page {page}\n\n", numbers.words(3));
+        for section in 0..10 {
+            let (heading, prose) = (numbers.words(3), numbers.words(110));
+            text.push_str(&format!("## {heading} {section}\n\nThe server {prose}.\n\n"));
+            if section % 3 == 0 {
+                let code = numbers.words(10);
+                text.push_str(&format!("```sh\nparlor serve --listen {code}\n```\n\n"));
+            }
+        }
+        let below = folder.join(format!("part{}", page % 20));
+        fs::create_dir_all(&below)?;
+        fs::write(below.join(format!("page{page}.md")), text)?;
+    }
+    Ok(())
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+fn median(mut times: Vec<Duration>) -> (f64, f64) {
+    times.sort();
+    let worst = times.last().copied().unwrap_or_default();
+    (times.get(times.len() / 2).copied().map_or(0.0, milliseconds), milliseconds(worst))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let pages = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(1_000);
+    let folder = std::env::temp_dir().join(format!("parlor-bench-{}", std::process::id()));
+    let documents = folder.join("docs");
+    fs::create_dir_all(&documents)?;
+    write_pages(&documents, pages)?;
+    let database = folder.join("index.db");
+    let outcome = measure(&documents, &database).await;
+    fs::remove_dir_all(&folder)?;
+    outcome
+}
+
+async fn measure(documents: &Path, database: &Path) -> Result<(), Box<dyn Error>> {
+    let url = format!("sqlite://{}", database.display());
+    let index = SqliteIndex::open(&url).await?;
+
+    // Somebody chats meanwhile: how long does one of their writes wait?
+    let chat = sqlx::SqlitePool::connect(&url).await?;
+    sqlx::query("CREATE TABLE chat (message TEXT)").execute(&chat).await?;
+    let done = std::sync::Arc::new(AtomicBool::new(false));
+    let chatting = tokio::spawn({
+        let (chat, done) = (chat.clone(), done.clone());
+        async move {
+            let mut waits = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                sqlx::query("INSERT INTO chat VALUES ('hello')").execute(&chat).await?;
+                waits.push(began.elapsed());
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
+            Ok::<_, sqlx::Error>(waits)
+        }
+    });
+    let options = || IngestOptions::new([documents]).base_url("/docs/");
+    let summary = index.ingest(options(), &()).await?;
+    done.store(true, Ordering::Relaxed);
+    let (wait, longest) = median(chatting.await??);
+    println!("ingest.pages {}", summary.added);
+    println!("ingest.passages {}", summary.passages);
+    println!("ingest.seconds {:.2}", summary.elapsed.as_secs_f64());
+    println!("ingest.other_writes.median_ms {wait:.2}");
+    println!("ingest.other_writes.longest_ms {longest:.2}");
+    let summary = index.ingest(options(), &()).await?;
+    println!("ingest_again.unchanged {}", summary.unchanged);
+    println!("ingest_again.seconds {:.3}", summary.elapsed.as_secs_f64());
+    println!("database.megabytes {:.1}", fs::metadata(database)?.len() as f64 / 1e6);
+
+    let mut numbers = Numbers(99);
+    let typical: Vec<String> = (0..200)
+        .map(|_| {
+            format!("how do I {} the {} with {}?", numbers.word(), numbers.word(), numbers.words(2))
+        })
+        .collect();
+    let kinds = [
+        ("typical", typical),
+        ("identifier", vec!["parlor serve --listen".to_owned(); 50]),
+        ("one_common_word", vec!["server".to_owned(); 50]),
+        ("common_words", vec!["ta ser mo del server".to_owned(); 50]),
+        ("nothing_found", vec!["xylophone quixotry".to_owned(); 50]),
+        ("many_words", (0..50).map(|_| numbers.words(60)).collect()),
+    ];
+    for (kind, queries) in kinds {
+        let mut times = Vec::new();
+        let mut found = 0;
+        for query in &queries {
+            let began = Instant::now();
+            found += index.search(query, 8).await?.len();
+            times.push(began.elapsed());
+        }
+        let (middle, worst) = median(times);
+        println!("search.{kind}.median_ms {middle:.2}");
+        println!("search.{kind}.worst_ms {worst:.2}");
+        println!("search.{kind}.passages_found {:.1}", found as f64 / queries.len() as f64);
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The index as its users meet it: files in, passages out.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod ingesting;
+mod searching;
+mod support;
