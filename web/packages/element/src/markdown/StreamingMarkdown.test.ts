@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, constantFrom, nat, property, tuple } from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { type MarkdownAnnotation, type MarkdownOptions, StreamingMarkdown } from './StreamingMarkdown.js';
 
@@ -109,33 +109,316 @@ const PIECES = [
   '####### no',
 ];
 
-const source = fc
-  .array(
-    fc.tuple(
-      fc.constantFrom(...PIECES),
-      fc.constantFrom('\n', '\n', '\n\n', ' ', ' ', '', '\n\n\n', '\r\n', '\n  ', '\n   '),
-    ),
-    { maxLength: 24 },
-  )
-  .map((parts) => parts.map(([piece, gap]) => piece + gap).join(''));
+const RUNS = { numRuns: Number(process.env['RUNS'] ?? 150) };
+const PATIENCE = 120_000;
 
-const cuts = fc.array(fc.nat(400), { maxLength: 14 });
+const source = array(
+  tuple(
+    constantFrom(...PIECES),
+    constantFrom('\n', '\n', '\n\n', ' ', ' ', '', '\n\n\n', '\r\n', '\n  ', '\n   '),
+  ),
+  { maxLength: 24 },
+).map((parts) => parts.map(([piece, gap]) => piece + gap).join(''));
+
+const cuts = array(nat(400), { maxLength: 14 });
+
+/** Citations with the key `k0`, `k1`… at each `¤` of the text, which is removed. */
+function cited(marked: string): { text: string; annotations: MarkdownAnnotation[] } {
+  const parts = marked.split('¤');
+  let index = 0;
+  const annotations = parts.slice(0, -1).map((part, number) => {
+    index += [...part].length;
+    const key = `k${number}`;
+    return {
+      index,
+      key,
+      render() {
+        const chip = document.createElement('b');
+        chip.textContent = `⟦${number}⟧`;
+        return chip;
+      },
+    };
+  });
+  return { text: parts.join(''), annotations };
+}
+
+/** The text content by top-level block, citations shown as ⟦n⟧. */
+function words(marked: string): string[] {
+  const { container, markdown } = open();
+  const { text, annotations } = cited(marked);
+  markdown.update(text, annotations, true);
+  const blocks = [...container.children].map((child) => (child.textContent ?? '').trim());
+  markdown.destroy();
+  return blocks;
+}
+
+describe('citations', () => {
+  it.each([
+    ['after a sentence', 'One.¤ Two.¤', ['One.⟦0⟧ Two.⟦1⟧']],
+    [
+      'after an emoji',
+      'Done \u{1F600}¤ and \u{1F469}\u{200D}\u{1F4BB}¤ too',
+      ['Done \u{1F600}⟦0⟧ and \u{1F469}\u{200D}\u{1F4BB}⟦1⟧ too'],
+    ],
+    ['in right-to-left text', 'שלום עולם¤ עוד', ['שלום עולם⟦0⟧ עוד']],
+    ['inside and after bold', '**bold¤ words**¤ rest', ['bold⟦0⟧ words⟦1⟧ rest']],
+    ['inside markup, moved past it', '*¤*bold*¤* rest', ['⟦0⟧bold⟦1⟧ rest']],
+    ['inside a link, moved past it', 'see [the¤ docs](https://¤example.com) now', ['see the docs⟦0⟧⟦1⟧ now']],
+    ['inside code, moved past it', 'run `make¤ it`, then', ['run make it⟦0⟧, then']],
+    ['inside a character reference', 'a &a¤mp; b', ['a &⟦0⟧ b']],
+    ['after a Windows line end', 'One\r\ntwo.¤\r\n\r\nThree.¤', ['One\ntwo.⟦0⟧', 'Three.⟦1⟧']],
+    ['at the end of a heading', '## Title¤\n\ntext', ['Title⟦0⟧', 'text']],
+    ['between paragraphs, with the words before', 'One.\n\n¤Two.', ['One.⟦0⟧', 'Two.']],
+    ['beyond the end', 'One.\n\nTwo **three**\n\n¤', ['One.', 'Two three⟦0⟧']],
+    ['at the very beginning', '¤One.', ['⟦0⟧One.']],
+    ['after a rule', 'One.\n\n---¤\n\nTwo.', ['One.⟦0⟧', '', 'Two.']],
+  ])('stand %s', (_where, marked, expected) => {
+    expect(words(marked)).toEqual(expected);
+  });
+
+  it('stand in list items, nested ones and quotes', () => {
+    const { container, markdown } = open();
+    const { text, annotations } = cited(
+      '- one¤\n- **two¤** more¤\n  - deep¤ er\n    text¤\n- [x] task¤\n\n> quoted¤ words\n> on¤',
+    );
+    markdown.update(text, annotations, true);
+    const of = (selector: string) =>
+      [...container.querySelectorAll(selector)].map((e) => e.textContent?.trim());
+    expect(of('ul > li > p')).toEqual(['one⟦0⟧', 'two⟦1⟧ more⟦2⟧', 'deep⟦3⟧ er\ntext⟦4⟧', 'task⟦5⟧']);
+    expect(of('strong')).toEqual(['two⟦1⟧']);
+    expect(of('blockquote p')).toEqual(['quoted⟦6⟧ words\non⟦7⟧']);
+  });
+
+  it('stand in table cells', () => {
+    const { container, markdown } = open();
+    const { text, annotations } = cited('| a¤ | b |\n|---|---|\n| x \\| y¤ | **z¤** |\n| p | q |¤');
+    markdown.update(text, annotations, true);
+    const cells = [...container.querySelectorAll('th, td')].map((e) => e.textContent);
+    expect(cells).toEqual(['a⟦0⟧', 'b', 'x | y⟦1⟧', 'z⟦2⟧', 'p', 'q⟦3⟧']);
+  });
+
+  it('follow code blocks and formulas as a line of their own', () => {
+    const { container, markdown } = open();
+    const { text, annotations } = cited(
+      '```\nlet¤ x\n```\n\n$$\na¤ + b\n$$\n\n- item\n  ```\n  in¤ner\n  ```\n',
+    );
+    markdown.update(text, annotations, true);
+    expect(
+      [...container.querySelectorAll('.ck-cites')].map(
+        (e) => `${e.parentElement?.className} ${e.textContent}`,
+      ),
+    ).toEqual(['ck-code ⟦0⟧', 'ck-math-block ⟦1⟧', 'ck-code ⟦2⟧']);
+    expect(container.querySelector('code')?.textContent).toBe('let x');
+  });
+
+  it('arrive late and touch only their own block', () => {
+    const { container, markdown } = open();
+    const { text, annotations } = cited('First *one*.¤\n\nSecond *two*.¤ Rest');
+    markdown.update(text, [], true);
+    const [first, second] = [...container.children] as [Element, Element];
+    const observer = new MutationObserver(() => undefined);
+    observer.observe(first, { childList: true, characterData: true, subtree: true });
+    markdown.update(text, annotations.slice(1), true);
+    expect(observer.takeRecords()).toHaveLength(0);
+    expect(second.isConnected).toBe(true);
+    expect(container.textContent).toBe('First one.Second two.⟦1⟧ Rest');
+    const chip = container.querySelector('.ck-cite')?.firstChild;
+    markdown.update(text, annotations, true);
+    expect(container.querySelectorAll('.ck-cite')[1]?.firstChild).toBe(chip);
+    markdown.update(text, [], true);
+    expect(container.textContent).toBe('First one.Second two. Rest');
+  });
+
+  it(
+    'never change the text around them, wherever they are',
+    () => {
+      assert(
+        property(
+          source,
+          array(nat(400), { maxLength: 6 }),
+          array(nat(400), { maxLength: 4 }),
+          (text, indexes, positions) => {
+            const annotations: MarkdownAnnotation[] = indexes.map((index, number) => ({
+              index,
+              key: String(number),
+              render: () => document.createElement('b'),
+            }));
+            const { container, markdown } = open();
+            for (const at of positions.sort((a, b) => a - b))
+              markdown.update(text.slice(0, at), annotations, false);
+            markdown.update(text, annotations, true);
+            expect(markup(container)).toBe(oneShot(text, true, annotations));
+            if (container.children.length > 0)
+              expect(container.querySelectorAll('.ck-cite')).toHaveLength(annotations.length);
+            for (const chip of container.querySelectorAll('.ck-cite, .ck-cites')) chip.remove();
+            const plain = open();
+            plain.markdown.update(text, [], true);
+            expect(container.textContent).toBe(plain.container.textContent);
+            markdown.destroy();
+          },
+        ),
+        RUNS,
+      );
+    },
+    PATIENCE,
+  );
+});
+
+describe('half-written markup', () => {
+  const shown = (text: string) => {
+    const { container, markdown } = open();
+    markdown.update(text, [], false);
+    return container;
+  };
+
+  it.each([
+    ['an unclosed bold', 'a **bold wor', '<p dir="auto">a <strong>bold wor</strong></p>'],
+    ['a bare opener', 'a **', '<p dir="auto">a</p>'],
+    ['half a closer', 'a **bold*', '<p dir="auto">a <strong>bold</strong></p>'],
+    ['nested emphasis', '**b *i', '<p dir="auto"><strong>b <em>i</em></strong></p>'],
+    ['unclosed code', 'run `make', '<p dir="auto">run <code dir="ltr">make</code></p>'],
+    ['half a link', 'see [the docs](https://exam', '<p dir="auto">see the docs</p>'],
+    ['a link label', 'see [the do', '<p dir="auto">see the do</p>'],
+    ['half an image', 'see ![alt](https://x', '<p dir="auto">see</p>'],
+    [
+      'a bare address',
+      'see https://example.co',
+      '<p dir="auto">see <span class="ck-link-pending">https://example.co</span></p>',
+    ],
+    ['a heading marker', 'text\n\n##', '<p dir="auto">text</p>'],
+    ['a setext line that may be a list', 'text\n-', '<p dir="auto">text</p>'],
+    ['the number of the next item', '1. a\n2', '<ol><li dir="auto"><p>a</p></li></ol>'],
+    ['a strikethrough', 'is ~~gone', '<p dir="auto">is <del>gone</del></p>'],
+    ['an unclosed formula', 'is \\(x^', '<p dir="auto">is</p>'],
+    ['a price', 'costs $5', '<p dir="auto">costs $5</p>'],
+    ['snake case', 'the snake_case_na', '<p dir="auto">the snake_case_na</p>'],
+    ['a multiplication', '2 * 3', '<p dir="auto">2 * 3</p>'],
+  ])('shows %s calmly', (_what, text, expected) => {
+    expect(shown(text).innerHTML.replace(/\s+<\//g, '</')).toBe(expected);
+  });
+
+  it('shows a table from its header on', () => {
+    expect(shown('| Na').children).toHaveLength(0);
+    for (const text of [
+      '| Name | Va',
+      '| Name | Value |',
+      '| Name | Value |\n',
+      '| Name | Value |\n|-',
+      '| Name | Value |\n|---|--',
+    ]) {
+      expect(
+        [...shown(text).querySelectorAll('th')].map((cell) => cell.textContent?.slice(0, 2)),
+        text,
+      ).toEqual(['Na', 'Va']);
+    }
+  });
+
+  it('shows code from its fence on, without the fences', () => {
+    for (const text of [
+      '```',
+      '```py',
+      '```python\nprint(1)',
+      '```python\nprint(1)\n`',
+      '```python\nprint(1)\n``',
+    ]) {
+      expect(shown(text).textContent?.includes('`'), text).toBe(false);
+    }
+    expect(shown('```python\nprint(1)\n``').querySelector('code')?.textContent).toBe('print(1)');
+  });
+});
+
+describe('formulas', () => {
+  it.each([
+    ['$x^2$', 1],
+    ['\\(a\\)', 1],
+    ['$$a+b$$', 1],
+    ['\\[a = b\\]', 1],
+    ['$$\na\n- b\n= c\n$$', 1],
+    ['$5 and $10', 0],
+    ['US$5 and US$6', 0],
+    ['`$x$` and $5', 0],
+    ['\\$x$', 0],
+    ['**$5** to **$6**', 0],
+    ['$5 (about 4€ in $)', 0],
+    ['\\[note\\]', 0],
+  ])('%j holds %i', (text, count) => {
+    const { container, markdown } = open();
+    markdown.update(text, [], true);
+    expect(container.querySelectorAll('.ck-math')).toHaveLength(count);
+  });
+});
+
+describe('links and images', () => {
+  const first = (text: string, domains?: string[]) => {
+    const { container, markdown } = open(domains ? { allowedImageDomains: domains } : {});
+    markdown.update(text, [], true);
+    return container.querySelector('a, img');
+  };
+
+  it('open foreign places in a tab of their own and nothing else', () => {
+    expect(first('[a](https://example.com)')?.getAttribute('target')).toBe('_blank');
+    expect(first('[a](https://example.com)')?.getAttribute('rel')).toBe('noopener noreferrer');
+    expect(first('[a](#part)')?.getAttribute('href')).toBe('#part');
+    for (const link of ['[a](#part)', '[a](mailto:a@b.example)', '[a](tel:+1)', '[a](chatkit-link:x)']) {
+      expect(first(link)?.hasAttribute('target'), link).toBe(false);
+    }
+  });
+
+  it('loads images only from listed hosts', () => {
+    expect(first('![a](https://img.example/x.png)')?.localName).toBe('a');
+    expect(first('![a](https://img.example/x.png)', ['img.example'])?.localName).toBe('img');
+    expect(first('![a](https://cdn.img.example/x.png)', ['img.example'])?.localName).toBe('img');
+    expect(first('![a](https://evilimg.example/x.png)', ['img.example'])?.localName).toBe('a');
+    expect(first('![a](https://img.example@evil.example/x.png)', ['img.example'])?.localName).toBe('a');
+  });
+
+  it('shows raw HTML as the text it is', () => {
+    const { container, markdown } = open();
+    markdown.update('<b onclick="x()">hi</b> <script>x</script>', [], true);
+    expect(container.textContent).toBe('<b onclick="x()">hi</b> <script>x</script>');
+    expect(container.querySelector('b, script')).toBeNull();
+  });
+});
 
 describe('streaming', () => {
-  it('shows at every moment what a fresh renderer would show for the same text', () => {
-    fc.assert(
-      fc.property(source, cuts, (text, positions) => {
-        const { container, markdown } = open();
-        for (const at of [...new Set(positions)].sort((a, b) => a - b).filter((at) => at < text.length)) {
-          markdown.update(text.slice(0, at), [], false);
-          expect(markup(container)).toBe(oneShot(text.slice(0, at), false));
-        }
-        markdown.update(text, [], true);
-        expect(markup(container)).toBe(oneShot(text));
-        markdown.destroy();
-        container.remove();
-      }),
-      { numRuns: Number(process.env['RUNS'] ?? 300) },
-    );
-  });
+  it(
+    'shows at every moment what a fresh renderer would show for the same text',
+    () => {
+      assert(
+        property(source, cuts, (text, positions) => {
+          const { container, markdown } = open();
+          for (const at of [...new Set(positions)].sort((a, b) => a - b).filter((at) => at < text.length)) {
+            markdown.update(text.slice(0, at), [], false);
+            expect(markup(container)).toBe(oneShot(text.slice(0, at), false));
+          }
+          markdown.update(text, [], true);
+          expect(markup(container)).toBe(oneShot(text));
+          markdown.destroy();
+          container.remove();
+        }),
+        RUNS,
+      );
+    },
+    PATIENCE,
+  );
+
+  it(
+    'follows a text that is replaced or shortened',
+    () => {
+      assert(
+        property(source, source, (before, after) => {
+          const { container, markdown } = open();
+          markdown.update(before, [], false);
+          markdown.update(after, [], false);
+          expect(markup(container)).toBe(oneShot(after, false));
+          markdown.update(before, [], true);
+          markdown.update(after, [], true);
+          expect(markup(container)).toBe(oneShot(after));
+          markdown.destroy();
+        }),
+        RUNS,
+      );
+    },
+    PATIENCE,
+  );
 });

@@ -13,6 +13,9 @@ export interface MathToken extends Tokens.Generic {
 /** Operators that make a `$…$` beginning with a number a formula and not a price. */
 const OPERATOR = /[\\^_{}=+*/<>|]/;
 
+/** What tells a formula in `\[…\]` from words in escaped brackets. */
+const FORMULA = /[\\^_{}=+*/<>|\d]/;
+
 /**
  * Matches an inline formula at the start of `src`: `$…$`, `$$…$$`, `\(…\)`, `\[…\]`.
  *
@@ -24,7 +27,7 @@ export function matchInlineMath(src: string, previousChar: string): MathToken | 
   if (src.startsWith('\\[')) {
     const token = delimited(src, '\\]', true);
     // `\[` is also Markdown's escaped bracket, so plain words between them stay words.
-    return token && /[\\^_{}=+*/<>|\d]/.test(token.text) ? token : undefined;
+    return token && FORMULA.test(token.text) ? token : undefined;
   }
   if (src.startsWith('$$')) return delimited(src, '$$', true);
   if (src[0] !== '$' || /[\p{L}\p{N}$]/u.test(previousChar)) return undefined;
@@ -61,7 +64,7 @@ function matchBlockMath(src: string): MathToken | undefined {
   if (end >= 0 && end < limit) {
     const rest = /^[ \t]*(?:\n|$)/.exec(src.slice(end + close.length, end + close.length + 200));
     const tex = src.slice(from, end).trim();
-    if (!rest || tex === '') return undefined;
+    if (!rest || tex === '' || (open === '\\[' && !FORMULA.test(tex))) return undefined;
     return {
       type: 'math',
       raw: src.slice(0, end + close.length + rest[0].length).replace(/\n$/, ''),

@@ -11,7 +11,7 @@ export const slotKeys = new WeakMap<Node, string>();
 export function morph(current: Element, next: Element): void {
   morphAttributes(current, next);
   let at: ChildNode | null = current.firstChild;
-  for (const wanted of [...next.childNodes]) {
+  for (const wanted of Array.from(next.childNodes)) {
     while (at && !same(at, wanted) && mustGo(at, wanted)) {
       const gone = at;
       at = at.nextSibling;
@@ -70,7 +70,7 @@ const OBSERVED = new Set(['tabindex', 'role', 'aria-label']);
 
 function morphAttributes(current: Element, next: Element): void {
   const observed = current.classList.contains('ck-scroll');
-  for (const { name } of [...current.attributes]) {
+  for (const { name } of Array.from(current.attributes)) {
     if (!next.hasAttribute(name) && !(observed && OBSERVED.has(name))) current.removeAttribute(name);
   }
   for (const { name, value } of next.attributes) {

@@ -97,6 +97,7 @@ function renderBlocks(
 ): void {
   let cursor = 0;
   for (const token of tokens) {
+    if (token.type === 'checkbox') continue;
     const at = span ? span.find(token.raw, cursor) : 0;
     const own = span ? span.sub(at, token.raw.length) : null;
     cursor = at + token.raw.length;
@@ -121,7 +122,6 @@ function renderOne(
   switch (token.type) {
     case 'space':
     case 'def':
-    case 'checkbox':
       return;
     case 'hr':
       parent.append(create(doc, 'hr'));
@@ -144,7 +144,10 @@ function renderOne(
       const paragraph = token as Tokens.Paragraph;
       const element = directed(create(doc, 'p'));
       parent.append(element);
-      leaf(lex.inline(paragraph.tokens), element, span?.lines(paragraph.text) ?? null, context, tail);
+      const inline = lex.inline(paragraph.tokens);
+      // A task's checkbox is already gone from the item's text.
+      const box = inline[0]?.type === 'checkbox' ? inline[0].raw.length : 0;
+      leaf(inline, element, span?.lines(paragraph.text.slice(box)) ?? null, context, tail);
       return;
     }
     case 'blockquote': {
@@ -320,12 +323,11 @@ function renderInline(
   const { doc } = context;
   let cursor = 0;
   for (const token of tokens) {
+    if (token.type === 'checkbox') continue;
     const at = span ? span.find(token.raw, cursor) : 0;
     cursor = at + token.raw.length;
     if (span) placeUpTo(span.position(at), parent, context);
     switch (token.type) {
-      case 'checkbox':
-        break;
       case 'text':
         if ('tokens' in token && token.tokens)
           renderInline(token.tokens, parent, span?.sub(at, token.raw.length) ?? null, context, cell);

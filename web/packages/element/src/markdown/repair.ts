@@ -331,10 +331,10 @@ function delimiter(
   const canOpen = left && (char !== '_' || !WORD.test(previous));
   const canClose = right && (char !== '_' || !WORD.test(next));
   let rest = run;
-  while (canClose && rest > 0) {
+  for (;;) {
     const index = openers.findLastIndex((opener) => opener.char === char);
     const opener = openers[index];
-    if (!opener) break;
+    if (!canClose || rest === 0 || !opener) break;
     const take = Math.min(rest, opener.count);
     opener.count -= take;
     rest -= take;

@@ -10,15 +10,19 @@ const MATH_ATTRIBUTES =
     ' ',
   );
 
+const PLAIN_ATTRIBUTES =
+  'class dir target rel title alt loading decoding referrerpolicy type disabled checked start scope aria-label aria-hidden role tabindex style'.split(
+    ' ',
+  );
+
 const config: Config = {
   ALLOWED_TAGS:
-    'p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr br strong em del code pre a img input table thead tbody tr th td div span #text'
+    'p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr br strong em del code pre a img input table thead tbody tr th td div span button #text'
       .split(' ')
       .concat(MATH_TAGS),
-  ALLOWED_ATTR:
-    'class dir href target rel title src alt loading decoding referrerpolicy type disabled checked start scope aria-label aria-hidden role tabindex'
-      .split(' ')
-      .concat(MATH_ATTRIBUTES, 'style'),
+  ALLOWED_ATTR: ['href', 'src', ...PLAIN_ATTRIBUTES, ...MATH_ATTRIBUTES],
+  // Every other attribute's value is checked as if it were an address.
+  ADD_URI_SAFE_ATTR: [...PLAIN_ATTRIBUTES, ...MATH_ATTRIBUTES],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|chatkit-link:|#)/i,
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,

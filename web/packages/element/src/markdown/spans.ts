@@ -59,8 +59,7 @@ export class Span {
     const innerLines = inner.split('\n');
     innerLines.forEach((line, number) => {
       const wanted = line.trim();
-      let at = row;
-      while (at < outerLines.length && !outerLines[at]?.text.trimEnd().endsWith(wanted)) at += 1;
+      const at = outerLines.findIndex(({ text }, index) => index >= row && text.trimEnd().endsWith(wanted));
       const outer = outerLines[at];
       if (outer) {
         row = at + 1;
