@@ -24,7 +24,10 @@
     threadItemActions: { feedback: true, retry: true },
     composer: { placeholder: 'Ask about the documentation' },
     disclaimer: { text: 'Answers can be wrong. Check the [sources](/docs).' },
-    onClientTool: ({ name, params }) => ({ name, text: document.querySelector(params.selector)?.textContent }),
+    onClientTool: ({ name, params }) => ({
+      name,
+      text: document.querySelector(params.selector)?.textContent,
+    }),
     ...extra,
     theme: { colorScheme: scheme, ...extra.theme, ...change.theme },
   });

@@ -50,10 +50,18 @@ More in the [configuration reference](/docs/configuration#database).`;
 
 const CITES = [
   { after: 'one database**', title: 'Architecture', url: '/docs/architecture#store' },
-  { after: 'share the load.', title: 'Choosing a store: SQLite or PostgreSQL', url: 'https://docs.example.com/guides/stores#choosing' },
+  {
+    after: 'share the load.',
+    title: 'Choosing a store: SQLite or PostgreSQL',
+    url: 'https://docs.example.com/guides/stores#choosing',
+  },
   { after: 'older file.', title: 'Migrations', url: '/docs/migrations' },
   { after: 'acknowledged.', title: 'A turn, walked through', url: '/docs/architecture#turn' },
-  { after: 'from the clock.', title: 'Choosing a store: SQLite or PostgreSQL', url: 'https://docs.example.com/guides/stores#choosing' },
+  {
+    after: 'from the clock.',
+    title: 'Choosing a store: SQLite or PostgreSQL',
+    url: 'https://docs.example.com/guides/stores#choosing',
+  },
 ];
 
 const codePoints = (text) => [...text].length;
@@ -152,7 +160,8 @@ export const scripts = {
     let text = '';
     for (let section = 1; text.length < 60_000; section++) {
       text += `## Section ${section}\n\n${paragraph.repeat(4)}\n\n- one\n- two\n- three\n\n`;
-      if (section % 4 === 0) text += '```js\nconst answer = 42;\nfunction ask() {\n  return answer;\n}\n```\n\n';
+      if (section % 4 === 0)
+        text += '```js\nconst answer = 42;\nfunction ask() {\n  return answer;\n}\n```\n\n';
     }
     yield* say(turn, text, { chunk: 2 });
   },
@@ -214,14 +223,22 @@ export const scripts = {
     const item = turn.newItem('workflow', { workflow: { type: 'reasoning', tasks: [], expanded: false } });
     yield { type: 'thread.item.added', item };
     const tasks = [
-      { type: 'thought', title: 'Reading the question', content: 'They ask about **stores**; two pages match.' },
+      {
+        type: 'thought',
+        title: 'Reading the question',
+        content: 'They ask about **stores**; two pages match.',
+      },
       {
         type: 'web_search',
         title: 'Searching',
         queries: ['sqlite wal', 'postgres row level security'],
         sources: [{ type: 'url', title: 'SQLite: WAL', url: 'https://example.com/wal' }],
       },
-      { type: 'file', title: 'Reading files', sources: [{ type: 'file', title: 'stores.md', filename: 'stores.md' }] },
+      {
+        type: 'file',
+        title: 'Reading files',
+        sources: [{ type: 'file', title: 'stores.md', filename: 'stores.md' }],
+      },
     ];
     for (const [task_index, task] of tasks.entries()) {
       yield {
@@ -266,7 +283,10 @@ export const scripts = {
   },
   async *lock(turn) {
     yield* say(turn, 'This is the end of it.');
-    turn.thread.status = { type: 'locked', reason: 'A person has taken over. They will write to you by e-mail.' };
+    turn.thread.status = {
+      type: 'locked',
+      reason: 'A person has taken over. They will write to you by e-mail.',
+    };
     yield { type: 'thread.updated', thread: turn.threadResponse() };
   },
   async *entities(turn) {

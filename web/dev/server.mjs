@@ -178,7 +178,11 @@ class World {
           type: 'assistant_message',
           id: `msg_${randomUUID()}`,
           content: [
-            { type: 'output_text', text: `Answer ${n}. It has **two** sentences.\n\nAnd a paragraph.`, annotations: [] },
+            {
+              type: 'output_text',
+              text: `Answer ${n}. It has **two** sentences.\n\nAnd a paragraph.`,
+              annotations: [],
+            },
           ],
         },
       );
@@ -245,7 +249,10 @@ function handler(world) {
     const turn = new Turn(world, thread, question, extra);
     for (const event of first) turn.push(event);
     void turn.run(scriptFor(question));
-    return { turn, answer: follow(response, turn, 0, parlor, { cutAfter: /\bcut\b/.test(question) ? 7 : 0 }) };
+    return {
+      turn,
+      answer: follow(response, turn, 0, parlor, { cutAfter: /\bcut\b/.test(question) ? 7 : 0 }),
+    };
   }
 
   const textOf = (content) => content.map((part) => part.text).join(' ');
@@ -294,12 +301,19 @@ function handler(world) {
         if (known !== undefined) return follow(response, known, 0, parlor);
         const question = textOf(params.input.content);
         if (thread !== undefined && world.running.has(thread.id)) {
-          return fail(response, 409, 'thread_busy', 'An answer is still being written in this conversation.', headers);
+          return fail(
+            response,
+            409,
+            'thread_busy',
+            'An answer is still being written in this conversation.',
+            headers,
+          );
         }
         const target = thread ?? world.newThread();
         const item = message(target, params.input);
         const first = [{ type: 'thread.item.done', item }];
-        if (thread === undefined) first.unshift({ type: 'thread.created', thread: world.threadResponse(target) });
+        if (thread === undefined)
+          first.unshift({ type: 'thread.created', thread: world.threadResponse(target) });
         const { turn, answer } = start(response, target, question, parlor, {}, first);
         if (key !== undefined) world.byKey.set(key, turn);
         return answer;
@@ -323,7 +337,13 @@ function handler(world) {
       case 'threads.resume': {
         const turn = world.running.get(thread.id);
         if (!parlor || turn === undefined) {
-          return fail(response, 404, 'no_running_turn', 'No answer is being written in this conversation.', headers);
+          return fail(
+            response,
+            404,
+            'no_running_turn',
+            'No answer is being written in this conversation.',
+            headers,
+          );
         }
         const same = params.turn_id === undefined || params.turn_id === turn.id;
         return follow(response, turn, same ? (params.after ?? 0) : 0, parlor);
@@ -347,7 +367,12 @@ function handler(world) {
         return json(response, 200, page(thread.items, params), headers);
       case 'threads.list': {
         const listed = page(world.threads, params);
-        return json(response, 200, { ...listed, data: listed.data.map((entry) => world.threadResponse(entry)) }, headers);
+        return json(
+          response,
+          200,
+          { ...listed, data: listed.data.map((entry) => world.threadResponse(entry)) },
+          headers,
+        );
       }
       case 'threads.update':
         thread.title = params.title;
@@ -397,8 +422,10 @@ export async function startDevServer({ port = 0, root = null, seed = false } = {
       return void response.writeHead(404).end();
     }
     if (url.pathname === '/' || url.pathname === '/index.html') return file(response, here, 'index.html');
-    if (url.pathname === '/page.js' || url.pathname === '/page.css') return file(response, here, url.pathname);
-    if (root !== null && url.pathname.startsWith('/extra/')) return file(response, root, url.pathname.slice(7));
+    if (url.pathname === '/page.js' || url.pathname === '/page.css')
+      return file(response, here, url.pathname);
+    if (root !== null && url.pathname.startsWith('/extra/'))
+      return file(response, root, url.pathname.slice(7));
     if (url.pathname === '/favicon.ico') return void response.writeHead(204).end();
     return file(response, dist, url.pathname);
   });

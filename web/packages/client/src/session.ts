@@ -479,7 +479,8 @@ export class ChatSession {
         if (!run.stopRequested) this.#set({ turn: 'streaming' });
       },
       onReconnecting: (reconnecting) => {
-        if (run.attached && !run.stopRequested) this.#set({ turn: reconnecting ? 'reconnecting' : 'streaming' });
+        if (run.attached && !run.stopRequested)
+          this.#set({ turn: reconnecting ? 'reconnecting' : 'streaming' });
       },
     };
     let outcome: StreamOutcome | 'aborted' | 'refused' = 'aborted';
@@ -493,19 +494,18 @@ export class ChatSession {
     } catch (error) {
       this.#flush(run);
       if (!run.abort.signal.aborted && !isAbort(error)) {
-        outcome = 'refused';
-        if (run.attached) this.#refused(asApiError(error), again);
+        const failure = asApiError(error);
+        // The turn ended between reading the thread and asking for its stream.
+        const ended = again === 'resume' && failure.status === 404;
+        outcome = ended ? 'interrupted' : 'refused';
+        if (run.attached && !ended) this.#refused(failure, again);
       }
     }
     if (run.attached && this.#run === run && !this.#disposed) await this.#finish(run, outcome);
   }
 
   #refused(error: ApiError, again: (() => Promise<void>) | 'resume' | null): void {
-    if (again === 'resume') {
-      // The turn ended between reading the thread and asking for its stream.
-      if (error.status !== 404) this.#report(error, () => this.refresh());
-      return;
-    }
+    if (again === 'resume') return this.#report(error, () => this.refresh());
     const { pending } = this.#state;
     if (pending !== null) this.#set({ pending: { ...pending, failed: true } });
     this.#report(error, again !== null && (error.isTransient || error.status === 409) ? again : null);
@@ -576,8 +576,9 @@ export class ChatSession {
       }
       this.#emit({ type: 'log', name: event.type, data: event as unknown as JsonObject });
     }
-    if (run.queue.length === 0) this.#schedule(() => this.#flush(run));
-    run.queue.push(...events);
+    const idle = run.queue.length === 0;
+    for (const event of events) run.queue.push(event);
+    if (idle) this.#schedule(() => this.#flush(run));
   }
 
   #named(run: Run, thread: Thread): void {
@@ -629,7 +630,9 @@ export class ChatSession {
     const { onClientTool, client } = this.#options;
     let result: unknown;
     if (onClientTool === undefined) {
-      const error = new Error(`The server called the client tool "${call.name}", but onClientTool is not set.`);
+      const error = new Error(
+        `The server called the client tool "${call.name}", but onClientTool is not set.`,
+      );
       this.#emit({ type: 'error', error });
       result = { error: error.message };
     } else {

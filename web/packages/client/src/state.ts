@@ -222,9 +222,7 @@ export function applyUpdate(item: ThreadItem, update: ThreadItemUpdate): ThreadI
     case 'widget.root.updated':
       return item.type === 'widget' ? { ...item, widget: update.widget } : item;
     case 'widget.component.updated':
-      return item.type === 'widget'
-        ? withComponent(item, update.component_id, () => update.component)
-        : item;
+      return item.type === 'widget' ? withComponent(item, update.component_id, () => update.component) : item;
     case 'widget.streaming_text.value_delta':
       return item.type === 'widget'
         ? withComponent(item, update.component_id, (component) => ({

@@ -1,12 +1,6 @@
 import { createParser } from 'eventsource-parser';
 import { ApiError, isAbort, readApiError } from './errors.js';
-import type {
-  JsonObject,
-  JsonParams,
-  JsonResults,
-  StreamingParams,
-  ThreadStreamEvent,
-} from './protocol.js';
+import type { JsonObject, JsonParams, JsonResults, StreamingParams, ThreadStreamEvent } from './protocol.js';
 
 /** How the stream of a turn ended. */
 export type StreamOutcome =

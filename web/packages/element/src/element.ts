@@ -300,7 +300,9 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
   async #ready(): Promise<ChatSession> {
     await this.#becameReady;
     if (this.#session === null) {
-      throw new Error('<openai-chatkit> is not ready: call setOptions() with api.url and put it in the document.');
+      throw new Error(
+        '<openai-chatkit> is not ready: call setOptions() with api.url and put it in the document.',
+      );
     }
     return this.#session;
   }
@@ -392,7 +394,9 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
 
   readonly #onPointerDown = (event: PointerEvent): void => {
     if (this.#openMenu === null) return;
-    const inside = event.composedPath().some((node) => node instanceof Element && node.matches('.menu-anchor'));
+    const inside = event
+      .composedPath()
+      .some((node) => node instanceof Element && node.matches('.menu-anchor'));
     if (!inside) this.setMenu(null);
   };
 
@@ -637,7 +641,8 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
 
   protected override willUpdate(_changed: PropertyValues): void {
     const first = this.state.thread.items[0]?.id ?? null;
-    if (this.#firstItem !== null && first !== this.#firstItem) this.#restoreScroll = this.#scroll.holdPosition();
+    if (this.#firstItem !== null && first !== this.#firstItem)
+      this.#restoreScroll = this.#scroll.holdPosition();
     this.#firstItem = first;
   }
 

@@ -57,7 +57,11 @@ export function notices(view: ViewContext): unknown {
     state.notices,
     (notice) => notice.id,
     (notice) =>
-      html`<div class="banner ${notice.level}" part="notice" role=${notice.level === 'info' ? 'status' : 'alert'}>
+      html`<div
+        class="banner ${notice.level}"
+        part="notice"
+        role=${notice.level === 'info' ? 'status' : 'alert'}
+      >
         <span class="banner-icon">${icon(LEVEL_ICONS[notice.level] ?? 'info')}</span>
         <div class="banner-body">
           ${notice.title === undefined ? nothing : html`<strong class="banner-title" dir="auto">${notice.title}</strong>`}

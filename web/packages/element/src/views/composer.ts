@@ -107,7 +107,8 @@ function toolMenu(view: ViewContext, tools: readonly ToolOption[]): TemplateResu
           aria-label=${strings.removeTool(selected.label)}
           @click=${() => view.selectTool(null)}
         >
-          ${icon(selected.icon)}<span dir="auto">${selected.shortLabel ?? selected.label}</span>${icon('close')}
+          ${icon(selected.icon)}<span dir="auto">${selected.shortLabel ?? selected.label}</span
+          >${icon('close')}
         </button>`
   }`;
 }
@@ -167,7 +168,8 @@ function modelMenu(view: ViewContext, models: readonly ModelOption[]): TemplateR
 
 function chips(view: ViewContext): TemplateResult | typeof nothing {
   const { composer, strings } = view;
-  if (composer.quote === null && composer.attachments.length === 0 && composer.tags.length === 0) return nothing;
+  if (composer.quote === null && composer.attachments.length === 0 && composer.tags.length === 0)
+    return nothing;
   return html`<div class="chips">
     ${
       composer.quote === null

@@ -63,7 +63,13 @@ function renameRow(view: ViewContext, thread: Thread, edit: HistoryEdit): Templa
       .value=${thread.title ?? ''}
       ?disabled=${edit.busy}
     />
-    <button class="icon-button small" type="submit" aria-label=${strings.save} title=${strings.save} ?disabled=${edit.busy}>
+    <button
+      class="icon-button small"
+      type="submit"
+      aria-label=${strings.save}
+      title=${strings.save}
+      ?disabled=${edit.busy}
+    >
       ${icon('check')}
     </button>
     <button
@@ -103,7 +109,9 @@ function deleteRow(view: ViewContext, thread: Thread, edit: HistoryEdit): Templa
       >
         ${strings.deleteConfirm}
       </button>
-      <button class="button small quiet" type="button" @click=${() => view.editHistory(null)}>${strings.cancel}</button>
+      <button class="button small quiet" type="button" @click=${() => view.editHistory(null)}>
+        ${strings.cancel}
+      </button>
     </div>
     ${edit.error === null ? nothing : html`<p class="row-error" role="alert">${edit.error}</p>`}
   </div>`;
@@ -118,7 +126,8 @@ function threadRow(view: ViewContext, thread: Thread): TemplateResult {
   }
   const title = thread.title ?? strings.untitled;
   const current = view.state.threadId === thread.id;
-  const edit = (kind: HistoryEdit['kind']) => view.editHistory({ id: thread.id, kind, busy: false, error: null });
+  const edit = (kind: HistoryEdit['kind']) =>
+    view.editHistory({ id: thread.id, kind, busy: false, error: null });
   return html`<div class="row" data-thread=${thread.id} ?data-current=${current}>
     <button
       class="row-open"

@@ -66,7 +66,8 @@ function taskBody(view: ViewContext, task: Task, streaming: boolean): TemplateRe
       task.type === 'file' && (task.sources ?? []).length > 0
         ? html`<div class="task-sources">
             ${task.sources.map(
-              (source) => html`<span class="task-source" dir="auto">${source.title || source.filename}</span>`,
+              (source) =>
+                html`<span class="task-source" dir="auto">${source.title || source.filename}</span>`,
             )}
           </div>`
         : nothing
@@ -109,7 +110,8 @@ export function workflowItem(view: ViewContext, workflow: Workflow, streaming: b
   const title = workflowTitle(view, workflow, streaming);
   if (workflow.tasks.length === 0) {
     return html`<div class="workflow-line" data-streaming=${streaming}>
-      <span class="task-icon">${icon(name)}</span><span class=${streaming ? 'shimmer' : ''} dir="auto">${title}</span>
+      <span class="task-icon">${icon(name)}</span
+      ><span class=${streaming ? 'shimmer' : ''} dir="auto">${title}</span>
     </div>`;
   }
   return html`<details class="workflow" part="workflow" ?open=${workflow.expanded === true}>
@@ -146,8 +148,15 @@ export function clientToolCall(view: ViewContext, item: ClientToolCallItem): Tem
 export function generatedImage(view: ViewContext, item: GeneratedImageItem): TemplateResult {
   const href = item.image ? safeHref(item.image.url) : null;
   return href === null
-    ? html`<div class="image-frame" role="img" aria-label=${view.strings.imageLoading}>${icon('square-image')}</div>`
-    : html`<img class="generated-image" part="generated-image" src=${href} alt=${view.strings.generatedImage} />`;
+    ? html`<div class="image-frame" role="img" aria-label=${view.strings.imageLoading}>
+        ${icon('square-image')}
+      </div>`
+    : html`<img
+        class="generated-image"
+        part="generated-image"
+        src=${href}
+        alt=${view.strings.generatedImage}
+      />`;
 }
 
 /** All text of a widget, in reading order: what can be shown where the widget itself can't. */
@@ -172,7 +181,12 @@ export function widgetItem(view: ViewContext, item: WidgetItem): TemplateResult 
 
 /** Questions to the user, and the answers given. A form takes over here. */
 export function structuredInput(view: ViewContext, item: StructuredInputItem): TemplateResult {
-  return html`<div class="card" part="structured-input" role="group" aria-label=${view.strings.structuredInput}>
+  return html`<div
+    class="card"
+    part="structured-input"
+    role="group"
+    aria-label=${view.strings.structuredInput}
+  >
     ${item.inputs.map(
       (input) =>
         html`<p dir="auto"><strong>${input.question}</strong></p>

@@ -48,11 +48,14 @@ function userMessage(view: ViewContext, bubble: UserBubble): TemplateResult {
     <h3 class="sr-only">${strings.youSaid}</h3>
     ${
       bubble.quote
-        ? html`<blockquote class="quoted" part="quote" dir="auto">${icon('quote')}<span>${bubble.quote}</span></blockquote>`
+        ? html`<blockquote class="quoted" part="quote" dir="auto">
+            ${icon('quote')}<span>${bubble.quote}</span>
+          </blockquote>`
         : nothing
     }
     ${bubble.attachments.map(
-      (attachment) => html`<div class="file-chip">${icon('paperclip')}<span dir="auto">${attachment.name}</span></div>`,
+      (attachment) =>
+        html`<div class="file-chip">${icon('paperclip')}<span dir="auto">${attachment.name}</span></div>`,
     )}
     ${
       bubble.content.length === 0
@@ -81,7 +84,11 @@ function reachOf(view: ViewContext, source: Source): Reach {
     const href = safeHref(source.url);
     return href === null ? { kind: 'none' } : { kind: 'link', href };
   }
-  if (source.type === 'entity' && source.interactive === true && view.options.entities?.onClick !== undefined) {
+  if (
+    source.type === 'entity' &&
+    source.interactive === true &&
+    view.options.entities?.onClick !== undefined
+  ) {
     return { kind: 'button', source };
   }
   return { kind: 'none' };
@@ -92,7 +99,9 @@ function citation(view: ViewContext, annotation: Annotation, number: number): HT
   const { source } = annotation;
   const reach = reachOf(view, source);
   const title = source.title || (source.type === 'url' ? source.url : '');
-  const element = document.createElement(reach.kind === 'link' ? 'a' : reach.kind === 'button' ? 'button' : 'span');
+  const element = document.createElement(
+    reach.kind === 'link' ? 'a' : reach.kind === 'button' ? 'button' : 'span',
+  );
   element.className = 'cite';
   element.setAttribute('part', 'citation');
   element.title = title;
@@ -145,12 +154,13 @@ function sourceEntry(view: ViewContext, source: Source, number: number): Templat
   const reach = reachOf(view, source);
   const place = sourcePlace(source);
   const title = source.title || place;
-  const inner = html`<span class="source-number" aria-hidden="true">${
-      source.type === 'entity' && hasIcon(source.icon) ? icon(source.icon as string) : number
-    }</span
+  const inner = html`<span class="source-number" aria-hidden="true"
+      >${source.type === 'entity' && hasIcon(source.icon) ? icon(source.icon as string) : number}</span
     ><span class="source-text"
       ><span class="source-title" dir="auto">${title}</span>${
-        place === '' || place === title ? nothing : html`<span class="source-place" dir="auto">${place}</span>`
+        place === '' || place === title
+          ? nothing
+          : html`<span class="source-place" dir="auto">${place}</span>`
       }</span
     >`;
   switch (reach.kind) {
@@ -165,7 +175,12 @@ function sourceEntry(view: ViewContext, source: Source, number: number): Templat
         >${inner}</a
       >`;
     case 'button':
-      return html`<button class="source" part="source" type="button" @click=${() => view.openEntity(reach.source)}>
+      return html`<button
+        class="source"
+        part="source"
+        type="button"
+        @click=${() => view.openEntity(reach.source)}
+      >
         ${inner}
       </button>`;
     default:
@@ -312,7 +327,9 @@ function activity(view: ViewContext): TemplateResult | typeof nothing {
   const { state, strings } = view;
   if (state.turn === null) return nothing;
   if (state.turn === 'reconnecting') {
-    return html`<div class="activity">${icon('wifi-off')}<span class="shimmer">${strings.reconnecting}</span></div>`;
+    return html`<div class="activity">
+      ${icon('wifi-off')}<span class="shimmer">${strings.reconnecting}</span>
+    </div>`;
   }
   const { progress, items, streaming } = state.thread;
   if (progress !== null) {
@@ -328,7 +345,9 @@ function activity(view: ViewContext): TemplateResult | typeof nothing {
   );
   return speaking
     ? nothing
-    : html`<div class="activity" part="progress"><span class="pulse"></span><span class="sr-only">${strings.thinking}</span></div>`;
+    : html`<div class="activity" part="progress">
+        <span class="pulse"></span><span class="sr-only">${strings.thinking}</span>
+      </div>`;
 }
 
 export function messages(view: ViewContext): TemplateResult {
@@ -338,7 +357,9 @@ export function messages(view: ViewContext): TemplateResult {
   return html`<div class="messages" part="messages">
     ${
       state.older.loading
-        ? html`<div class="older" role="status"><span class="spinner"></span><span class="sr-only">${view.strings.loadingOlder}</span></div>`
+        ? html`<div class="older" role="status">
+            <span class="spinner"></span><span class="sr-only">${view.strings.loadingOlder}</span>
+          </div>`
         : nothing
     }
     ${repeat(
@@ -391,7 +412,9 @@ export function threadFailed(view: ViewContext): TemplateResult {
     <p class="empty-text">${state.loadError?.message ?? ''}</p>
     <div class="empty-actions">
       <button class="button" type="button" @click=${() => view.reloadThread()}>${strings.tryAgain}</button>
-      <button class="button quiet" type="button" @click=${() => view.newThread()}>${strings.newThread}</button>
+      <button class="button quiet" type="button" @click=${() => view.newThread()}>
+        ${strings.newThread}
+      </button>
     </div>
   </div>`;
 }
