@@ -281,6 +281,20 @@ mod tests {
     }
 
     #[test]
+    fn as_deep_as_is_allowed_is_converted_on_a_small_stack() {
+        for (open, close) in [
+            ("<div>", "</div>"),
+            ("<blockquote>", "</blockquote>"),
+            ("<ul><li><b>", "</b></li></ul>"),
+            ("<table><tr><td>", "</td></tr></table>"),
+        ] {
+            let times = 190 / open.matches('<').count().min(2);
+            let html = format!("{}needle{}", open.repeat(times), close.repeat(times));
+            assert!(read(&html).markdown.contains("needle"), "{open}");
+        }
+    }
+
+    #[test]
     fn a_page_may_ask_not_to_be_indexed() {
         assert!(read(r#"<meta name="robots" content="NOINDEX, nofollow"><p>x"#).noindex);
         assert!(!read("<p>x").noindex);

@@ -26,6 +26,8 @@ const PIPELINE_VERSION: u32 = 1;
 const PASSAGES_PER_TRANSACTION: usize = 60;
 /// The pause between two transactions is as long as the first, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+/// How much of the full-text index is merged at a time, in pages of 4 KiB.
+const MERGED_PAGES: i64 = 32;
 /// A file changed this shortly before it was read may change again within the same tick of the
 /// file system's clock; its time proves nothing at the next run.
 const FRESH: Duration = Duration::from_secs(2);
@@ -630,19 +632,21 @@ impl Run<'_> {
     async fn tidy(&self) -> Result<(), SearchError> {
         // The first step, with a negative number, opens every segment for merging. The bound is
         // far above what any index needs and only keeps this from being an endless loop.
-        for step in 0..2_000 {
+        for step in 0..5_000 {
             let mut connection = self.index.writer().acquire().await?;
+            let began = Instant::now();
             let before = total_changes(&mut connection).await?;
             sqlx::query("INSERT INTO search_words (search_words, rank) VALUES ('merge', ?1)")
-                .bind(if step == 0 { -100 } else { 100 })
+                .bind(if step == 0 { -MERGED_PAGES } else { MERGED_PAGES })
                 .execute(&mut *connection)
                 .await?;
             // FTS5 reports a step without work as fewer than two changed rows.
             if step > 0 && total_changes(&mut connection).await? - before < 2 {
                 break;
             }
+            let took = began.elapsed();
             drop(connection);
-            tokio::task::yield_now().await;
+            tokio::time::sleep(took.min(LONGEST_PAUSE)).await;
         }
         Ok(())
     }
@@ -728,4 +732,57 @@ async fn put(
     .execute(&mut *connection)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is fine when it is looked at and not when it is read.
+    struct Treacherous(fn() -> io::Result<Vec<u8>>);
+
+    impl Files for Treacherous {
+        fn inspect(&self, _: &Path) -> io::Result<(u64, Option<i64>)> {
+            Ok((5, Some(1)))
+        }
+
+        fn read(&self, _: &Path, _: u64) -> io::Result<Vec<u8>> {
+            self.0()
+        }
+    }
+
+    fn reason(read: fn() -> io::Result<Vec<u8>>) -> Option<SkipReason> {
+        let file = SourceFile {
+            path: "/docs/a.md".into(),
+            key: "/docs/a.md".into(),
+            root: "/docs".into(),
+            relative: "a.md".into(),
+        };
+        match process(&file, None, &DocumentUrls::new("/"), 10, &Treacherous(read)) {
+            Processed::Skipped(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn trouble_while_reading_is_a_reason_to_skip() {
+        assert_eq!(reason(|| Err(io::ErrorKind::NotFound.into())), Some(SkipReason::Vanished));
+        assert!(matches!(
+            reason(|| Err(io::Error::other("disk on fire"))),
+            Some(SkipReason::Unreadable { message }) if message == "disk on fire"
+        ));
+        assert_eq!(
+            reason(|| Ok(b"grew meanwhile".to_vec())),
+            Some(SkipReason::TooLarge { bytes: 14, limit: 10 })
+        );
+        assert_eq!(reason(|| Ok(b"fine".to_vec())), None);
+    }
+
+    #[test]
+    fn a_path_is_under_its_folder_and_not_under_its_neighbour() {
+        assert!(is_under("/docs/a.md", "/docs"));
+        assert!(is_under("/docs", "/docs"));
+        assert!(is_under("/docs", "/"));
+        assert!(!is_under("/docs-more/a.md", "/docs"));
+    }
 }

@@ -136,11 +136,8 @@ impl TagState {
 
     fn inside_tag(&mut self, c: char) {
         match (self.quote, c) {
-            (Some(quote), c) => {
-                if c == quote {
-                    self.quote = None;
-                }
-            }
+            (Some(quote), c) if c == quote => self.quote = None,
+            (Some(_), _) => {}
             (None, '"' | '\'' | '`') => self.quote = Some(c),
             (None, '{') => self.braces += 1,
             (None, '}') => self.braces = self.braces.saturating_sub(1),
