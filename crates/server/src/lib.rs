@@ -1,1 +1,13 @@
-//! The Parlor server: library and binary.
+#![doc = include_str!("../README.md")]
+
+mod app;
+mod auth;
+pub mod commands;
+pub mod config;
+mod error;
+mod routes;
+mod server;
+mod telemetry;
+
+pub use app::{PROTOCOL_HEADER, TURN_HEADER};
+pub use server::{Server, StartError, serve};

@@ -1,0 +1,83 @@
+# Everything a developer does. `make help` lists it; CI calls the same targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+NPM := npm --no-fund --no-audit --loglevel=error
+
+.PHONY: help run build web ingest test test-rust test-web test-conformance e2e lint format bench fixtures setup clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: build ingest ## Build everything, index the documentation and serve it on http://127.0.0.1:8000
+	@exec ./target/release/parlor serve
+
+build: web ## Build the release binary with the web assets inside: target/release/parlor
+	@./scripts/say "Compiling the server (first time: a few minutes)"
+	cargo build --release -p parlor-server
+
+ingest: build ## Index the project's own documentation
+	./target/release/parlor ingest docs --base-url /docs/
+
+web: web/dist/chatkit.js ## Build the web packages into web/dist
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@./scripts/need node npm
+	@./scripts/say "Installing the web packages' dependencies"
+	cd web && $(NPM) ci
+	@touch $@
+
+web/dist/chatkit.js: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	@./scripts/say "Building the element"
+	cd web && $(NPM) run --silent build
+	@touch $@
+
+setup: web/node_modules/.package-lock.json ## Install what the tests need: a browser, a Python environment, cargo-deny
+	@./scripts/setup-tests
+
+test: setup lint test-rust test-web test-conformance e2e ## Run all checks and tests, installing what they need
+	@./scripts/say "All tests passed"
+
+test-rust: web ## Run the Rust tests
+	@./scripts/say "Rust tests"
+	cargo test --workspace --quiet
+
+test-web: web setup ## Run the web packages' tests, also in a browser
+	@./scripts/say "Web tests"
+	cd web && $(NPM) run --silent test
+	cd web && $(NPM) run --silent test:browser
+	cd web && $(NPM) run --silent size
+
+test-conformance: setup ## Hold our types against the official models and types
+	@./scripts/say "Conformance with the official models"
+	.cache/venv/bin/python tests/conformance/record_fixtures.py --check
+	cargo run --quiet -p parlor-protocol --example dump | .cache/venv/bin/python tests/conformance/check_rust.py
+	node tests/conformance/check_widgets_js.mjs
+
+e2e: web setup ## Run the end-to-end tests: real browser, real server, fake model
+	@./scripts/say "End-to-end tests"
+	cargo build --quiet -p parlor-server -p parlor-fake-model
+	node --test tests/e2e/
+
+lint: setup ## Check formatting, lints, types, licences
+	@./scripts/say "Lint"
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	.cache/tools/bin/cargo-deny --offline --log-level error check bans licenses sources
+	cd web && $(NPM) run --silent lint
+
+format: web/node_modules/.package-lock.json ## Format all sources
+	cargo fmt --all
+	cd web && $(NPM) run --silent format
+
+fixtures: setup ## Record the protocol fixtures again from the official models
+	.cache/venv/bin/python tests/conformance/record_fixtures.py
+
+bench: build setup ## Run the benchmarks and print their figures
+	@./bench/run
+
+clean: ## Remove what was built and installed here
+	rm -rf target web/dist web/node_modules .cache

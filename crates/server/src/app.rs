@@ -1,0 +1,143 @@
+//! The routes, and what every request passes through.
+
+use std::{any::Any, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::Response,
+    routing::{get, post},
+};
+use parlor_chatkit::{ChatKit, protocol::RequestId};
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+};
+use tracing::Instrument as _;
+
+use crate::{auth::Authenticator, config, error::ApiError, routes};
+
+/// What the routes share.
+pub(crate) struct App {
+    /// The server's heart.
+    pub chatkit: ChatKit,
+    /// Who is calling.
+    pub auth: Authenticator,
+    /// Bytes of a request body, at most.
+    pub body_bytes: usize,
+    /// Pages and origins.
+    pub site: config::Site,
+}
+
+/// Header that announces `threads.stop`, `threads.resume` and idempotency keys.
+pub const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("parlor-protocol");
+/// Header that names the turn of a stream, or the one that runs in a thread.
+pub const TURN_HEADER: HeaderName = HeaderName::from_static("parlor-turn");
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The routes, top to bottom.
+pub(crate) fn router(app: App) -> Router {
+    let cors = cors(&app.site.cors_origins);
+    let demo = app.site.demo;
+    let app = Arc::new(app);
+    let mut router = Router::new()
+        .route("/chatkit", post(routes::chatkit::post_chatkit))
+        .route("/healthz", get(routes::health::get_healthz))
+        .route("/readyz", get(routes::health::get_readyz))
+        .route("/chatkit.js", get(routes::assets::get_element))
+        .route("/chunks/{*path}", get(routes::assets::get_chunk));
+    if demo {
+        router = router
+            .route("/", get(routes::demo::get_index))
+            .route("/docs/", get(routes::demo::get_index))
+            .route("/docs/{*path}", get(routes::demo::get_page))
+            .route("/demo/{*path}", get(routes::demo::get_asset));
+    }
+    router
+        .fallback(async || {
+            ApiError::not_found("there is nothing at this address").into_fresh_response()
+        })
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this address does not take this method; the API is POST /chatkit",
+            )
+            .into_fresh_response()
+        })
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn(with_request_id))
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(SetResponseHeaderLayer::if_not_present(
+                    header::X_CONTENT_TYPE_OPTIONS,
+                    HeaderValue::from_static("nosniff"),
+                ))
+                .layer(SetResponseHeaderLayer::if_not_present(
+                    header::REFERRER_POLICY,
+                    HeaderValue::from_static("strict-origin-when-cross-origin"),
+                ))
+                .layer(cors)
+                // The handlers limit bodies themselves, to answer in our envelope.
+                .layer(DefaultBodyLimit::disable()),
+        )
+        .with_state(app)
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    };
+    let exact = !origins.is_empty() && !origins.iter().any(|origin| origin == "*");
+    CorsLayer::new()
+        .allow_origin(allowed)
+        // Cookies only for origins that are named: `*` with credentials would be everybody.
+        .allow_credentials(exact)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("x-user-id"),
+            HeaderName::from_static("x-parlor-persona"),
+        ])
+        .expose_headers([PROTOCOL_HEADER, TURN_HEADER, REQUEST_ID_HEADER, header::RETRY_AFTER])
+}
+
+/// Gives every request an id: in its span, in its errors, and in a response header.
+async fn with_request_id(mut request: Request, next: Next) -> Response {
+    let request_id = ChatKit::new_request_id();
+    request.extensions_mut().insert(request_id.clone());
+    let span = tracing::info_span!(
+        "request", %request_id, method = %request.method(), path = request.uri().path()
+    );
+    let header = HeaderValue::from_str(request_id.as_str());
+    let started = std::time::Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    if let Ok(header) = header {
+        response.headers_mut().insert(REQUEST_ID_HEADER, header);
+    }
+    let _entered = span.entered();
+    tracing::debug!(status = response.status().as_u16(), elapsed = ?started.elapsed(), "answered");
+    response
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let what = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    ApiError::internal(format!("a handler panicked: {what}")).into_fresh_response()
+}
+
+/// The id that [`with_request_id`] gave a request.
+pub(crate) fn request_id(parts: &axum::http::request::Parts) -> RequestId {
+    parts.extensions.get::<RequestId>().cloned().unwrap_or_else(ChatKit::new_request_id)
+}

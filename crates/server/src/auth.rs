@@ -1,0 +1,225 @@
+//! Who is calling. The only place where an [`Owner`] is made.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::ConnectInfo,
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+};
+use axum_extra::extract::{
+    SignedCookieJar,
+    cookie::{Cookie, Key, SameSite},
+};
+use parlor_chatkit::{Identity, Owner, UserId};
+use uuid::Uuid;
+
+use crate::{config, error::ApiError};
+
+/// How callers are known.
+pub(crate) enum Authenticator {
+    /// A proxy in front has authenticated them and says so in a header.
+    TrustedHeader(config::TrustedHeader),
+    /// A signed cookie tells visitors apart.
+    Anonymous {
+        /// Signs the cookies.
+        key: Key,
+        /// Whether the demo page may play several users.
+        personas: bool,
+    },
+}
+
+/// Somebody who may ask.
+pub(crate) struct Caller {
+    /// Whose data they may touch.
+    pub owner: Owner,
+    /// What is known of them.
+    pub identity: Identity,
+    /// A cookie to set on the response: a visitor was seen for the first time.
+    pub new_cookie: Option<HeaderValue>,
+}
+
+/// Cookie that tells anonymous visitors apart.
+const VISITOR_COOKIE: &str = "parlor_visitor";
+
+/// Header by which the demo page plays several users. It divides a visitor's own threads and
+/// gives access to nobody else's.
+const PERSONA_HEADER: &str = "x-parlor-persona";
+
+/// Longest user id that is believed.
+const MAX_USER_ID: usize = 256;
+
+impl Authenticator {
+    /// Who is calling.
+    ///
+    /// # Errors
+    /// 401 when the caller is not known, 403 when somebody else claims to be the proxy.
+    pub(crate) fn authenticate(&self, parts: &Parts) -> Result<Caller, ApiError> {
+        match self {
+            Self::TrustedHeader(settings) => trusted_header(settings, parts),
+            Self::Anonymous { key, personas } => anonymous(key, *personas, parts),
+        }
+    }
+
+    /// A cookie for a visitor who has none yet, so that a page's first requests share one.
+    pub(crate) fn welcome(&self, parts: &Parts) -> Option<HeaderValue> {
+        match self {
+            Self::TrustedHeader(_) => None,
+            Self::Anonymous { .. } => self.authenticate(parts).ok()?.new_cookie,
+        }
+    }
+}
+
+fn trusted_header(settings: &config::TrustedHeader, parts: &Parts) -> Result<Caller, ApiError> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let believed = peer.is_some_and(|peer| {
+        let peer = peer.to_canonical();
+        if settings.peers.is_empty() {
+            peer.is_loopback()
+        } else {
+            settings.peers.iter().map(IpAddr::to_canonical).any(|trusted| trusted == peer)
+        }
+    });
+    if !believed {
+        return Err(ApiError::forbidden(
+            "requests are only accepted from the authenticating proxy; list its address in auth.trusted_header.peers",
+        ));
+    }
+    let header = |name: &str| {
+        let value = parts.headers.get(name)?.as_bytes();
+        // Proxies send UTF-8; what is not text is no name.
+        let text = std::str::from_utf8(value).ok()?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let user = header(&settings.user)
+        .filter(|user| user.len() <= MAX_USER_ID && !user.chars().any(char::is_control))
+        .ok_or_else(|| {
+            ApiError::unauthorized(format!(
+                "the header {} with the user's id is missing",
+                settings.user
+            ))
+        })?;
+    Ok(Caller {
+        owner: Owner::single_tenant(UserId::new(user)),
+        identity: Identity { name: header(&settings.name), email: header(&settings.email) },
+        new_cookie: None,
+    })
+}
+
+fn anonymous(key: &Key, personas: bool, parts: &Parts) -> Result<Caller, ApiError> {
+    let jar = SignedCookieJar::from_headers(&parts.headers, key.clone());
+    let known = jar.get(VISITOR_COOKIE).and_then(|cookie| Uuid::try_parse(cookie.value()).ok());
+    let (visitor, new_cookie) = match known {
+        Some(visitor) => (visitor, None),
+        None => {
+            let visitor = Uuid::new_v4();
+            (visitor, Some(visitor_cookie(visitor, key, &parts.headers)?))
+        }
+    };
+    let mut user = format!("visitor:{}", visitor.simple());
+    if personas
+        && let Some(persona) = parts.headers.get(PERSONA_HEADER).and_then(|v| v.to_str().ok())
+        && !persona.is_empty()
+        && persona.len() <= 32
+        && persona.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    {
+        user.push(':');
+        user.push_str(persona);
+    }
+    Ok(Caller {
+        owner: Owner::single_tenant(UserId::new(user)),
+        identity: Identity::default(),
+        new_cookie,
+    })
+}
+
+fn visitor_cookie(visitor: Uuid, key: &Key, headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
+    let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let mut cookie = Cookie::new(VISITOR_COOKIE, visitor.simple().to_string());
+    cookie.set_path("/");
+    cookie.set_http_only(true);
+    cookie.set_same_site(SameSite::Lax);
+    cookie.set_secure(secure);
+    cookie.make_permanent();
+    // The jar signs; its response part is the one place where the signed form can be had.
+    let jar = SignedCookieJar::new(key.clone()).add(cookie);
+    let response = axum::response::IntoResponse::into_response(jar);
+    response
+        .headers()
+        .get(header::SET_COOKIE)
+        .cloned()
+        .ok_or_else(|| ApiError::internal("the visitor cookie could not be signed"))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn request(headers: &[(&str, &str)], peer: &str) -> Parts {
+        let mut request = Request::builder();
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let peer: SocketAddr = peer.parse().unwrap();
+        request.extension(ConnectInfo(peer)).body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_trusted_header_is_believed_from_loopback_only() {
+        let auth = Authenticator::TrustedHeader(config::TrustedHeader::default());
+        let headers = [("X-User-ID", "ada"), ("X-User-Name", "Ada Lovelace")];
+        let caller = auth.authenticate(&request(&headers, "127.0.0.1:5")).unwrap();
+        assert_eq!(caller.owner.user().as_str(), "ada");
+        assert_eq!(caller.identity.name.as_deref(), Some("Ada Lovelace"));
+        assert!(auth.authenticate(&request(&headers, "[::ffff:127.0.0.1]:5")).is_ok());
+        assert!(auth.authenticate(&request(&headers, "192.0.2.7:5")).is_err());
+        assert!(auth.authenticate(&request(&[], "127.0.0.1:5")).is_err());
+        assert!(auth.authenticate(&request(&[("X-User-ID", "  ")], "127.0.0.1:5")).is_err());
+    }
+
+    #[test]
+    fn named_peers_replace_loopback() {
+        let peers = vec!["192.0.2.7".parse().unwrap()];
+        let auth = Authenticator::TrustedHeader(config::TrustedHeader {
+            peers,
+            ..config::TrustedHeader::default()
+        });
+        let headers = [("X-User-ID", "ada")];
+        assert!(auth.authenticate(&request(&headers, "192.0.2.7:5")).is_ok());
+        assert!(auth.authenticate(&request(&headers, "127.0.0.1:5")).is_err());
+    }
+
+    #[test]
+    fn a_visitor_is_known_by_the_cookie_and_a_forged_one_is_somebody_new() {
+        let auth = Authenticator::Anonymous { key: Key::generate(), personas: false };
+        let first = auth.authenticate(&request(&[], "127.0.0.1:5")).unwrap();
+        let cookie = first.new_cookie.unwrap();
+        let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
+        let again = auth.authenticate(&request(&[("cookie", cookie)], "127.0.0.1:5")).unwrap();
+        assert_eq!(again.owner, first.owner);
+        assert!(again.new_cookie.is_none());
+
+        let other = Authenticator::Anonymous { key: Key::generate(), personas: false };
+        let forged = other.authenticate(&request(&[("cookie", cookie)], "127.0.0.1:5")).unwrap();
+        assert_ne!(forged.owner, first.owner);
+        assert!(forged.new_cookie.is_some());
+    }
+
+    #[test]
+    fn personas_divide_a_visitor_and_nobody_else() {
+        let key = Key::generate();
+        let auth = Authenticator::Anonymous { key: key.clone(), personas: true };
+        let first = auth.authenticate(&request(&[], "127.0.0.1:5")).unwrap();
+        let cookie = first.new_cookie.unwrap();
+        let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+        let ada = [("cookie", cookie.as_str()), (PERSONA_HEADER, "ada")];
+        let ada = auth.authenticate(&request(&ada, "127.0.0.1:5")).unwrap();
+        assert_ne!(ada.owner, first.owner);
+        assert!(ada.owner.user().as_str().starts_with(first.owner.user().as_str()));
+        let odd = [("cookie", cookie.as_str()), (PERSONA_HEADER, "a:b")];
+        let odd = auth.authenticate(&request(&odd, "127.0.0.1:5")).unwrap();
+        assert_eq!(odd.owner, first.owner);
+    }
+}

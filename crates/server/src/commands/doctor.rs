@@ -1,0 +1,254 @@
+//! `parlor doctor`: what is in order, what is not, and what to do about it.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use parlor_chatkit::Store as _;
+use parlor_search::SqliteIndex;
+use parlor_store::SqliteStore;
+use tokio::{net::TcpListener, time::timeout};
+
+use crate::{
+    config::{AuthMode, Config, ConfigError, ModelApi},
+    routes::assets,
+    server::model_client,
+};
+
+/// How long the model may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ok,
+    Note,
+    Problem,
+}
+
+struct Finding {
+    what: &'static str,
+    verdict: Verdict,
+    text: String,
+    /// What to do; empty when there is nothing to do.
+    advice: String,
+}
+
+impl Finding {
+    fn ok(what: &'static str, text: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Ok, text: text.into(), advice: String::new() }
+    }
+
+    fn note(what: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Note, text: text.into(), advice: advice.into() }
+    }
+
+    fn problem(what: &'static str, text: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Problem, text: text.into(), advice: advice.into() }
+    }
+}
+
+/// Checks everything; fails when there is a problem.
+pub(super) async fn run(config: Result<Config, ConfigError>) -> ExitCode {
+    let mut findings = Vec::new();
+    match config {
+        Err(error) => findings.push(Finding::problem(
+            "configuration",
+            error.to_string(),
+            "correct it; the other checks need it",
+        )),
+        Ok(config) => {
+            findings.push(configuration(&config));
+            findings.push(address(&config).await);
+            findings.push(database(&config).await);
+            findings.push(index(&config).await);
+            findings.push(model(&config).await);
+            findings.push(web_assets());
+        }
+    }
+    // Nothing can be done when standard output is gone.
+    let _ = print(&findings, &mut io::stdout());
+    if findings.iter().any(|finding| finding.verdict == Verdict::Problem) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn print(findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
+    for finding in findings {
+        let mark = match finding.verdict {
+            Verdict::Ok => "ok     ",
+            Verdict::Note => "note   ",
+            Verdict::Problem => "PROBLEM",
+        };
+        writeln!(out, "{mark}  {:<14} {}", finding.what, finding.text)?;
+        if !finding.advice.is_empty() {
+            writeln!(out, "{:<9}{:<14} → {}", "", "", finding.advice)?;
+        }
+    }
+    let problems = findings.iter().filter(|f| f.verdict == Verdict::Problem).count();
+    let summary = match problems {
+        0 => "Everything that is needed is there.".to_owned(),
+        1 => "1 problem.".to_owned(),
+        many => format!("{many} problems."),
+    };
+    writeln!(out, "\n{summary}")
+}
+
+fn configuration(config: &Config) -> Finding {
+    let mode = config.auth.mode();
+    let text = format!("valid; auth is {}", mode.as_str());
+    if mode == AuthMode::Anonymous && !config.listen.ip().is_loopback() {
+        return Finding::note(
+            "configuration",
+            text,
+            "everybody who reaches the address may ask; choose another auth.mode if that is not meant",
+        );
+    }
+    Finding::ok("configuration", text)
+}
+
+async fn address(config: &Config) -> Finding {
+    match TcpListener::bind(config.listen).await {
+        Ok(_) => Finding::ok("address", format!("{} is free", config.listen)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::note(
+            "address",
+            format!("{} is in use", config.listen),
+            "fine if that is Parlor; otherwise choose another with --listen",
+        ),
+        Err(error) => Finding::problem(
+            "address",
+            format!("{} cannot be listened on: {error}", config.listen),
+            "choose another with --listen",
+        ),
+    }
+}
+
+async fn database(config: &Config) -> Finding {
+    let url = &config.database_url;
+    let store = match SqliteStore::open(url).await {
+        Ok(store) => store,
+        Err(error) => {
+            return Finding::problem(
+                "database",
+                chain(&error),
+                "correct database_url (PARLOR_DATABASE_URL, --database-url)",
+            );
+        }
+    };
+    // Writing is what a full disk or a read-only folder forbids.
+    let writable = match store.check().await {
+        Ok(()) => store.secret("doctor", vec![0]).await.map(drop),
+        Err(error) => Err(error),
+    };
+    store.close().await;
+    match writable {
+        Ok(()) => Finding::ok("database", format!("{url} can be read and written")),
+        Err(error) => Finding::problem(
+            "database",
+            format!("{url}: {}", chain(&error)),
+            "check free space and permissions",
+        ),
+    }
+}
+
+async fn index(config: &Config) -> Finding {
+    if !config.search.enabled {
+        return Finding::note(
+            "index",
+            "search is turned off",
+            "set search.enabled = true to use it",
+        );
+    }
+    let stats = match SqliteIndex::open(&config.database_url).await {
+        Ok(index) => index.stats().await,
+        Err(error) => Err(error),
+    };
+    match stats {
+        Ok(stats) if stats.passages == 0 => Finding::note(
+            "index",
+            "no documents are indexed",
+            "run `parlor ingest PATH…` with the folder of your documents",
+        ),
+        Ok(stats) => {
+            let when = stats
+                .last_ingest_at
+                .map(|time| format!(", last ingest {}", time.format("%Y-%m-%d %H:%M UTC")))
+                .unwrap_or_default();
+            Finding::ok(
+                "index",
+                format!("{} documents in {} passages{when}", stats.documents, stats.passages),
+            )
+        }
+        Err(error) => Finding::problem("index", chain(&error), "see the database above"),
+    }
+}
+
+async fn model(config: &Config) -> Finding {
+    if !config.model.is_configured() {
+        return Finding::note(
+            "model",
+            "none: answers are quoted from the documents",
+            "set OPENAI_API_KEY, or OPENAI_BASE_URL for a local model server",
+        );
+    }
+    let base_url = config.model.base_url();
+    let api = match config.model.api {
+        ModelApi::Responses => "responses",
+        ModelApi::ChatCompletions => "chat_completions",
+    };
+    let client = match model_client(config) {
+        Ok(client) => client,
+        Err(error) => return Finding::problem("model", error.to_string(), "correct [model]"),
+    };
+    let name = &config.model.name;
+    match timeout(PATIENCE, client.models()).await {
+        Err(_) => Finding::problem(
+            "model",
+            format!("{base_url} does not answer"),
+            "check OPENAI_BASE_URL and that the server runs",
+        ),
+        Ok(Err(error)) => Finding::problem(
+            "model",
+            format!("{base_url}: {}", error.user_message()),
+            "check OPENAI_BASE_URL and OPENAI_API_KEY",
+        ),
+        Ok(Ok(models)) if models.is_empty() || models.contains(name) => {
+            Finding::ok("model", format!("{name} at {base_url} ({api})"))
+        }
+        Ok(Ok(models)) => {
+            let some: Vec<_> = models.iter().take(5).map(String::as_str).collect();
+            Finding::note(
+                "model",
+                format!("{base_url} answers, but does not list `{name}`"),
+                format!("set PARLOR_MODEL to one that it has, such as {}", some.join(", ")),
+            )
+        }
+    }
+}
+
+fn web_assets() -> Finding {
+    if assets::are_built() {
+        Finding::ok("web assets", "built in")
+    } else {
+        Finding::problem(
+            "web assets",
+            "the element is missing from this binary",
+            "build it with `make build`",
+        )
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

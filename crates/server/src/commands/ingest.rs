@@ -1,0 +1,127 @@
+//! `parlor ingest`: documents into the index.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parlor_search::{FileOutcome, IngestOptions, IngestSummary, Progress, SqliteIndex};
+
+use crate::config::Config;
+
+#[derive(Debug, Args)]
+pub(super) struct IngestArgs {
+    /// Files and folders with documents
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Where the documents are on your site, such as https://example.com/docs/ [default: search.base_url]
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Skip files larger than this
+    #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
+    max_file_bytes: u64,
+    /// Keep documents whose files are gone
+    #[arg(long)]
+    keep_vanished: bool,
+    /// Index hidden files and folders, too
+    #[arg(long)]
+    hidden: bool,
+}
+
+/// How many skipped files are listed one by one.
+const LISTED: usize = 20;
+
+pub(super) async fn run(config: &Config, args: IngestArgs) -> anyhow::Result<ExitCode> {
+    let index = SqliteIndex::open(&config.database_url).await?;
+    let mut options = IngestOptions::new(args.paths)
+        .base_url(args.base_url.unwrap_or_else(|| config.search.base_url.clone()));
+    options.max_file_bytes = args.max_file_bytes;
+    options.prune = !args.keep_vanished;
+    options.include_hidden = args.hidden;
+    let progress = Bar::new();
+    let summary = index.ingest(options, &progress).await?;
+    progress.bar.finish_and_clear();
+    let stats = index.stats().await?;
+    report(&summary, &mut io::stdout())?;
+    writeln!(
+        io::stdout(),
+        "The index holds {} documents in {} passages.",
+        stats.documents,
+        stats.passages
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A bar on a terminal, a line now and then elsewhere.
+struct Bar {
+    bar: ProgressBar,
+    lines: bool,
+    done: AtomicU64,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let terminal = io::stderr().is_terminal();
+        let target =
+            if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, lines: !terminal, done: AtomicU64::new(0) }
+    }
+}
+
+impl Progress for Bar {
+    fn found(&self, total: usize) {
+        self.bar.set_length(total as u64);
+        if self.lines {
+            let _ = writeln!(io::stderr(), "Reading {total} files");
+        }
+    }
+
+    fn file_done(&self, path: &Path, _: &FileOutcome) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.bar.set_position(done);
+        if let Some(name) = path.file_name() {
+            self.bar.set_message(name.to_string_lossy().into_owned());
+        }
+        if self.lines && done.is_multiple_of(500) {
+            let _ = writeln!(io::stderr(), "{done} files read");
+        }
+    }
+}
+
+fn report(summary: &IngestSummary, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} added, {} changed, {} unchanged, {} removed, {} skipped in {:.1} s",
+        summary.added,
+        summary.changed,
+        summary.unchanged,
+        summary.removed,
+        summary.skipped.len(),
+        summary.elapsed.as_secs_f64()
+    )?;
+    for skipped in summary.skipped.iter().take(LISTED) {
+        writeln!(out, "  skipped {}: {}", skipped.path.display(), skipped.reason)?;
+    }
+    if summary.skipped.len() > LISTED {
+        writeln!(out, "  … and {} more", summary.skipped.len() - LISTED)?;
+    }
+    if !summary.unsupported.is_empty() {
+        let kinds: Vec<_> = summary
+            .unsupported
+            .iter()
+            .map(|(extension, count)| match extension.as_str() {
+                "" => format!("{count} without extension"),
+                extension => format!("{count} .{extension}"),
+            })
+            .collect();
+        writeln!(out, "  not documents: {}", kinds.join(", "))?;
+    }
+    Ok(())
+}

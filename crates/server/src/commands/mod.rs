@@ -1,0 +1,125 @@
+//! The commands of `parlor`.
+
+mod doctor;
+mod ingest;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{Config, Overrides},
+    server::{Server, stop_signal},
+    telemetry,
+};
+
+/// A self-hosted ChatKit server: your documents, your model, your users.
+#[derive(Debug, Parser)]
+#[command(name = "parlor", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Settings {
+    /// Configuration file [default: parlor.toml if present]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Database, such as sqlite://parlor.db
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API, the element and the demo page
+    Serve {
+        /// Address to listen on [default: 127.0.0.1:8000]
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+    },
+    /// Index documents: Markdown, MDX, HTML and plain text
+    Ingest(ingest::IngestArgs),
+    /// Check configuration, database, index and model, and say what to do
+    Doctor,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Print the configuration in force, secrets hidden
+    Config,
+}
+
+/// Runs a command; errors are one line on standard error.
+pub async fn run(cli: Cli) -> ExitCode {
+    let listen = match &cli.command {
+        Command::Serve { listen } => listen.clone(),
+        _ => None,
+    };
+    let overrides =
+        Overrides { config: cli.settings.config, listen, database_url: cli.settings.database_url };
+    let environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config = Config::load(&overrides, &environment);
+    if let Command::Doctor = cli.command {
+        return doctor::run(config).await;
+    }
+    let result = match config {
+        Ok(config) => dispatch(cli.command, config).await,
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let message = format!("{error:#}");
+            let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+            // Nothing can be done when standard error is gone, too.
+            let _ = writeln!(io::stderr(), "parlor: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+    telemetry::init(&config.log).map_err(anyhow::Error::msg)?;
+    match command {
+        Command::Serve { .. } => serve(&config).await?,
+        Command::Ingest(args) => return ingest::run(&config, args).await,
+        Command::Doctor => {}
+        Command::Migrate => {
+            parlor_store::SqliteStore::open(&config.database_url).await?.close().await;
+            parlor_search::SqliteIndex::open(&config.database_url).await?;
+            writeln!(io::stdout(), "{} is up to date", config.database_url)?;
+        }
+        Command::Config => write!(io::stdout(), "{}", toml::to_string(&config)?)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let server = Server::from_config(config).await?;
+    let address = server.local_addr()?;
+    tracing::info!(
+        auth = config.auth.mode().as_str(),
+        model = if config.model.is_configured() { config.model.name.as_str() } else { "none" },
+        database = %config.database_url,
+        "ready"
+    );
+    // Programs that start us read this line; it is the only one on standard output.
+    writeln!(io::stdout(), "Parlor listens on http://{address}")?;
+    if !config.model.is_configured() {
+        tracing::info!(
+            "no model is configured: answers are quoted from the documents; set OPENAI_API_KEY or OPENAI_BASE_URL for written ones"
+        );
+    }
+    server.run(stop_signal()).await?;
+    tracing::info!("stopped");
+    Ok(())
+}

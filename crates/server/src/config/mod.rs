@@ -1,0 +1,338 @@
+//! The configuration: one struct a section, defaults beside it, checked wholly at start.
+//!
+//! Sources, the later winning: defaults, the file, the environment, flags.
+
+mod sections;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use config::{Environment, File, FileFormat, Map, Value};
+use serde::{Deserialize, Serialize};
+
+pub use sections::{
+    Assistant, Auth, AuthMode, Context, HistoryMode, Limits, Log, LogFormat, Model, ModelApi,
+    Search, Site, TrustedHeader,
+};
+
+/// The whole configuration of `parlor serve`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Where threads and documents are kept, such as `sqlite://parlor.db`.
+    pub database_url: String,
+    /// The language model.
+    pub model: Model,
+    /// What the assistant is told.
+    pub assistant: Assistant,
+    /// What the assistant knows of the conversation.
+    pub context: Context,
+    /// The document search.
+    pub search: Search,
+    /// Who may ask.
+    pub auth: Auth,
+    /// How much is too much.
+    pub limits: Limits,
+    /// Pages and origins.
+    pub site: Site,
+    /// The log.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            database_url: "sqlite://parlor.db".to_owned(),
+            model: Model::default(),
+            assistant: Assistant::default(),
+            context: Context::default(),
+            search: Search::default(),
+            auth: Auth::default(),
+            limits: Limits::default(),
+            site: Site::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// What the command line says; the rest comes from file and environment.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--database-url`
+    pub database_url: Option<String>,
+}
+
+/// Why the configuration cannot be used: one line that says what to do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+/// Environment variables with names of their own, the first that is set winning.
+const VARIABLES: &[(&[&str], &str)] = &[
+    (&["PARLOR_LISTEN"], "listen"),
+    (&["PARLOR_DATABASE_URL", "CHATKIT_STORE_DATABASE_URL", "DATABASE_URL"], "database_url"),
+    (&["OPENAI_BASE_URL"], "model.base_url"),
+    (&["OPENAI_API_KEY"], "model.api_key"),
+    (&["PARLOR_MODEL"], "model.name"),
+    (&["PARLOR_MODEL_API"], "model.api"),
+    (&["PARLOR_AUTH"], "auth.mode"),
+];
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "parlor.toml";
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// When a source cannot be read, a key is unknown, a value is of the wrong type, or two
+    /// settings contradict each other.
+    pub fn load(
+        overrides: &Overrides,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let named = overrides.config.clone().or_else(|| {
+            environment.get("PARLOR_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from)
+        });
+        let mut builder = config::Config::builder();
+        let file_name = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+        match std::fs::read_to_string(&file_name) {
+            Ok(text) => {
+                // Read here, not by the library: its errors name neither line nor key.
+                toml::from_str::<Self>(&text)
+                    .map_err(|error| in_file(&file_name, &text, &error))?;
+                builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
+            }
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(ConfigError(format!(
+                    "cannot read configuration file `{}`: {error}; name an existing file with --config",
+                    file_name.display()
+                )));
+            }
+        }
+        for (names, key) in VARIABLES {
+            let value = names.iter().find_map(|name| environment.get(*name));
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                builder = builder.set_override(*key, value.as_str()).map_err(|e| plain(&e))?;
+            }
+        }
+        // Every other setting: PARLOR_<SECTION>__<KEY>.
+        let generic: Map<String, String> = environment
+            .iter()
+            .filter(|(name, _)| name.starts_with("PARLOR_") && name.contains("__"))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        builder = builder.add_source(
+            Environment::with_prefix("PARLOR")
+                .prefix_separator("_")
+                .separator("__")
+                .try_parsing(true)
+                .source(Some(generic)),
+        );
+        let flags = [("listen", &overrides.listen), ("database_url", &overrides.database_url)];
+        for (key, value) in flags {
+            let value = value.as_deref().map(Value::from);
+            builder = builder.set_override_option(key, value).map_err(|e| plain(&e))?;
+        }
+        let config: Self = builder
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .map_err(|error| plain(&error))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Settings that contradict each other, and settings without which it is not safe to start.
+    fn check(&self) -> Result<(), ConfigError> {
+        let fail = |message: String| Err(ConfigError(message));
+        if !self.database_url.starts_with("sqlite:") {
+            let scheme = self.database_url.split(':').next().unwrap_or_default();
+            return fail(format!(
+                "database_url has the scheme `{scheme}`, which this version does not support; use sqlite://FILE"
+            ));
+        }
+        if let Some(scheme) = self.model.base_url.as_ref().map(url::Url::scheme)
+            && !matches!(scheme, "http" | "https")
+        {
+            return fail(format!(
+                "model.base_url has the scheme `{scheme}`; it must be an http or https URL such as http://127.0.0.1:11434/v1"
+            ));
+        }
+        if self.auth.mode.is_none() && !self.listen.ip().is_loopback() {
+            return fail(format!(
+                "listening on {} would let anybody on the network ask: choose who may with auth.mode (PARLOR_AUTH = trusted-header or anonymous), or listen on 127.0.0.1",
+                self.listen
+            ));
+        }
+        if self.auth.trusted_header.is_some() && self.auth.mode() != AuthMode::TrustedHeader {
+            return fail(format!(
+                "[auth.trusted_header] is set but auth.mode is `{}`; set auth.mode = \"trusted-header\" or remove the section",
+                self.auth.mode().as_str()
+            ));
+        }
+        if self.limits.message_chars > self.limits.body_bytes {
+            return fail(format!(
+                "limits.message_chars ({}) is larger than limits.body_bytes ({}), so no such message could arrive; raise body_bytes or lower message_chars",
+                self.limits.message_chars, self.limits.body_bytes
+            ));
+        }
+        if self.site.cors_origins.len() > 1 && self.site.cors_origins.iter().any(|o| o == "*") {
+            return fail(
+                "site.cors_origins names `*` beside exact origins; keep one or the other"
+                    .to_owned(),
+            );
+        }
+        for origin in &self.site.cors_origins {
+            let exact = url::Url::parse(origin)
+                .is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+            if origin != "*" && !exact {
+                return fail(format!(
+                    "site.cors_origins: `{origin}` is no origin; write scheme, host and port only, such as https://example.com"
+                ));
+            }
+        }
+        if self.context.history_items > 200 {
+            return fail(format!(
+                "context.history_items is {}; at most 200 fit a prompt",
+                self.context.history_items
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// An error of the file: its name, the line, and what the parser says, on one line.
+fn in_file(file: &std::path::Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let line = error
+        .span()
+        .map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+    let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
+    ConfigError(format!("{}{place}: {}", file.display(), one_line(error.message())))
+}
+
+fn plain(error: &config::ConfigError) -> ConfigError {
+    ConfigError(format!("configuration: {}", one_line(&error.to_string())))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn load(
+        file: &str,
+        environment: &[(&str, &str)],
+        overrides: Overrides,
+    ) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("parlor.toml");
+        std::fs::write(&path, file).unwrap();
+        let environment =
+            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let overrides = Overrides { config: Some(path), ..overrides };
+        Config::load(&overrides, &environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+        let file = "listen = \"127.0.0.1:1\"\n[model]\nname = \"from-file\"\n";
+        let config = load(file, &[], Overrides::default()).unwrap();
+        assert_eq!(config.listen.port(), 1);
+        assert_eq!(config.model.name, "from-file");
+
+        let environment = [
+            ("PARLOR_LISTEN", "127.0.0.1:2"),
+            ("PARLOR_MODEL", "from-env"),
+            ("OPENAI_API_KEY", "k"),
+        ];
+        let config = load(file, &environment, Overrides::default()).unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.model.name, "from-env");
+        assert!(config.model.is_configured());
+
+        let flags = Overrides { listen: Some("127.0.0.1:3".to_owned()), ..Overrides::default() };
+        assert_eq!(load(file, &environment, flags).unwrap().listen.port(), 3);
+    }
+
+    #[test]
+    fn the_first_database_variable_that_is_set_wins() {
+        let environment = [
+            ("DATABASE_URL", "sqlite://third.db"),
+            ("CHATKIT_STORE_DATABASE_URL", "sqlite://second.db"),
+        ];
+        let config = load("", &environment, Overrides::default()).unwrap();
+        assert_eq!(config.database_url, "sqlite://second.db");
+    }
+
+    #[test]
+    fn any_setting_can_come_from_the_environment() {
+        let environment = [
+            ("PARLOR_CONTEXT__HISTORY_ITEMS", "4"),
+            ("PARLOR_LOG__FORMAT", "json"),
+            ("PARLOR_SITE__DEMO", "false"),
+        ];
+        let config = load("", &environment, Overrides::default()).unwrap();
+        assert_eq!(config.context.history_items, 4);
+        assert_eq!(config.log.format, LogFormat::Json);
+        assert!(!config.site.demo);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = load("\n[model]\nnmae = \"x\"\n", &[], Overrides::default()).unwrap_err();
+        assert!(
+            error.contains("line 3") && error.contains("nmae") && error.contains("`name`"),
+            "{error}"
+        );
+        assert_eq!(error.lines().count(), 1);
+        let error = load("", &[("PARLOR_MODEL__NMAE", "x")], Overrides::default()).unwrap_err();
+        assert!(error.contains("nmae"), "{error}");
+    }
+
+    #[test]
+    fn contradictions_are_refused_with_what_to_do() {
+        let cases = [
+            ("listen = \"0.0.0.0:8000\"", "PARLOR_AUTH"),
+            ("[auth]\nmode = \"anonymous\"\n[auth.trusted_header]\nuser = \"X-User\"", "auth.mode"),
+            ("[limits]\nmessage_chars = 2000000", "body_bytes"),
+            ("[site]\ncors_origins = [\"*\", \"https://a.example\"]", "cors_origins"),
+            ("[site]\ncors_origins = [\"https://a.example/path\"]", "origin"),
+            ("database_url = \"mysql://x\"", "sqlite"),
+            ("[model]\nbase_url = \"ftp://x/\"", "http"),
+            ("listen = \"nonsense\"", "line 1"),
+        ];
+        for (file, hint) in cases {
+            let error = load(file, &[], Overrides::default()).unwrap_err();
+            assert!(error.contains(hint), "{file}: {error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+        let chosen = "listen = \"0.0.0.0:8000\"\n[auth]\nmode = \"anonymous\"";
+        assert!(load(chosen, &[], Overrides::default()).is_ok());
+    }
+
+    #[test]
+    fn a_named_file_that_is_missing_is_an_error_and_the_default_one_is_not() {
+        let overrides =
+            Overrides { config: Some("/does/not/exist.toml".into()), ..Overrides::default() };
+        let error = Config::load(&overrides, &BTreeMap::new()).unwrap_err().to_string();
+        assert!(error.contains("/does/not/exist.toml"), "{error}");
+    }
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let config = load("[model]\napi_key = \"sk-secret\"", &[], Overrides::default()).unwrap();
+        assert!(!format!("{config:?}").contains("sk-secret"));
+        assert!(!toml::to_string(&config).unwrap().contains("sk-secret"));
+    }
+}

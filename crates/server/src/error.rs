@@ -1,0 +1,109 @@
+//! Errors as clients see them: one envelope everywhere.
+
+use std::borrow::Cow;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use parlor_chatkit::{
+    ChatKit, ChatKitError,
+    protocol::{ErrorBody, ErrorEnvelope, RequestId},
+};
+
+/// An error that becomes `{"error": {code, message, request_id}}`.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+    field: Option<String>,
+    retry_after: Option<u64>,
+    /// For the log only.
+    cause: Option<anyhow::Error>,
+}
+
+impl ApiError {
+    /// An error with a status, a stable code and a message for people.
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, code, message: message.into(), field: None, retry_after: None, cause: None }
+    }
+
+    /// 401
+    pub(crate) fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// 403
+    pub(crate) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 404
+    pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// 500. What happened goes to the log, not to the client.
+    pub(crate) fn internal(cause: impl Into<String>) -> Self {
+        let mut error = Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong on the server; the log has more under the request id",
+        );
+        error.cause = Some(anyhow::Error::msg(cause.into()));
+        error
+    }
+
+    /// The response for a request with this id. The cause is logged here, once.
+    pub(crate) fn into_response(self, request_id: RequestId) -> Response {
+        if let Some(cause) = &self.cause {
+            tracing::error!(%request_id, code = self.code, error = format!("{cause:#}"), "request failed");
+        } else {
+            tracing::debug!(%request_id, code = self.code, message = %self.message, "request refused");
+        }
+        let body = ErrorEnvelope {
+            error: ErrorBody {
+                code: self.code.to_owned(),
+                message: self.message.into_owned(),
+                field: self.field,
+                request_id,
+            },
+        };
+        let mut response = (self.status, axum::Json(body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    /// The response for a request that has no id yet.
+    pub(crate) fn into_fresh_response(self) -> Response {
+        self.into_response(ChatKit::new_request_id())
+    }
+}
+
+impl From<ChatKitError> for ApiError {
+    fn from(error: ChatKitError) -> Self {
+        let (status, code) = error.status_and_code();
+        let mut api = Self::new(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            code,
+            error.to_string(),
+        );
+        api.field = error.field().map(ToOwned::to_owned);
+        api.retry_after = error.retry_after();
+        api.cause = match error {
+            ChatKitError::Store(error) => Some(anyhow::Error::new(error)),
+            ChatKitError::Responder(error) => {
+                error.cause().map(|cause| anyhow::Error::msg(cause.to_string()))
+            }
+            _ => None,
+        };
+        api
+    }
+}

@@ -1,0 +1,133 @@
+//! `POST /chatkit`: the whole ChatKit protocol.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    body::{Body, Bytes, HttpBody as _},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use futures::StreamExt as _;
+use parlor_chatkit::{RequestOptions, Response as ChatKitResponse, protocol::TurnId};
+
+use crate::{
+    app::{App, PROTOCOL_HEADER, TURN_HEADER, request_id},
+    error::ApiError,
+};
+
+/// Longest idempotency key that is accepted.
+const MAX_KEY: usize = 200;
+
+pub(crate) async fn post_chatkit(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let request_id = request_id(&parts);
+    let mut response = match answer(&app, &parts, body).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(request_id),
+    };
+    response.headers_mut().insert(PROTOCOL_HEADER, HeaderValue::from_static("1"));
+    response
+}
+
+async fn answer(
+    app: &App,
+    parts: &axum::http::request::Parts,
+    body: Body,
+) -> Result<Response, ApiError> {
+    check_content_type(&parts.headers)?;
+    let caller = app.auth.authenticate(parts)?;
+    let body = read_body(body, app.body_bytes).await?;
+    let options = RequestOptions {
+        request_id: Some(request_id(parts)),
+        idempotency_key: idempotency_key(&parts.headers)?,
+    };
+    let answer = app.chatkit.handle(caller.owner, &caller.identity, &body, options).await?;
+    let mut response = match answer {
+        ChatKitResponse::Json(json) => {
+            let mut response =
+                ([(header::CONTENT_TYPE, "application/json")], json.body).into_response();
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            name_turn(&mut response, json.running_turn.as_ref());
+            response
+        }
+        ChatKitResponse::Stream { turn_id, events } => {
+            let body = Body::from_stream(events.map(Ok::<_, Infallible>));
+            let headers = [
+                (header::CONTENT_TYPE, "text/event-stream"),
+                (header::CACHE_CONTROL, "no-cache, no-transform"),
+                // nginx buffers answers unless it is told not to.
+                (header::HeaderName::from_static("x-accel-buffering"), "no"),
+            ];
+            let mut response = (headers, body).into_response();
+            name_turn(&mut response, Some(&turn_id));
+            response
+        }
+    };
+    if let Some(cookie) = caller.new_cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+fn name_turn(response: &mut Response, turn_id: Option<&TurnId>) {
+    if let Some(value) = turn_id.and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
+        response.headers_mut().insert(TURN_HEADER, value);
+    }
+}
+
+/// A form of another site can send a body without asking first, but not one of this type.
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let media_type =
+        content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    if media_type.trim().eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "send the request as JSON, with Content-Type: application/json",
+    ))
+}
+
+async fn read_body(body: Body, max: usize) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the request is larger than {max} bytes"),
+        )
+    };
+    // What says that it is too large is not read at all.
+    if body.size_hint().lower() > max as u64 {
+        return Err(too_large());
+    }
+    axum::body::to_bytes(body, max).await.map_err(|error| {
+        let limited = std::error::Error::source(&error)
+            .is_some_and(|source| source.to_string().contains("length limit"));
+        if limited {
+            too_large()
+        } else {
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "incomplete_body",
+                "the connection ended before the whole request had come",
+            )
+        }
+    })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= MAX_KEY => Ok(Some(key.to_owned())),
+        _ => Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_idempotency_key",
+            format!("Idempotency-Key must be 1 to {MAX_KEY} visible ASCII characters"),
+        )),
+    }
+}

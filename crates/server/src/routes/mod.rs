@@ -1,0 +1,6 @@
+//! One file an address.
+
+pub(crate) mod assets;
+pub(crate) mod chatkit;
+pub(crate) mod demo;
+pub(crate) mod health;

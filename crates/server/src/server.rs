@@ -1,0 +1,213 @@
+//! A server that runs: built, bound, served, shut down.
+
+use std::{io, net::SocketAddr};
+
+use axum::{Router, serve::ListenerExt as _};
+use axum_extra::extract::cookie::Key;
+use parlor_agent::{AgentResponder, ModelClient, ModelConfig, PromptConfig};
+use parlor_chatkit::{ChatKit, ChatKitError, StoreError};
+use parlor_search::SqliteIndex;
+use parlor_store::SqliteStore;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::{
+    app::{self, App},
+    auth::Authenticator,
+    config::{AuthMode, Config, HistoryMode, ModelApi, Site},
+};
+
+/// Name under which the store keeps the key that signs visitor cookies.
+const VISITOR_KEY: &str = "visitor_cookie";
+
+/// A server, bound to its address and ready to run.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    chatkit: ChatKit,
+}
+
+/// Why a server could not start: one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken.
+    #[error(
+        "{0} is in use; stop the program that uses it, or choose another address with --listen"
+    )]
+    AddressInUse(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] parlor_store::OpenError),
+    /// The database does not answer.
+    #[error("the database does not answer")]
+    Database(#[from] StoreError),
+    /// Turns of an earlier process could not be closed.
+    #[error("the database does not answer")]
+    Recover(#[from] ChatKitError),
+    /// The document index cannot be opened.
+    #[error("the document index cannot be opened: {0}")]
+    Index(#[from] parlor_search::SearchError),
+    /// The model's settings make no sense.
+    #[error("the model cannot be used: {0}")]
+    Model(#[from] parlor_agent::ModelConfigError),
+}
+
+impl Server {
+    /// Builds the server that the configuration describes.
+    ///
+    /// # Errors
+    /// A [`StartError`] says what to do.
+    pub async fn from_config(config: &Config) -> Result<Self, StartError> {
+        // The address first: it is the commonest mistake, and nothing is left behind.
+        let listener = bind(config.listen).await?;
+        let store = SqliteStore::open(&config.database_url).await?;
+        let index = match config.search.enabled {
+            true => Some(SqliteIndex::open(&config.database_url).await?),
+            false => None,
+        };
+        let model = config.model.is_configured().then(|| model_client(config)).transpose()?;
+        let responder = AgentResponder::new(
+            index.map(|index| std::sync::Arc::new(index) as _),
+            model,
+            prompt_config(config),
+        )
+        .allowed_models(config.model.choices.iter().cloned());
+        let chatkit = ChatKit::builder(store, responder).limits((&config.limits).into()).build();
+        let auth = match config.auth.mode() {
+            AuthMode::TrustedHeader => {
+                Authenticator::TrustedHeader(config.auth.trusted_header.clone().unwrap_or_default())
+            }
+            AuthMode::Anonymous => anonymous(&chatkit, config.site.demo).await?,
+        };
+        let app =
+            App { chatkit, auth, body_bytes: config.limits.body_bytes, site: config.site.clone() };
+        Self::new(listener, app).await
+    }
+
+    async fn new(listener: TcpListener, app: App) -> Result<Self, StartError> {
+        let interrupted = app.chatkit.recover().await?;
+        if interrupted > 0 {
+            tracing::warn!(
+                turns = interrupted,
+                "closed turns that an earlier process left running"
+            );
+        }
+        let chatkit = app.chatkit.clone();
+        Ok(Self { listener, router: app::router(app), chatkit })
+    }
+
+    /// The address in use; the port is the real one when 0 was asked for.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` completes; then running turns are ended, keeping their partial
+    /// text, and open requests are answered.
+    ///
+    /// # Errors
+    /// When accepting connections fails for good.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let chatkit = self.chatkit;
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        // Frames are small and must not wait for more of them.
+        let listener = self.listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY was refused");
+            }
+        });
+        axum::serve(listener, service)
+            .with_graceful_shutdown(async move {
+                shutdown.await;
+                chatkit.shut_down().await;
+            })
+            .await
+    }
+}
+
+/// Serves a ChatKit of your own on `address`, to anonymous visitors, until the process is asked
+/// to stop. The demo page is off.
+///
+/// # Errors
+/// A [`StartError`] when it cannot start; an I/O error when accepting connections fails.
+pub async fn serve(chatkit: ChatKit, address: &str) -> anyhow::Result<()> {
+    let listener = match address.parse() {
+        Ok(address) => bind(address).await?,
+        Err(_) => TcpListener::bind(address)
+            .await
+            .map_err(|source| StartError::Listen { address: address.to_owned(), source })?,
+    };
+    let auth = anonymous(&chatkit, false).await?;
+    let site = Site { demo: false, ..Site::default() };
+    let app = App { chatkit, auth, body_bytes: Config::default().limits.body_bytes, site };
+    Server::new(listener, app).await?.run(stop_signal()).await?;
+    Ok(())
+}
+
+/// Completes when the process is asked to stop: by ctrl-c or SIGTERM.
+pub(crate) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressInUse(address),
+        _ => StartError::Listen { address: address.to_string(), source },
+    })
+}
+
+async fn anonymous(chatkit: &ChatKit, personas: bool) -> Result<Authenticator, StoreError> {
+    let fresh = (0..4).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
+    let key = chatkit.store().secret(VISITOR_KEY, fresh).await?;
+    let key = Key::try_from(&key[..]).map_err(|error| StoreError::Failed(Box::new(error)))?;
+    Ok(Authenticator::Anonymous { key, personas })
+}
+
+/// A client for the configured model.
+pub(crate) fn model_client(config: &Config) -> Result<ModelClient, parlor_agent::ModelConfigError> {
+    let api = match config.model.api {
+        ModelApi::Responses => parlor_agent::ModelApi::Responses,
+        ModelApi::ChatCompletions => parlor_agent::ModelApi::ChatCompletions,
+    };
+    let mut model = ModelConfig::new(api, config.model.base_url(), config.model.name.as_str())
+        .with_idle_timeout(config.model.idle_timeout());
+    if let Some(key) = config.model.key() {
+        model = model.with_key(key.clone());
+    }
+    ModelClient::new(model)
+}
+
+fn prompt_config(config: &Config) -> PromptConfig {
+    let mut prompt = PromptConfig::default();
+    if let Some(system_prompt) = &config.assistant.system_prompt {
+        prompt.system_prompt = system_prompt.clone();
+    }
+    prompt.history_items = config.context.history_items;
+    prompt.history = match config.context.history {
+        HistoryMode::Text => parlor_agent::History::Text,
+        HistoryMode::Messages => parlor_agent::History::Messages,
+    };
+    prompt
+}
