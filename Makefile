@@ -66,7 +66,7 @@ lint: setup ## Check formatting, lints, types, licences
 	@./scripts/say "Lint"
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	.cache/tools/bin/cargo-deny --offline --log-level error check bans licenses sources
+	.cache/tools/bin/cargo-deny --log-level error check bans licenses sources
 	cd web && $(NPM) run --silent lint
 
 format: web/node_modules/.package-lock.json ## Format all sources
