@@ -1,0 +1,119 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type ChatPage, Lab } from './lab.js';
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await Lab.start();
+});
+afterEach(() => lab.closePages());
+afterAll(() => lab.stop());
+
+/** Every state the element can be looked at in, and how to get there. */
+const STATES: Record<string, (chat: ChatPage) => Promise<unknown>> = {
+  'the start screen': async () => undefined,
+  'an answer with table, code and citations': (chat) => chat.askAndWait('table fast'),
+  'an answer that is being written': async (chat) => {
+    await chat.ask('hold');
+    await chat.page.getByText('The first half of the answer').waitFor();
+  },
+  progress: async (chat) => {
+    await chat.ask('progress');
+    await chat.page.getByText('Searching 128 documents').waitFor();
+  },
+  'an error in the stream': (chat) => chat.askAndWait('error'),
+  'an unsent message': async (chat) => {
+    lab.world.failNext.push({ type: 'threads.create', status: 429, headers: { 'Retry-After': '600' } });
+    await chat.ask('hello');
+    await chat.page.getByText('Not sent').waitFor();
+  },
+  notices: (chat) => chat.askAndWait('notice'),
+  'an open workflow': (chat) => chat.askAndWait('workflow open'),
+  'entities and files': (chat) => chat.askAndWait('entities'),
+  'a widget': (chat) => chat.askAndWait('widget'),
+  'a locked thread': (chat) => chat.askAndWait('lock'),
+  'right-to-left text': (chat) => chat.askAndWait('arabic'),
+  'the history': async (chat) => {
+    lab.world.seed();
+    await chat.page.getByRole('button', { name: 'Chat history', exact: true }).click();
+    await chat.page.getByRole('dialog').getByText('Today').waitFor();
+  },
+  'renaming in the history': async (chat) => {
+    lab.world.seed();
+    await chat.page.getByRole('button', { name: 'Chat history', exact: true }).click();
+    await chat.page.getByRole('button', { name: 'Rename “Rate limits”' }).press('Enter');
+  },
+  'deleting in the history': async (chat) => {
+    lab.world.seed();
+    await chat.page.getByRole('button', { name: 'Chat history', exact: true }).click();
+    await chat.page.getByRole('button', { name: 'Delete “Rate limits”' }).press('Enter');
+  },
+  'an empty history': async (chat) => {
+    await chat.page.getByRole('button', { name: 'Chat history', exact: true }).click();
+    await chat.page.getByText('No conversations yet').waitFor();
+  },
+  'a thread that could not be loaded': async (chat) => {
+    await chat.page.evaluate(() => globalThis.chat.setThreadId('thr_gone'));
+    await chat.page.getByText('could not be loaded').waitFor();
+  },
+  'an open menu and a quote': async (chat) => {
+    await chat.page.evaluate(() => {
+      globalThis.chat.setOptions({
+        ...globalThis.optionsFor(),
+        composer: {
+          tools: [
+            { id: 'a', label: 'Search the web', icon: 'globe' },
+            { id: 'b', label: 'Deep dive', icon: 'compass', pinned: true },
+          ],
+          models: [{ id: 'm', label: 'Quick', description: 'For most questions' }],
+        },
+      });
+      return globalThis.chat.setComposerValue({ reply: 'quoted', selectedToolId: 'b' });
+    });
+    await chat.page.getByRole('button', { name: 'Tools' }).click();
+  },
+};
+
+describe.each(['light', 'dark'] as const)('in the %s scheme axe finds nothing wrong with', (scheme) => {
+  it.each(Object.keys(STATES))('%s', async (name) => {
+    const chat = await lab.open({ scheme, context: { reducedMotion: 'reduce' } });
+    await STATES[name]?.(chat);
+    expect(await chat.audit()).toEqual([]);
+  });
+});
+
+describe.each([320, 360, 1280])('at %i pixels nothing scrolls sideways in', (width) => {
+  it.each(Object.keys(STATES))('%s', async (name) => {
+    const chat = await lab.open({ width, height: 640 });
+    await STATES[name]?.(chat);
+    for (const overflow of await chat.sidewaysOverflow()) expect(overflow).toBeLessThanOrEqual(0);
+  });
+});
+
+describe('the live region', () => {
+  it('announces the start and the end of an answer, not its words', async () => {
+    const chat = await lab.open();
+    const log = chat.page.getByRole('log');
+    await chat.askAndWait('table fast');
+    await expect.poll(() => log.innerText()).toMatch(/^Answering\.\s+Answer finished\.$/);
+  });
+});
+
+describe('other ways of looking', () => {
+  it('forced colours keep borders and the focus visible', async () => {
+    const chat = await lab.open({ context: { forcedColors: 'active' } });
+    await chat.askAndWait('hello');
+    const border = await chat.page
+      .locator('.bubble')
+      .evaluate((bubble) => getComputedStyle(bubble).borderTopWidth);
+    expect(border).toBe('1px');
+  });
+
+  it('reduced motion stops the animations', async () => {
+    const chat = await lab.open({ context: { reducedMotion: 'reduce' } });
+    await chat.ask('progress');
+    await chat.page.getByText('Searching 128 documents').waitFor();
+    await expect
+      .poll(() => chat.page.evaluate(() => globalThis.chat.shadowRoot.getAnimations().length))
+      .toBe(0);
+  });
+});

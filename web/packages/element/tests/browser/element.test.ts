@@ -1,0 +1,597 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Lab } from './lab.js';
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await Lab.start();
+});
+afterEach(() => lab.closePages());
+afterAll(() => lab.stop());
+
+const requestsOf = (type: string) => lab.world.requests.filter((request) => request.type === type);
+
+describe('asking', () => {
+  it('streams an answer into a new thread and tells the host', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('hello there');
+    await expect.poll(() => chat.answers.last().innerText()).toContain('The answer is 42.');
+    expect(await chat.page.locator('.bubble').innerText()).toBe('hello there');
+    expect(await chat.page.getByRole('heading', { level: 2 }).innerText()).toBe('hello there');
+    const names = await chat.page.evaluate(() => globalThis.events.map((event) => event.name));
+    expect(names).toEqual([
+      'chatkit.ready',
+      'chatkit.response.start',
+      'chatkit.thread.change',
+      'chatkit.response.end',
+    ]);
+    expect(await chat.input.inputValue()).toBe('');
+    await chat.askAndWait('hello again');
+    expect(requestsOf('threads.add_user_message')).toHaveLength(1);
+  });
+
+  it('breaks the line with Shift and Enter, and leaves Enter to an input method', async () => {
+    const chat = await lab.open();
+    await chat.input.fill('one');
+    await chat.input.press('Shift+Enter');
+    await chat.page.keyboard.type('two');
+    expect(await chat.input.inputValue()).toBe('one\ntwo');
+    // Enter that accepts a candidate: by flag in most browsers, by key code in Safari.
+    await chat.input.evaluate((input) => {
+      const enter = { key: 'Enter', bubbles: true, cancelable: true };
+      input.dispatchEvent(new KeyboardEvent('keydown', { ...enter, isComposing: true }));
+      input.dispatchEvent(new KeyboardEvent('keydown', { ...enter, keyCode: 229 }));
+    });
+    expect(requestsOf('threads.create')).toHaveLength(0);
+    await chat.input.press('Enter');
+    await chat.event('chatkit.response.end');
+    expect(await chat.page.locator('.bubble').innerText()).toBe('one\ntwo');
+  });
+
+  it('sends a starter prompt', async () => {
+    const chat = await lab.open();
+    await chat.page.getByRole('button', { name: 'Why is my token rejected?' }).click();
+    await chat.event('chatkit.response.end');
+    expect(await chat.page.locator('.bubble').innerText()).toBe('hello');
+  });
+
+  it('grows the field with its text, up to a limit', async () => {
+    const chat = await lab.open();
+    const height = () => chat.input.evaluate((input) => input.clientHeight);
+    const one = await height();
+    await chat.input.fill('1\n2\n3\n4');
+    const four = await height();
+    await chat.input.fill('x\n'.repeat(200));
+    const many = await height();
+    expect(four).toBeGreaterThan(one * 2);
+    expect(many).toBeLessThan(300);
+  });
+
+  it('stops an answer, keeps what was there of it, and goes on with the next', async () => {
+    for (const endpoint of ['/chatkit', '/plain/chatkit']) {
+      const chat = await lab.open({ endpoint });
+      await chat.ask('hold');
+      await chat.page.getByText('The first half of the answer').waitFor();
+      await chat.page.getByRole('button', { name: 'Stop answering' }).click();
+      await chat.event('chatkit.response.end');
+      await chat.page.getByRole('button', { name: 'Send message' }).waitFor();
+      expect(await chat.answers.last().innerText()).toMatch(/^The first half of the answer is here\./);
+      await chat.askAndWait('hello');
+      expect(await chat.answers.last().innerText()).toContain('42');
+    }
+    expect(requestsOf('threads.stop')).toHaveLength(1);
+  });
+
+  it('shows progress until there is something to read', async () => {
+    const chat = await lab.open();
+    await chat.ask('progress');
+    await chat.page.getByText('Searching 128 documents').waitFor();
+    lab.server.release();
+    await chat.event('chatkit.response.end');
+    expect(await chat.page.getByText('Searching 128 documents').count()).toBe(0);
+  });
+
+  it('shows notices, workflows, client tools, effects and what it does not know', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('notice');
+    await chat.page.getByText('Almost at your limit').waitFor();
+    await chat.page.getByRole('link', { name: 'See plans' }).waitFor();
+    await chat.askAndWait('workflow');
+    await chat.page.getByText('Thought for 7 seconds').click();
+    await chat.page.getByText('sqlite wal').waitFor();
+    await chat.askAndWait('tool');
+    await expect.poll(() => chat.answers.last().innerText()).toContain('"text":"Element"');
+    await chat.askAndWait('effect');
+    const effects = await chat.page.evaluate(() =>
+      globalThis.events.filter((event) => event.name === 'chatkit.effect'),
+    );
+    expect(effects[0]?.detail).toEqual({ name: 'highlight', data: { id: 7 } });
+    await chat.askAndWait('widget');
+    await chat.page.getByText('Flight LH 123').waitFor();
+    await chat.page.getByText('can’t be shown here').waitFor();
+  });
+
+  it('refuses to write in a locked thread and says why', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('lock');
+    await chat.page.getByText('A person has taken over').waitFor();
+    expect(await chat.input.count()).toBe(0);
+  });
+});
+
+describe('citations', () => {
+  it('are links in the text and in a list, and can be reached by keyboard', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('table fast');
+    const inline = chat.page.locator('a.cite');
+    expect(await inline.allInnerTexts()).toEqual(['1', '2', '3', '4', '2']);
+    expect(await inline.first().getAttribute('href')).toBe(`${lab.server.url}/docs/architecture#store`);
+    expect(await inline.nth(1).getAttribute('aria-label')).toContain('Source 2: Choosing a store');
+    expect(await inline.first().getAttribute('rel')).toBe('noopener noreferrer');
+    expect(await chat.page.locator('.source').count()).toBe(4);
+
+    await chat.page.locator('.scroll').focus();
+    const reached = new Set<string>();
+    for (let step = 0; step < 30; step++) {
+      await chat.page.keyboard.press('Tab');
+      reached.add(
+        await chat.page.evaluate(() => {
+          const active = globalThis.chat.shadowRoot.activeElement;
+          return active?.matches('a.cite, a.source') === true ? (active.textContent ?? '').trim() : '';
+        }),
+      );
+    }
+    for (const label of ['1', '2', '3', '4']) expect(reached).toContain(label);
+    expect([...reached].some((label) => label.includes('Migrations'))).toBe(true);
+  });
+
+  it('of entities are the host’s, and a dangerous address is no link', async () => {
+    const chat = await lab.open();
+    await chat.page.evaluate(() => {
+      const clicked: string[] = [];
+      Object.assign(globalThis, { clicked });
+      globalThis.chat.setOptions({
+        ...globalThis.optionsFor(),
+        entities: { onClick: (entity) => void clicked.push(entity.id) },
+      });
+    });
+    await chat.askAndWait('entities');
+    await chat.page.getByRole('button', { name: 'Source 1: Ada Lovelace' }).click();
+    expect(await chat.page.evaluate(() => (globalThis as unknown as { clicked: string[] }).clicked)).toEqual([
+      'u1',
+    ]);
+    expect(await chat.page.locator('a[href^="javascript"]').count()).toBe(0);
+    expect(await chat.page.locator('span.cite').count()).toBe(2);
+  });
+});
+
+describe('errors', () => {
+  it('in the stream keep the partial text and are retried', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('error');
+    await chat.page.getByText('The model closed the connection').waitFor();
+    expect(await chat.answers.last().innerText()).toContain('I was about to say');
+    await chat.page.getByRole('button', { name: 'Try again' }).click();
+    await chat.event('chatkit.response.end', 2);
+    expect(await chat.answers.allInnerTexts()).toEqual(['The second attempt worked.']);
+    expect(await chat.page.locator('.banner').count()).toBe(0);
+  });
+
+  it('without a retry offer none', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('fatal');
+    await chat.page.getByText('The model refused the API key.').waitFor();
+    expect(await chat.page.getByRole('button', { name: 'Try again' }).count()).toBe(0);
+    await chat.page.getByRole('button', { name: 'Dismiss' }).click();
+    await chat.askAndWait('hello');
+  });
+
+  it('of the request name themselves, and the same message is sent once', async () => {
+    const chat = await lab.open();
+    lab.world.failNext.push({ type: 'threads.create', status: 503, code: 'http_503' });
+    await chat.ask('hello world');
+    await chat.page.getByText('Chat is unavailable right now').waitFor();
+    await chat.page.getByText('Not sent').waitFor();
+    await chat.page.getByRole('button', { name: 'Try again' }).click();
+    await chat.event('chatkit.response.end');
+    const keys = requestsOf('threads.create').map((request) => request.key);
+    expect(keys).toHaveLength(2);
+    expect(keys[0]).toBe(keys[1]);
+    expect(await chat.page.locator('.bubble').allInnerTexts()).toEqual(['hello world']);
+  });
+
+  it('of an unreachable server give the message back for editing', async () => {
+    const chat = await lab.open();
+    lab.world.failNext.push({ type: 'threads.create', destroy: true });
+    await chat.ask('precious words');
+    await chat.page.getByText('The server could not be reached').waitFor();
+    await chat.page.getByRole('button', { name: 'Edit message' }).click();
+    expect(await chat.input.inputValue()).toBe('precious words');
+  });
+
+  it('with a time to wait count it down, then allow a retry', async () => {
+    const chat = await lab.open();
+    lab.world.failNext.push({
+      type: 'threads.create',
+      status: 429,
+      code: 'rate_limited',
+      message: 'Too many messages.',
+      headers: { 'Retry-After': '2' },
+    });
+    await chat.ask('hello');
+    await chat.page.getByText('Too many messages.').waitFor();
+    const button = chat.page.getByRole('button', { name: /^Try again/ });
+    expect(await button.innerText()).toMatch(/Try again in \d s/);
+    expect(await button.isDisabled()).toBe(true);
+    await chat.page.getByRole('button', { name: 'Try again', exact: true }).click();
+    await chat.event('chatkit.response.end');
+  });
+});
+
+describe('the connection', () => {
+  it('may be cut in the middle of an answer without losing a word', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('cut');
+    expect(await chat.answers.allInnerTexts()).toEqual([
+      'One two three four five six seven eight nine ten eleven twelve.',
+    ]);
+    expect(requestsOf('threads.resume').length).toBeGreaterThan(0);
+    expect(requestsOf('threads.create')).toHaveLength(1);
+  });
+
+  it('may go away with the page: the answer goes on after a reload', async () => {
+    const first = await lab.open();
+    await first.ask('hold');
+    await first.page.getByText('The first half of the answer').waitFor();
+    const thread = lab.world.threads.at(-1)?.id ?? '';
+    const second = await lab.open({ thread });
+    await second.page.getByText('The first half of the answer').waitFor();
+    await second.page.getByRole('button', { name: 'Stop answering' }).waitFor();
+    lab.server.release();
+    await second.event('chatkit.response.end');
+    expect(await second.answers.allInnerTexts()).toEqual([
+      'The first half of the answer is here. And this is the second half of it.',
+    ]);
+  });
+
+  it('needs none of this from a server of the official SDK', async () => {
+    const chat = await lab.open({ endpoint: '/plain/chatkit' });
+    await chat.askAndWait('table fast');
+    expect(await chat.page.locator('a.cite').count()).toBe(5);
+    await chat.askAndWait('hello');
+    await chat.page.reload();
+    await chat.event('chatkit.ready');
+    expect(requestsOf('threads.resume')).toHaveLength(0);
+  });
+});
+
+describe('what can be done with an answer', () => {
+  it('copying, rating and asking for another', async () => {
+    const chat = await lab.open({ context: { permissions: ['clipboard-read', 'clipboard-write'] } });
+    await chat.askAndWait('hello');
+    await chat.page.getByRole('button', { name: 'Copy answer' }).click();
+    expect(await chat.page.evaluate(() => navigator.clipboard.readText())).toContain('The answer is **42**.');
+
+    const good = chat.page.getByRole('button', { name: 'Good answer' });
+    await good.click();
+    await expect.poll(() => lab.world.feedback.length).toBe(1);
+    expect(await good.getAttribute('aria-pressed')).toBe('true');
+    await chat.page.getByRole('button', { name: 'Bad answer' }).click();
+    expect(await good.getAttribute('aria-pressed')).toBe('false');
+
+    await chat.page.getByRole('button', { name: 'Try again' }).click();
+    await chat.event('chatkit.response.end', 2);
+    expect(requestsOf('threads.retry_after_item')).toHaveLength(1);
+    expect(await chat.answers.count()).toBe(1);
+    expect(await chat.page.locator('.bubble').count()).toBe(1);
+  });
+});
+
+describe('the history', () => {
+  it('opens, renames and deletes threads, by keyboard, and gives the focus back', async () => {
+    lab.world.seed();
+    const chat = await lab.open();
+    const { page } = chat;
+    const opener = page.getByRole('button', { name: 'Chat history', exact: true });
+    await opener.focus();
+    await page.keyboard.press('Enter');
+    await chat.event('chatkit.history.open');
+    await page.getByRole('dialog').getByText('Today').waitFor();
+
+    await page.getByRole('button', { name: 'Rate limits', exact: true }).focus();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    const field = page.getByLabel('New title');
+    await field.waitFor();
+    await page.keyboard.press('Escape');
+    expect(await field.count()).toBe(0);
+    await page.getByRole('button', { name: 'Rename “Rate limits”' }).press('Enter');
+    await field.fill('Limits of rates');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => lab.world.threads.some(({ title }) => title === 'Limits of rates')).toBe(true);
+
+    await page.getByRole('button', { name: 'Delete “Limits of rates”' }).press('Enter');
+    await page.getByText('Delete this conversation?').waitFor();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => lab.world.threads.some(({ title }) => title === 'Limits of rates')).toBe(false);
+    await expect.poll(() => page.getByText('Limits of rates').count()).toBe(0);
+
+    await page.keyboard.press('Escape');
+    await chat.event('chatkit.history.close');
+    expect(
+      await opener.evaluate((button) => (button.getRootNode() as ShadowRoot).activeElement === button),
+    ).toBe(true);
+
+    await opener.click();
+    await page.getByRole('button', { name: 'Webhooks and retries', exact: true }).click();
+    await page.getByText('Question 1 about Webhooks and retries').waitFor();
+    await chat.event('chatkit.thread.load.end');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+  });
+
+  it('shows pages on demand, and its failures with a way out', async () => {
+    for (let n = 1; n <= 40; n++) lab.world.newThread(`Thread ${n}`);
+    const chat = await lab.open();
+    lab.world.failNext.push({ type: 'threads.list', status: 500, message: 'The database is away.' });
+    await chat.page.getByRole('button', { name: 'Chat history', exact: true }).click();
+    await chat.page.getByText('The database is away.').waitFor();
+    await chat.page.getByRole('button', { name: 'Try again' }).click();
+    await chat.page.getByRole('button', { name: 'Thread 40', exact: true }).waitFor();
+    expect(await chat.page.locator('.row').count()).toBe(30);
+    await chat.page.getByRole('button', { name: 'Show older' }).click();
+    await expect.poll(() => chat.page.locator('.row').count()).toBe(40);
+  });
+
+  it('keeps the row and says so when a change is refused', async () => {
+    lab.world.newThread('Stays');
+    const chat = await lab.open();
+    await chat.page.getByRole('button', { name: 'Chat history', exact: true }).click();
+    lab.world.failNext.push({ type: 'threads.delete', status: 403, message: 'You may not delete this.' });
+    await chat.page.getByRole('button', { name: 'Delete “Stays”' }).press('Enter');
+    await chat.page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await chat.page.getByText('You may not delete this.').waitFor();
+    expect(lab.world.threads).toHaveLength(1);
+  });
+});
+
+describe('long threads', () => {
+  it('open at the end with two requests, and page backwards without moving the reader', async () => {
+    const thread = lab.world.newThread('Long');
+    lab.world.fill(thread, 200);
+    const chat = await lab.open({ thread: thread.id });
+    await chat.event('chatkit.thread.load.end');
+    await chat.page.getByText('Question 200 about Long').waitFor();
+    expect(lab.world.requests.map(({ type }) => type).sort()).toEqual(['items.list', 'threads.get_by_id']);
+    const bottom = () =>
+      chat.page.evaluate(() => {
+        const scroller = globalThis.chat.shadowRoot.querySelector('.scroll') as HTMLElement;
+        return scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+      });
+    await expect.poll(bottom).toBeLessThan(2);
+
+    const topOf = (text: string) =>
+      chat.page.evaluate((wanted) => {
+        const bubbles = [...globalThis.chat.shadowRoot.querySelectorAll('.bubble')];
+        return (
+          bubbles.find((bubble) => bubble.textContent?.includes(wanted))?.getBoundingClientRect().top ?? null
+        );
+      }, text);
+    await chat.page.evaluate(() => {
+      const scroller = globalThis.chat.shadowRoot.querySelector('.scroll') as HTMLElement;
+      scroller.scrollTop = 200;
+    });
+    await chat.page.getByText('Question 176 about Long').waitFor();
+    const before = await topOf('Question 176 about');
+    await chat.page.getByText('Question 152 about Long').waitFor();
+    const after = await topOf('Question 176 about');
+    expect(Math.abs((after ?? 0) - (before ?? 1e6))).toBeLessThanOrEqual(1);
+
+    await chat.page.getByRole('button', { name: 'Jump to the latest message' }).click();
+    await expect.poll(bottom).toBeLessThan(2);
+  });
+
+  it('do not pull a reader down who has scrolled up', async () => {
+    const thread = lab.world.newThread('Long');
+    lab.world.fill(thread, 30);
+    const chat = await lab.open({ thread: thread.id });
+    await chat.ask('hold');
+    await chat.page.getByText('The first half of the answer').waitFor();
+    await chat.page.locator('.scroll').hover();
+    await chat.page.mouse.wheel(0, -600);
+    await chat.page.getByRole('button', { name: 'Jump to the latest message' }).waitFor();
+    const top = () =>
+      chat.page.evaluate(
+        () => (globalThis.chat.shadowRoot.querySelector('.scroll') as HTMLElement).scrollTop,
+      );
+    const before = await top();
+    lab.server.release();
+    await chat.event('chatkit.response.end');
+    expect(await top()).toBe(before);
+  });
+
+  it('of 60 kB stream without a long task', async () => {
+    const chat = await lab.open();
+    await chat.page.evaluate(() => {
+      const longest = { ms: 0 };
+      Object.assign(globalThis, { longest });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) longest.ms = Math.max(longest.ms, entry.duration);
+      }).observe({ entryTypes: ['longtask'] });
+    });
+    await chat.askAndWait('huge');
+    const length = (await chat.answers.last().innerText()).length;
+    expect(length).toBeGreaterThan(40_000);
+    const longest = await chat.page.evaluate(
+      () => (globalThis as unknown as { longest: { ms: number } }).longest.ms,
+    );
+    // The product's promise is 100 ms on a usual machine; a shared test machine
+    // gets three times that, which a quadratic renderer exceeds by far.
+    expect(longest).toBeLessThan(300);
+  });
+});
+
+describe('the host', () => {
+  it('drives it through the published methods', async () => {
+    lab.world.seed();
+    const target = lab.world.threads[0];
+    const chat = await lab.open();
+    await chat.page.evaluate(async () => {
+      await globalThis.chat.setComposerValue({ text: 'draft', reply: 'quoted words' });
+      await globalThis.chat.focusComposer();
+    });
+    expect(await chat.input.inputValue()).toBe('draft');
+    expect(
+      await chat.input.evaluate((input) => (input.getRootNode() as ShadowRoot).activeElement === input),
+    ).toBe(true);
+    await chat.input.press('Enter');
+    await chat.event('chatkit.response.end');
+    expect(requestsOf('threads.create')[0]?.params).toMatchObject({ input: { quoted_text: 'quoted words' } });
+    await chat.page.locator('.quoted').getByText('quoted words').waitFor();
+
+    await chat.page.evaluate(() =>
+      globalThis.chat.sendUserMessage({
+        text: 'hello',
+        newThread: true,
+        model: 'm',
+        toolChoice: { id: 't' },
+      }),
+    );
+    expect(requestsOf('threads.create')[1]?.params).toMatchObject({
+      input: { inference_options: { model: 'm', tool_choice: { id: 't' } } },
+    });
+    await chat.page.evaluate(() => globalThis.chat.sendCustomAction({ type: 'confirm', payload: { a: 1 } }));
+    expect(requestsOf('threads.custom_action')[0]?.params).toMatchObject({
+      action: { type: 'confirm', payload: { a: 1 } },
+    });
+
+    await chat.page.evaluate((id) => globalThis.chat.setThreadId(id), target?.id ?? '');
+    await chat.page.getByText(`Question 1 about ${target?.title}`).waitFor();
+    lab.world.fill(target as never, 2);
+    await chat.page.evaluate(() => globalThis.chat.fetchUpdates());
+    await chat.page.getByText('Question 2 about').waitFor();
+
+    await chat.page.evaluate(() => globalThis.chat.showHistory());
+    await chat.page.getByRole('dialog').waitFor();
+    await chat.page.evaluate(() => globalThis.chat.hideHistory());
+    expect(await chat.page.getByRole('dialog').count()).toBe(0);
+    await chat.page.evaluate(() => globalThis.chat.setThreadId(null));
+    await chat.page.getByText('What would you like to know?').waitFor();
+  });
+
+  it('is told when it asks for the hosted service', async () => {
+    const chat = await lab.open();
+    await chat.page.evaluate(() => {
+      globalThis.chat.setOptions({ api: { getClientSecret: async () => 'secret' } });
+    });
+    await chat.event('chatkit.error');
+    const errors = await chat.page.evaluate(() =>
+      globalThis.events.filter(({ name }) => name === 'chatkit.error'),
+    );
+    expect(String(errors[0]?.detail?.error)).toContain('set api.url');
+  });
+
+  it('gives its own fetch, which every request goes through', async () => {
+    const chat = await lab.open();
+    const used = await chat.page.evaluate(async () => {
+      const seen: string[] = [];
+      const options = globalThis.optionsFor();
+      globalThis.chat.setOptions({
+        ...options,
+        api: {
+          url: '/chatkit',
+          domainKey: 'x',
+          fetch: (input, init) => {
+            seen.push((JSON.parse(String(init?.body)) as { type: string }).type);
+            return fetch(input, init);
+          },
+        },
+      });
+      await globalThis.chat.sendUserMessage({ text: 'hello' });
+      await globalThis.chat.showHistory();
+      return seen;
+    });
+    expect(used).toEqual(['threads.create', 'threads.list']);
+  });
+
+  it('changes the theme in the middle of an answer without rebuilding anything', async () => {
+    const chat = await lab.open();
+    await chat.ask('hold');
+    await chat.page.getByText('The first half of the answer').waitFor();
+    const background = () => chat.page.evaluate(() => getComputedStyle(globalThis.chat).backgroundColor);
+    const light = await background();
+    await chat.page.evaluate(() => {
+      const { shadowRoot } = globalThis.chat;
+      for (const element of shadowRoot.querySelectorAll('.assistant, .md > *, textarea, .user')) {
+        (element as HTMLElement).dataset.kept = '';
+      }
+      globalThis.chat.setOptions(globalThis.optionsFor({ theme: { colorScheme: 'dark' } }));
+    });
+    await expect.poll(background).not.toBe(light);
+    lab.server.release();
+    await chat.event('chatkit.response.end');
+    const kept = await chat.page.evaluate(() =>
+      [...globalThis.chat.shadowRoot.querySelectorAll('.assistant, .md > *, textarea, .user')].map(
+        (element) => 'kept' in (element as HTMLElement).dataset,
+      ),
+    );
+    expect(kept).toEqual([true, true, true, true]);
+    expect(requestsOf('threads.create')).toHaveLength(1);
+  });
+
+  it('may move the element, or take it out and put it back', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('hello');
+    await chat.page.evaluate(() => {
+      const main = document.querySelector('main') as HTMLElement;
+      globalThis.chat.remove();
+      main.append(globalThis.chat);
+      globalThis.chat.remove();
+      main.append(globalThis.chat);
+    });
+    await chat.askAndWait('hello again');
+    expect(requestsOf('threads.add_user_message')).toHaveLength(1);
+
+    await chat.page.evaluate(async () => {
+      globalThis.chat.remove();
+      await new Promise((resolve) => {
+        setTimeout(resolve, 50);
+      });
+      document.querySelector('main')?.append(globalThis.chat);
+    });
+    await chat.event('chatkit.thread.load.end');
+    await expect.poll(() => chat.answers.count()).toBe(2);
+    expect(await chat.count('chatkit.ready')).toBe(1);
+  });
+});
+
+describe('tools and models', () => {
+  it('are chosen from menus with the keyboard', async () => {
+    const chat = await lab.open({
+      options: {
+        composer: {
+          tools: [
+            { id: 'web', label: 'Search the web', icon: 'globe', placeholderOverride: 'Search for' },
+            { id: 'data', label: 'Analyse data', icon: 'analytics' },
+          ],
+          models: [
+            { id: 'quick', label: 'Quick' },
+            { id: 'slow', label: 'Thorough' },
+          ],
+        },
+      },
+    });
+    const { page } = chat;
+    await page.getByRole('button', { name: 'Tools' }).press('Enter');
+    await page.keyboard.press('Enter');
+    await chat.event('chatkit.tool.change');
+    expect(await chat.input.getAttribute('placeholder')).toBe('Search for');
+    await page.getByRole('button', { name: 'Model: Quick' }).press('Enter');
+    await page.getByRole('menuitemradio', { name: 'Thorough' }).waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await chat.askAndWait('hello');
+    expect(requestsOf('threads.create')[0]?.params).toMatchObject({
+      input: { inference_options: { tool_choice: { id: 'web' }, model: 'slow' } },
+    });
+    expect(await page.getByRole('button', { name: 'Don’t use Search the web' }).count()).toBe(0);
+  });
+});

@@ -1,0 +1,184 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { type Browser, chromium, type BrowserContextOptions, type Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { type DevServer, startDevServer } from '../../../../dev/server.mjs';
+
+interface HostEvent {
+  name: string;
+  detail: Record<string, unknown> | null;
+}
+
+declare global {
+  // What dev/page.js puts on its window.
+  var chat: import('@openai/chatkit').OpenAIChatKit & { shadowRoot: ShadowRoot };
+  var events: HostEvent[];
+  var violations: string[];
+  var optionsFor: (change?: object) => import('@openai/chatkit').ChatKitOptions;
+}
+
+const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export interface OpenOptions {
+  scheme?: 'light' | 'dark';
+  endpoint?: string;
+  thread?: string;
+  options?: object;
+  width?: number;
+  height?: number;
+  path?: string;
+  context?: BrowserContextOptions;
+}
+
+/** A real browser on the development backend. */
+export class Lab {
+  readonly browser: Browser;
+  readonly server: DevServer;
+  readonly #opened: ChatPage[] = [];
+
+  private constructor(browser: Browser, server: DevServer) {
+    this.browser = browser;
+    this.server = server;
+  }
+
+  static async start(root: string | null = null): Promise<Lab> {
+    const browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--disable-dev-shm-usage'],
+    });
+    return new Lab(browser, await startDevServer({ root }));
+  }
+
+  get world() {
+    return this.server.world;
+  }
+
+  async open(options: OpenOptions = {}): Promise<ChatPage> {
+    const context = await this.browser.newContext({
+      viewport: { width: options.width ?? 900, height: options.height ?? 700 },
+      ...options.context,
+    });
+    const page = await context.newPage();
+    const chat = new ChatPage(page, this.server);
+    this.#opened.push(chat);
+    const query = new URLSearchParams();
+    if (options.scheme !== undefined) query.set('scheme', options.scheme);
+    if (options.endpoint !== undefined) query.set('endpoint', options.endpoint);
+    if (options.thread !== undefined) query.set('thread', options.thread);
+    if (options.options !== undefined) query.set('options', JSON.stringify(options.options));
+    await page.goto(`${this.server.url}${options.path ?? '/'}?${query}`);
+    if (options.path === undefined) await chat.event('chatkit.ready');
+    return chat;
+  }
+
+  /** Closes the pages of a test. Each must have kept to the policy and to its own origin. */
+  async closePages(): Promise<void> {
+    for (const chat of this.#opened.splice(0)) {
+      const violations = await chat.page.evaluate(() => globalThis.violations ?? []);
+      await chat.page.context().close();
+      expect(violations, 'violations of the Content-Security-Policy').toEqual([]);
+      expect(chat.foreign, 'requests to other hosts').toEqual([]);
+      expect(chat.failures, 'uncaught errors').toEqual([]);
+    }
+    this.server.release();
+    this.world.threads.length = 0;
+    this.world.requests.length = 0;
+    this.world.feedback.length = 0;
+    this.world.failNext.length = 0;
+  }
+
+  async stop(): Promise<void> {
+    await this.browser.close();
+    await this.server.close();
+  }
+}
+
+/** One page with the element, and what tests do with it. */
+export class ChatPage {
+  readonly page: Page;
+  readonly foreign: string[] = [];
+  readonly failures: string[] = [];
+
+  constructor(page: Page, server: DevServer) {
+    this.page = page;
+    page.on('request', (request) => {
+      if (!request.url().startsWith(server.url)) this.foreign.push(request.url());
+    });
+    page.on('pageerror', (error) => this.failures.push(error.message));
+  }
+
+  get input() {
+    return this.page.getByLabel('Message', { exact: true });
+  }
+
+  get answers() {
+    return this.page.locator('.assistant .md');
+  }
+
+  async ask(text: string): Promise<void> {
+    await this.input.fill(text);
+    await this.input.press('Enter');
+  }
+
+  /** Asks and waits for the end of the answer. */
+  async askAndWait(text: string): Promise<void> {
+    const before = await this.count('chatkit.response.end');
+    await this.ask(text);
+    await this.event('chatkit.response.end', before + 1);
+  }
+
+  count(name: string): Promise<number> {
+    return this.page.evaluate(
+      (wanted) => globalThis.events.filter((event) => event.name === wanted).length,
+      name,
+    );
+  }
+
+  /** Waits until the element has sent an event that often. */
+  async event(name: string, times = 1): Promise<void> {
+    await this.page.waitForFunction(
+      ([wanted, least]) =>
+        (globalThis.events ?? []).filter((event) => event.name === wanted).length >= Number(least),
+      [name, times] as const,
+    );
+  }
+
+  /** All violations axe knows of, as readable lines. Animations have to be over. */
+  async audit(): Promise<string[]> {
+    await this.page.evaluate(() =>
+      Promise.all(
+        globalThis.chat.shadowRoot
+          .getAnimations()
+          .filter((animation) => animation.effect?.getComputedTiming().iterations !== Infinity)
+          .map((animation) => animation.finished),
+      ),
+    );
+    // Injected by the test, past the page's policy.
+    await this.page.evaluate(await axeSource);
+    return this.page.evaluate(async () => {
+      const { axe } = globalThis as unknown as {
+        axe: {
+          run(
+            context: Document,
+          ): Promise<{
+            violations: { id: string; help: string; nodes: { html: string; any: { message: string }[] }[] }[];
+          }>;
+        };
+      };
+      const { violations } = await axe.run(document);
+      return violations.flatMap(({ id, help, nodes }) =>
+        nodes.map((node) => `${id}: ${help} — ${node.html.slice(0, 160)} ${node.any[0]?.message ?? ''}`),
+      );
+    });
+  }
+
+  /** How far the page and the conversation can be scrolled sideways. */
+  sidewaysOverflow(): Promise<number[]> {
+    return this.page.evaluate(() =>
+      [
+        document.documentElement,
+        ...globalThis.chat.shadowRoot.querySelectorAll('.scroll, .root, .drawer-body'),
+      ].map((element) => element.scrollWidth - element.clientWidth),
+    );
+  }
+}
