@@ -719,12 +719,13 @@ async fn put(
     .bind(&rows)
     .execute(&mut *connection)
     .await?;
+    // CROSS JOIN fixes the order: the other way round the list is read again for every passage.
     sqlx::query(
         "INSERT INTO search_words (rowid, title, headings, body, parts)
          SELECT p.id, j.value ->> 'title_words', j.value ->> 'heading_words',
                 j.value ->> 'body_words', j.value ->> 'part_words'
          FROM json_each(?2) AS j
-         JOIN search_passages AS p ON p.document_id = ?1 AND p.ordinal = j.key
+         CROSS JOIN search_passages AS p ON p.document_id = ?1 AND p.ordinal = j.key
          ORDER BY p.id",
     )
     .bind(id)

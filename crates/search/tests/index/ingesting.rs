@@ -178,6 +178,16 @@ async fn every_format_gives_passages_with_working_links() {
 }
 
 #[tokio::test]
+async fn a_document_of_very_many_passages_is_indexed() {
+    let site = Site::new().await;
+    // Would take many minutes if the work for a passage grew with their number.
+    let sections: String = (0..30_000).map(|n| format!("## Part {n}\n\ntext{n}\n\n")).collect();
+    site.write("long.md", sections);
+    assert_eq!(site.ingest().await.passages, 30_000);
+    assert_eq!(site.urls("text29999").await, ["/docs/long#part-29999"]);
+}
+
+#[tokio::test]
 async fn what_is_no_document_any_more_is_no_longer_found() {
     let site = Site::new().await;
     for name in ["a.md", "b.md", "c.md"] {
