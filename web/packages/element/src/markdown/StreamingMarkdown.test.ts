@@ -248,7 +248,8 @@ describe('citations', () => {
               markdown.update(text.slice(0, at), annotations, false);
             markdown.update(text, annotations, true);
             expect(markup(container)).toBe(oneShot(text, true, annotations));
-            if (container.children.length > 0)
+            // A text of nothing but rules has no words to cite.
+            if (container.querySelector(':scope > :not(hr)'))
               expect(container.querySelectorAll('.ck-cite')).toHaveLength(annotations.length);
             for (const chip of container.querySelectorAll('.ck-cite, .ck-cites')) chip.remove();
             const plain = open();

@@ -441,7 +441,7 @@ export class StreamingMarkdown {
     const anchor = before && this.lastRoot(units, keep);
     let at: ChildNode | null = anchor ? anchor.nextSibling : this.container.firstChild;
     let group: Group | null = before?.group ?? null;
-    let inside: ChildNode | null = null;
+    let inside = this.afterMembers(units, keep);
     for (const unit of units.slice(keep)) {
       const { element } = unit;
       if (!unit.group) {
@@ -457,13 +457,6 @@ export class StreamingMarkdown {
         inside = view.body.firstChild;
         if (at === view.root) at = view.root.nextSibling;
         else this.container.insertBefore(view.root, at);
-      } else if (
-        inside === null &&
-        before &&
-        before.group === group &&
-        before.element?.parentElement === view.body
-      ) {
-        inside = before.element.nextSibling;
       }
       if (!element) continue;
       if (unit.kind === 'head') {
@@ -472,6 +465,17 @@ export class StreamingMarkdown {
       else view.body.insertBefore(element, inside);
     }
     this.loosen(units, keep);
+  }
+
+  /** Where the next member of the list or table that unit `keep` continues belongs. */
+  private afterMembers(units: readonly Unit[], keep: number): ChildNode | null {
+    const group = units[keep - 1]?.group;
+    if (!group?.view) return null;
+    for (let i = keep - 1; units[i]?.group === group; i -= 1) {
+      const element = units[i]?.element;
+      if (element?.parentElement === group.view.body) return element.nextSibling;
+    }
+    return group.view.body.firstChild;
   }
 
   private lastRoot(units: readonly Unit[], keep: number): Element | null {
@@ -509,6 +513,7 @@ export class StreamingMarkdown {
     for (const [group, isLoose] of loose) {
       const root = group.view?.root;
       if (!root) continue;
+      if (root.classList.contains('ck-loose') === isLoose) continue;
       if (isLoose) root.className = 'ck-loose';
       else root.removeAttribute('class');
     }

@@ -488,7 +488,7 @@ function placeUpTo(position: number, parent: Element, context: RenderContext): v
 function placeRest(root: HTMLElement, context: RenderContext, tail: Tail): void {
   if (context.chips.length === 0) return;
   let parent: Element = tail.element ?? root;
-  if (!tail.element && (root.localName === 'div' || root.localName === 'hr')) {
+  if (!tail.element && root.localName === 'div') {
     parent = root.querySelector(':scope > .ck-cites') ?? create(context.doc, 'p', 'ck-cites');
     root.append(parent);
   }
