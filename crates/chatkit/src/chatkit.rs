@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use parlor_protocol::{
     AddClientToolOutputParams, AddStructuredInputParams, AddUserMessageParams,
-    ClientToolCallStatus, CustomActionParams, ItemFeedbackParams, ItemsListParams, JsonMap,
+    ClientToolCallStatus, CustomActionParams, ItemFeedbackParams, ItemId, ItemsListParams, JsonMap,
     Operation, Order, Page, Request, RequestId, ResumeParams, RetryAfterItemParams, StopParams,
     StopResult, StructuredInput, StructuredInputAnswer, StructuredInputItem, StructuredInputStatus,
     StructuredInputSubmission, SubmissionStatus, ThreadCreateParams, ThreadCreatedEvent, ThreadId,
@@ -15,11 +15,14 @@ use parlor_protocol::{
     UserMessageInput, UserMessageItem, WidgetItem,
 };
 use serde::Serialize;
+use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::{
     BeginOutcome, BeginTurn, ChatKitError, Clock, Identity, Limits, Owner, PageQuery, RecordedTurn,
-    RequestContext, Responder, Store, SystemClock, TurnKey, TurnState, TurnThread, Visibility, ids,
-    registry::{Occupied, Registry, RunningTurn},
+    RequestContext, Responder, Store, StoreError, SystemClock, TurnError, TurnKey, TurnState,
+    TurnThread, Visibility, ids,
+    registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
     turn::{EventStream, Job, Opening, Shared, Turn, TurnLog, drive},
     validate,
@@ -169,13 +172,7 @@ impl ChatKit {
 
     /// Takes no more turns and ends those that run, keeping their partial text.
     pub async fn shut_down(&self) {
-        let running = self.inner.registry.close();
-        for turn in &running {
-            turn.cancel(TurnState::Interrupted);
-        }
-        for turn in &running {
-            turn.log.ended().await;
-        }
+        self.inner.registry.close().await;
     }
 
     /// A new request id.
@@ -208,7 +205,14 @@ impl ChatKit {
         validate::metadata(&input_metadata, self.limits())?;
         let request_id = options.request_id.unwrap_or_else(ids::request);
         let context = RequestContext::new(owner, request_id, identity, metadata, input_metadata);
-        let call = Call { inner: &self.inner, context, idempotency_key: options.idempotency_key };
+        if let Some(key) = &options.idempotency_key {
+            validate::idempotency_key(key)?;
+        }
+        let call = Call {
+            inner: Arc::clone(&self.inner),
+            context,
+            idempotency_key: options.idempotency_key,
+        };
         match operation {
             Operation::ThreadsGetById(params) => call.get_thread(&params.thread_id).await,
             Operation::ThreadsList(params) => call.list_threads(params).await,
@@ -236,13 +240,13 @@ impl ChatKit {
 }
 
 /// One request being handled.
-struct Call<'a> {
-    inner: &'a Inner,
+struct Call {
+    inner: Arc<Inner>,
     context: RequestContext,
     idempotency_key: Option<String>,
 }
 
-impl Call<'_> {
+impl Call {
     fn owner(&self) -> &Owner {
         self.context.owner()
     }
@@ -303,11 +307,11 @@ impl Call<'_> {
     }
 
     async fn delete_thread(&self, thread_id: &ThreadId) -> Result<Response, ChatKitError> {
-        let running = self.running_turn(thread_id);
         if !self.store().delete_thread(self.owner(), thread_id).await? {
             return Err(ChatKitError::NotFound("thread"));
         }
-        if let Some(running) = running {
+        // Asked after the deletion: a turn that began meanwhile is found.
+        if let Some(running) = self.running_turn(thread_id) {
             running.cancel(TurnState::Interrupted);
         }
         Ok(JsonResponse::empty())
@@ -392,14 +396,7 @@ impl Call<'_> {
             metadata: JsonMap::new(),
         };
         let message = self.user_message(params.input, thread.id.clone());
-        self.begin(Begin {
-            thread: TurnThread::New(thread),
-            opening: vec![message.clone().into()],
-            changed: Vec::new(),
-            turn: Opening { input: Some(message), replaces: Vec::new() },
-            job: Job::Respond,
-        })
-        .await
+        self.begin(TurnThread::New(thread), Start::Message(message)).await
     }
 
     async fn add_user_message(
@@ -408,14 +405,7 @@ impl Call<'_> {
     ) -> Result<Response, ChatKitError> {
         validate::message(&params.input, self.limits())?;
         let message = self.user_message(params.input, params.thread_id.clone());
-        self.begin(Begin {
-            thread: TurnThread::Existing(params.thread_id),
-            opening: vec![message.clone().into()],
-            changed: Vec::new(),
-            turn: Opening { input: Some(message), replaces: Vec::new() },
-            job: Job::Respond,
-        })
-        .await
+        self.begin(TurnThread::Existing(params.thread_id), Start::Message(message)).await
     }
 
     fn user_message(&self, input: UserMessageInput, thread_id: ThreadId) -> UserMessageItem {
@@ -434,34 +424,97 @@ impl Call<'_> {
         self,
         params: RetryAfterItemParams,
     ) -> Result<Response, ChatKitError> {
-        let item = self
-            .store()
-            .item(self.owner(), &params.thread_id, &params.item_id)
-            .await?
-            .ok_or(ChatKitError::NotFound("item"))?;
-        let ThreadItem::UserMessage(message) = item else {
-            return Err(ChatKitError::invalid(
-                "params.item_id",
-                "is not a user message; name the message that is to be answered again",
-            ));
-        };
-        let replaces = self.items_after(&params.thread_id, &params.item_id).await?;
-        self.begin(Begin {
-            thread: TurnThread::Existing(params.thread_id),
-            opening: Vec::new(),
-            changed: Vec::new(),
-            turn: Opening { input: Some(message), replaces },
-            job: Job::Respond,
-        })
-        .await
+        self.begin(TurnThread::Existing(params.thread_id), Start::Retry(params.item_id)).await
     }
 
-    /// The ids of all items behind one, newest first.
+    async fn add_client_tool_output(
+        self,
+        params: AddClientToolOutputParams,
+    ) -> Result<Response, ChatKitError> {
+        let start = Start::ToolOutput(params.result);
+        self.begin(TurnThread::Existing(params.thread_id), start).await
+    }
+
+    async fn add_structured_input(
+        self,
+        params: AddStructuredInputParams,
+    ) -> Result<Response, ChatKitError> {
+        let start = Start::Answers { item_id: params.item_id, submission: params.input };
+        self.begin(TurnThread::Existing(params.thread_id), start).await
+    }
+
+    async fn custom_action(self, params: CustomActionParams) -> Result<Response, ChatKitError> {
+        let thread = TurnThread::Existing(params.thread_id.clone());
+        self.begin(thread, Start::Action(params)).await
+    }
+
+    /// What a turn starts from, as the store knows it at this moment.
+    async fn prepare(&self, thread_id: &ThreadId, start: &Start) -> Result<Prepared, ChatKitError> {
+        Ok(match start {
+            Start::Message(message) => Prepared {
+                opening: vec![message.clone().into()],
+                turn: Opening { input: Some(message.clone()), replaces: Vec::new() },
+                ..Prepared::default()
+            },
+            Start::Retry(item_id) => {
+                let item = self
+                    .store()
+                    .item(self.owner(), thread_id, item_id)
+                    .await?
+                    .ok_or(ChatKitError::NotFound("item"))?;
+                let ThreadItem::UserMessage(message) = item else {
+                    return Err(ChatKitError::invalid(
+                        "params.item_id",
+                        "is not a user message; name the message that is to be answered again",
+                    ));
+                };
+                let replaces = self.items_after(thread_id, item_id).await?;
+                Prepared { turn: Opening { input: Some(message), replaces }, ..Prepared::default() }
+            }
+            Start::ToolOutput(result) => {
+                let pending = self.recent(thread_id, |item| match item {
+                    ThreadItem::ClientToolCall(call)
+                        if call.status == ClientToolCallStatus::Pending =>
+                    {
+                        Some(call.clone())
+                    }
+                    _ => None,
+                });
+                let mut call = pending.await?.ok_or_else(|| {
+                    ChatKitError::invalid(
+                        "params.thread_id",
+                        "has no client tool call that waits for output",
+                    )
+                })?;
+                call.status = ClientToolCallStatus::Completed;
+                call.output = Some(result.clone());
+                Prepared { changed: vec![call.into()], ..Prepared::default() }
+            }
+            Start::Answers { item_id, submission } => {
+                let item = self.store().item(self.owner(), thread_id, item_id).await?;
+                let Some(ThreadItem::StructuredInput(mut question)) = item else {
+                    return Err(ChatKitError::NotFound("question"));
+                };
+                if question.status != StructuredInputStatus::Pending {
+                    return Err(ChatKitError::invalid("params.item_id", "was answered already"));
+                }
+                answer(&mut question, submission);
+                Prepared { changed: vec![question.into()], ..Prepared::default() }
+            }
+            Start::Action(params) => {
+                let widget = self.sender(params).await?;
+                let action = ActionSender { action: params.action.clone(), widget };
+                Prepared { job: Job::Action(Box::new(action)), ..Prepared::default() }
+            }
+        })
+    }
+
+    /// The ids of all items behind one, oldest first.
     async fn items_after(
         &self,
         thread_id: &ThreadId,
-        item_id: &parlor_protocol::ItemId,
-    ) -> Result<Vec<parlor_protocol::ItemId>, ChatKitError> {
+        item_id: &ItemId,
+    ) -> Result<Vec<ItemId>, ChatKitError> {
         let mut after = Some(item_id.as_str().to_owned());
         let mut found = Vec::new();
         loop {
@@ -477,68 +530,6 @@ impl Call<'_> {
             }
             after = page.after;
         }
-    }
-
-    async fn add_client_tool_output(
-        self,
-        params: AddClientToolOutputParams,
-    ) -> Result<Response, ChatKitError> {
-        let pending = self.recent(&params.thread_id, |item| match item {
-            ThreadItem::ClientToolCall(call) if call.status == ClientToolCallStatus::Pending => {
-                Some(call.clone())
-            }
-            _ => None,
-        });
-        let mut call = pending.await?.ok_or_else(|| {
-            ChatKitError::invalid(
-                "params.thread_id",
-                "has no client tool call that waits for output",
-            )
-        })?;
-        call.status = ClientToolCallStatus::Completed;
-        call.output = Some(params.result);
-        self.begin(Begin {
-            thread: TurnThread::Existing(params.thread_id),
-            opening: Vec::new(),
-            changed: vec![call.into()],
-            turn: Opening::default(),
-            job: Job::Respond,
-        })
-        .await
-    }
-
-    async fn add_structured_input(
-        self,
-        params: AddStructuredInputParams,
-    ) -> Result<Response, ChatKitError> {
-        let item = self.store().item(self.owner(), &params.thread_id, &params.item_id).await?;
-        let Some(ThreadItem::StructuredInput(mut question)) = item else {
-            return Err(ChatKitError::NotFound("question"));
-        };
-        if question.status != StructuredInputStatus::Pending {
-            return Err(ChatKitError::invalid("params.item_id", "was answered already"));
-        }
-        answer(&mut question, &params.input);
-        self.begin(Begin {
-            thread: TurnThread::Existing(params.thread_id),
-            opening: Vec::new(),
-            changed: vec![question.into()],
-            turn: Opening::default(),
-            job: Job::Respond,
-        })
-        .await
-    }
-
-    async fn custom_action(self, params: CustomActionParams) -> Result<Response, ChatKitError> {
-        let widget = self.sender(&params).await?;
-        self.begin(Begin {
-            thread: TurnThread::Existing(params.thread_id),
-            opening: Vec::new(),
-            changed: Vec::new(),
-            turn: Opening::default(),
-            job: Job::Action(Box::new(ActionSender { action: params.action, widget })),
-        })
-        .await
     }
 
     async fn sync_custom_action(
@@ -592,13 +583,13 @@ impl Call<'_> {
             return Ok(JsonResponse::of(&StopResult { stopped: false }));
         };
         running.cancel(TurnState::Stopped);
-        running.log.ended().await;
-        Ok(JsonResponse::of(&StopResult { stopped: true }))
+        // It may have ended by itself in the same moment.
+        let stopped = running.log.ended().await == TurnState::Stopped;
+        Ok(JsonResponse::of(&StopResult { stopped }))
     }
 
     async fn resume(&self, params: &ResumeParams) -> Result<Response, ChatKitError> {
-        let recent = self.inner.registry.recent(&params.thread_id);
-        let Some(turn) = recent.filter(|turn| turn.owner == *self.owner()) else {
+        let Some(turn) = self.inner.registry.recent(self.owner(), &params.thread_id) else {
             self.thread(&params.thread_id).await?;
             return Err(ChatKitError::NoRunningTurn);
         };
@@ -613,24 +604,42 @@ impl Call<'_> {
 
     /// The turn that runs in a thread, if it is the caller's.
     fn running_turn(&self, thread_id: &ThreadId) -> Option<Arc<RunningTurn>> {
-        self.inner.registry.running(thread_id).filter(|turn| turn.owner == *self.owner())
+        self.inner.registry.running(self.owner(), thread_id)
+    }
+
+    /// Begins a turn.
+    ///
+    /// In a task of its own: a client that goes away in the middle must not leave a message
+    /// behind that nobody answers.
+    async fn begin(self, thread: TurnThread, start: Start) -> Result<Response, ChatKitError> {
+        let begun = tokio::spawn(self.begin_now(thread, start).in_current_span()).await;
+        begun.unwrap_or_else(|lost| Err(ChatKitError::Responder(lost.into())))
     }
 
     /// Begins a turn: all checks, one transaction, then a task of its own.
-    async fn begin(self, begin: Begin) -> Result<Response, ChatKitError> {
+    async fn begin_now(self, thread: TurnThread, start: Start) -> Result<Response, ChatKitError> {
+        // Held until the turn is known to the registry, so that the same request, sent twice at
+        // once, finds it there.
+        let _held = match &self.idempotency_key {
+            Some(key) => Some(self.inner.registry.hold_key(self.owner(), key).await),
+            None => None,
+        };
+        let is_new = matches!(thread, TurnThread::New(_));
         if let Some(key) = &self.idempotency_key
             && let Some(recorded) = self.store().turn_by_key(self.owner(), key).await?
         {
-            return self.repeat(recorded).await;
+            return self.repeat(recorded, is_new).await;
         }
-        let thread_id = match &begin.thread {
+        let thread_id = match &thread {
             TurnThread::New(thread) => thread.id.clone(),
-            TurnThread::Existing(thread_id) => {
-                check_active(&self.thread(thread_id).await?)?;
-                thread_id.clone()
-            }
+            TurnThread::Existing(thread_id) => thread_id.clone(),
         };
+        let mut prepared = self.prepare(&thread_id, &start).await?;
         let reservation = self.reserve(&thread_id).await?;
+        if !matches!(start, Start::Message(_)) {
+            // Another turn may have ended since: what it left counts.
+            prepared = self.prepare(&thread_id, &start).await?;
+        }
 
         let key = TurnKey { turn_id: ids::turn(), thread_id };
         let outcome = loop {
@@ -640,9 +649,9 @@ impl Call<'_> {
                     self.owner(),
                     BeginTurn {
                         turn_id: key.turn_id.clone(),
-                        thread: begin.thread.clone(),
-                        opening: &begin.opening,
-                        changed: &begin.changed,
+                        thread: thread.clone(),
+                        opening: &prepared.opening,
+                        changed: &prepared.changed,
                         idempotency_key: self.idempotency_key.as_deref(),
                         holder: &self.inner.instance,
                         now: self.inner.shared.clock.now(),
@@ -655,28 +664,35 @@ impl Call<'_> {
                 BeginOutcome::Busy { turn_id, holder } if holder == self.inner.instance => {
                     let lost = TurnKey { turn_id, thread_id: key.thread_id.clone() };
                     let now = self.inner.shared.clock.now();
-                    self.store()
-                        .end_turn(self.owner(), &lost, TurnState::Interrupted, &[], now)
-                        .await?;
+                    let state = TurnState::Interrupted;
+                    match self.store().end_turn(self.owner(), &lost, state, &[], now).await {
+                        Ok(()) | Err(StoreError::TurnLost(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
                 outcome => break outcome,
             }
         };
-        let (thread, next_seq) = match outcome {
-            BeginOutcome::Begun { thread, next_seq } => (thread, next_seq),
-            BeginOutcome::Repeated(recorded) => return self.repeat(recorded).await,
+        let (thread, next_seq, settled) = match outcome {
+            BeginOutcome::Begun { thread, next_seq, settled } => (thread, next_seq, settled),
+            BeginOutcome::Repeated(recorded) => return self.repeat(recorded, is_new).await,
             BeginOutcome::NotFound => return Err(ChatKitError::NotFound("thread")),
             BeginOutcome::Busy { .. } => return Err(ChatKitError::ThreadBusy),
+            BeginOutcome::NotActive(status) => return Err(not_active(&status)),
         };
 
         let log = TurnLog::new();
         let events = log.follow(0);
         let max = self.limits().turn_bytes;
-        for event in opening_events(&begin, &thread) {
+        if is_new {
+            let thread = thread.clone().into_response(Page::default());
+            let _ = log.append(&ThreadCreatedEvent { thread }.into(), max);
+        }
+        for event in opening_events(prepared.opening, settled, prepared.changed) {
             // The opening is no larger than the request was.
             let _ = log.append(&event, max);
         }
-        let running = RunningTurn::new(self.owner().clone(), key.clone(), Arc::clone(&log));
+        let running = RunningTurn::new(key.clone(), Arc::clone(&log));
         reservation.activate(&running);
 
         let turn_id = key.turn_id.clone();
@@ -685,26 +701,19 @@ impl Call<'_> {
             key,
             thread,
             next_seq,
-            begin.turn,
+            prepared.turn,
             log,
             Arc::clone(&self.inner.shared),
         );
         let responder = Arc::clone(&self.inner.responder);
-        let shared = Arc::clone(&self.inner.shared);
-        tokio::spawn(async move {
-            drive(turn, responder, begin.job, Arc::clone(&running)).await;
-            reservation.complete(&running, &shared.limits);
-        });
+        tokio::spawn(drive(turn, responder, prepared.job, running, reservation));
         Ok(Response::Stream { turn_id, events })
     }
 
     /// Holds the thread, in place of an orphaned turn if one is running.
-    async fn reserve(
-        &self,
-        thread_id: &ThreadId,
-    ) -> Result<crate::registry::Reservation, ChatKitError> {
+    async fn reserve(&self, thread_id: &ThreadId) -> Result<Reservation, ChatKitError> {
         loop {
-            let running = match self.inner.registry.reserve(thread_id) {
+            let running = match self.inner.registry.reserve(self.owner(), thread_id) {
                 Ok(reservation) => return Ok(reservation),
                 Err(Occupied::Running(running)) => running,
                 Err(Occupied::Starting) => return Err(ChatKitError::ThreadBusy),
@@ -716,6 +725,11 @@ impl Call<'_> {
             } else if running.log.has_readers() {
                 return Err(ChatKitError::ThreadBusy);
             } else {
+                // A message that will be refused takes nobody's place.
+                let thread = self.thread(thread_id).await?;
+                if thread.status != ThreadStatus::Active {
+                    return Err(not_active(&thread.status));
+                }
                 running.cancel(TurnState::Interrupted);
                 running.log.ended().await;
             }
@@ -723,9 +737,13 @@ impl Call<'_> {
     }
 
     /// Answers a request that was made before with the same key.
-    async fn repeat(&self, recorded: RecordedTurn) -> Result<Response, ChatKitError> {
+    async fn repeat(
+        &self,
+        recorded: RecordedTurn,
+        made_the_thread: bool,
+    ) -> Result<Response, ChatKitError> {
         let turn_id = recorded.turn_id.clone();
-        if let Some(turn) = self.inner.registry.recent(&recorded.thread_id)
+        if let Some(turn) = self.inner.registry.recent(self.owner(), &recorded.thread_id)
             && turn.key.turn_id == turn_id
         {
             return Ok(Response::Stream { turn_id, events: turn.log.follow(0) });
@@ -733,17 +751,46 @@ impl Call<'_> {
         let thread = self.thread(&recorded.thread_id).await?;
         let key = TurnKey { turn_id: turn_id.clone(), thread_id: recorded.thread_id };
         let items = self.store().turn_items(self.owner(), &key).await?;
-        let mut events: Vec<ThreadStreamEvent> =
-            vec![ThreadCreatedEvent { thread: thread.into_response(Page::default()) }.into()];
+        let mut events: Vec<ThreadStreamEvent> = Vec::new();
+        if made_the_thread {
+            let thread = thread.into_response(Page::default());
+            events.push(ThreadCreatedEvent { thread }.into());
+        }
         events.extend(items.into_iter().map(|item| ThreadItemDoneEvent { item }.into()));
-        let events = EventStream::replay(&events, recorded.state, self.limits().turn_bytes);
+        let state = match recorded.state {
+            // It runs nowhere that is known here: its process is gone.
+            TurnState::Running => TurnState::Interrupted,
+            TurnState::Failed => {
+                // What exactly went wrong was told then; that it did must be told again.
+                let error = TurnError::new("turn.failed", "The answer could not be completed.");
+                let request_id = self.context.request_id().clone();
+                events.push(error.allow_retry(true).into_event(request_id).into());
+                TurnState::Failed
+            }
+            state => state,
+        };
+        let events = EventStream::replay(&events, state, self.limits().turn_bytes);
         Ok(Response::Stream { turn_id, events })
     }
 }
 
-/// A turn that is about to begin.
-struct Begin {
-    thread: TurnThread,
+/// What a turn is begun with.
+enum Start {
+    /// A message of the user's.
+    Message(UserMessageItem),
+    /// This message is to be answered again.
+    Retry(ItemId),
+    /// What the client tool gave that the last answer called.
+    ToolOutput(Value),
+    /// Answers to questions.
+    Answers { item_id: ItemId, submission: StructuredInputSubmission },
+    /// Somebody used a widget.
+    Action(CustomActionParams),
+}
+
+/// What a turn's first transaction writes, and what the turn is for.
+#[derive(Default)]
+struct Prepared {
     opening: Vec<ThreadItem>,
     changed: Vec<ThreadItem>,
     turn: Opening,
@@ -751,30 +798,25 @@ struct Begin {
 }
 
 /// What followers are told of what is stored already when the turn begins.
-fn opening_events(begin: &Begin, thread: &ThreadMetadata) -> Vec<ThreadStreamEvent> {
-    let mut events = Vec::new();
-    if matches!(begin.thread, TurnThread::New(_)) {
-        let thread = thread.clone().into_response(Page::default());
-        events.push(ThreadCreatedEvent { thread }.into());
-    }
-    events
-        .extend(begin.opening.iter().map(|item| ThreadItemDoneEvent { item: item.clone() }.into()));
-    events.extend(
-        begin.changed.iter().map(|item| ThreadItemReplacedEvent { item: item.clone() }.into()),
-    );
-    events
+fn opening_events(
+    opening: Vec<ThreadItem>,
+    settled: Vec<ThreadItem>,
+    changed: Vec<ThreadItem>,
+) -> impl Iterator<Item = ThreadStreamEvent> {
+    let replaced = settled.into_iter().chain(changed);
+    opening
+        .into_iter()
+        .map(|item| ThreadItemDoneEvent { item }.into())
+        .chain(replaced.map(|item| ThreadItemReplacedEvent { item }.into()))
 }
 
-fn check_active(thread: &ThreadMetadata) -> Result<(), ChatKitError> {
-    match &thread.status {
-        ThreadStatus::Active => Ok(()),
-        ThreadStatus::Locked { reason } => {
-            Err(ChatKitError::ThreadNotActive { state: "locked", reason: reason.clone() })
-        }
-        ThreadStatus::Closed { reason } => {
-            Err(ChatKitError::ThreadNotActive { state: "closed", reason: reason.clone() })
-        }
-    }
+fn not_active(status: &ThreadStatus) -> ChatKitError {
+    let (state, reason) = match status {
+        ThreadStatus::Closed { reason } => ("closed", reason.clone()),
+        ThreadStatus::Locked { reason } => ("locked", reason.clone()),
+        ThreadStatus::Active => ("locked", None),
+    };
+    ChatKitError::ThreadNotActive { state, reason }
 }
 
 /// Fills in the answers to questions. A question without an answer counts as passed over, and

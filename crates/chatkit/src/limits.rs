@@ -23,6 +23,8 @@ pub struct Limits {
     pub turn_bytes: usize,
     /// How long a turn may run.
     pub turn_duration: Duration,
+    /// How long a running turn waits for a store that does not answer, each time it writes.
+    pub store_patience: Duration,
     /// Bytes of ended turns' events kept for clients that lost their connection.
     pub ended_turns_bytes: usize,
     /// How long an ended turn's events are kept for them.
@@ -41,6 +43,7 @@ impl Default for Limits {
             page_size: 100,
             turn_bytes: 16 * 1024 * 1024,
             turn_duration: Duration::from_secs(15 * 60),
+            store_patience: Duration::from_secs(6),
             ended_turns_bytes: 32 * 1024 * 1024,
             ended_turns_duration: Duration::from_secs(60),
         }

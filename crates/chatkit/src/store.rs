@@ -5,7 +5,8 @@
 
 use async_trait::async_trait;
 use parlor_protocol::{
-    FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp, TurnId,
+    FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus,
+    Timestamp, TurnId,
 };
 
 use crate::Owner;
@@ -93,7 +94,12 @@ pub enum BeginOutcome {
         thread: ThreadMetadata,
         /// The sequence number for the turn's next item.
         next_seq: i64,
+        /// Calls of client tools that waited for their output, as they are now: the new message
+        /// has settled them.
+        settled: Vec<ThreadItem>,
     },
+    /// The thread takes no messages: nothing was written.
+    NotActive(ThreadStatus),
     /// There is no such thread of this owner's.
     NotFound,
     /// The request was made before: nothing was written.
@@ -269,6 +275,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<RecordedTurn>, StoreError>;
 
     /// Begins a turn: thread, opening and lease in one transaction.
+    ///
+    /// An opening with a user message settles the client tool calls that are still pending in
+    /// the thread: their status becomes completed, without an output.
     async fn begin_turn(
         &self,
         owner: &Owner,

@@ -81,6 +81,18 @@ pub(crate) fn metadata(metadata: &JsonMap, limits: &Limits) -> Result<(), ChatKi
     Ok(())
 }
 
+/// Checks the `Idempotency-Key` header.
+pub(crate) fn idempotency_key(key: &str) -> Result<(), ChatKitError> {
+    /// As the header is used elsewhere; a UUID has 36.
+    const MAX: usize = 255;
+    let field = "Idempotency-Key";
+    if key.is_empty() {
+        return Err(ChatKitError::invalid(field, "is empty; leave it out or send a fresh UUID"));
+    }
+    no_nul(key, || field.to_owned())?;
+    at_most(key, MAX, field)
+}
+
 /// The number of records for one page.
 pub(crate) fn page_size(limit: Option<i64>, limits: &Limits) -> Result<u32, ChatKitError> {
     /// What the reference gives when nothing is asked for.

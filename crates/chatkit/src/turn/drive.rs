@@ -1,17 +1,17 @@
 //! The driver of a turn: runs the responder, ends the turn in exactly one way.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
 use parlor_protocol::{
     ErrorEvent, ItemId, StreamOptionsEvent, ThreadItem, ThreadItemDoneEvent,
-    ThreadItemRemovedEvent, ThreadStreamEvent, UserMessageItem,
+    ThreadItemRemovedEvent, UserMessageItem,
 };
 
-use super::Turn;
+use super::{Patience, Turn, TurnLog, Unsaved};
 use crate::{
     ItemState, ItemWrite, StoreError, TurnError, TurnState,
-    registry::RunningTurn,
+    registry::{Reservation, RunningTurn},
     responder::{ActionSender, DynResponder},
 };
 
@@ -23,54 +23,70 @@ pub(crate) struct Opening {
 }
 
 /// What a turn is for.
+#[derive(Default)]
 pub(crate) enum Job {
+    #[default]
     Respond,
     Action(Box<ActionSender>),
 }
 
-/// Runs a turn to its end. Never panics, never returns before the turn is closed.
+/// Ends the log of a turn whose task is gone before its time, so that nobody follows it for ever.
+struct EndOfLog(Arc<TurnLog>);
+
+impl Drop for EndOfLog {
+    fn drop(&mut self) {
+        self.0.finish(TurnState::Interrupted);
+    }
+}
+
+/// Runs a turn to its end, and gives its thread free.
 pub(crate) async fn drive(
     mut turn: Turn,
     responder: Arc<dyn DynResponder>,
     job: Job,
     running: Arc<RunningTurn>,
+    reservation: Reservation,
 ) {
-    let options = responder.stream_options(&turn.context, &turn.thread);
-    let opened = turn.emit(StreamOptionsEvent { stream_options: options }.into()).await;
+    let _end = EndOfLog(Arc::clone(&turn.log));
     let limit = turn.shared.limits.turn_duration;
-    let (state, error) = if let Err(error) = opened {
-        (TurnState::Failed, Some(error))
-    } else {
-        let work = async {
-            match job {
-                Job::Respond => responder.respond(&mut turn).await,
-                Job::Action(action) => responder.action(&mut turn, *action).await,
-            }
-        };
-        // A responder that panics has failed, like one that returns an error.
-        let work = AssertUnwindSafe(work).catch_unwind();
-        tokio::select! {
-            biased;
-            state = running.cancelled() => (state, None),
-            result = tokio::time::timeout(limit, work) => match result {
-                Ok(Ok(Ok(()))) => (TurnState::Done, None),
-                Ok(Ok(Err(error))) => (TurnState::Failed, Some(error)),
-                Ok(Err(_panic)) => (TurnState::Failed, Some(panicked())),
-                Err(_elapsed) => (TurnState::Failed, Some(too_slow())),
-            },
+    let work = async {
+        let options = responder.stream_options(&turn.context, &turn.thread);
+        turn.emit(StreamOptionsEvent { stream_options: options }.into()).await?;
+        match job {
+            Job::Respond => responder.respond(&mut turn).await,
+            Job::Action(action) => responder.action(&mut turn, *action).await,
         }
+    };
+    // A responder that panics has failed, like one that returns an error.
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let (state, error) = tokio::select! {
+        biased;
+        state = running.cancelled() => (state, None),
+        result = tokio::time::timeout(limit, work) => match result {
+            Ok(Ok(Ok(()))) => (TurnState::Done, None),
+            Ok(Ok(Err(error))) => (TurnState::Failed, Some(error)),
+            Ok(Err(panic)) => (TurnState::Failed, Some(panicked(&*panic))),
+            Err(_elapsed) => (TurnState::Failed, Some(too_slow())),
+        },
     };
     let cancelled = matches!(state, TurnState::Stopped | TurnState::Interrupted);
     turn.end(state, error).await;
+    // Before the integrator's hook, which may take its time: the next message need not wait.
+    reservation.complete(&running, &turn.shared.limits);
     if cancelled {
         responder.on_cancelled(&turn.context, &turn.thread).await;
     }
 }
 
-fn panicked() -> TurnError {
+fn panicked(panic: &(dyn std::any::Any + Send)) -> TurnError {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
     TurnError::new("internal", "Something went wrong while answering. Please try again.")
         .allow_retry(true)
-        .caused_by("the responder panicked")
+        .caused_by(format!("the responder panicked: {message}"))
 }
 
 fn too_slow() -> TurnError {
@@ -82,9 +98,12 @@ impl Turn {
     async fn end(&mut self, state: TurnState, error: Option<TurnError>) {
         let error = error.map(|error| self.report(error));
         self.settle_checkpoint().await;
+        if let Err(late) = self.settle_saving().await {
+            // What it wrote is tried again below, where that can help.
+            tracing::warn!(turn_id = %self.key.turn_id, error = ?late, "not saved at once");
+        }
 
-        let mut writes = Vec::new();
-        let mut events: Vec<ThreadStreamEvent> = Vec::new();
+        let Unsaved { mut writes, mut events } = std::mem::take(&mut self.unsaved);
         for pending in self.items.pending() {
             if is_worth_keeping(&pending.item) {
                 writes.push(ItemWrite::Put {
@@ -131,16 +150,19 @@ impl Turn {
 
     /// Ends the turn in the store, with patience: a database that restarts loses no answer.
     async fn end_in_store(&self, state: TurnState, writes: &[ItemWrite]) -> Result<(), StoreError> {
-        let mut pause = Duration::from_millis(50);
+        let mut patience = Patience::new(self.shared.limits.store_patience);
         loop {
             let now = self.shared.clock.now();
             let ended =
                 self.shared.store.end_turn(self.owner(), &self.key, state, writes, now).await;
             match ended {
-                Err(error @ StoreError::Unavailable(_)) if pause < Duration::from_secs(4) => {
-                    tracing::warn!(turn_id = %self.key.turn_id, %error, "turn not saved yet");
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
+                Err(error) if patience.allows(&error).await => {}
+                Err(error) if !writes.is_empty() && is_about_the_writes(&error) => {
+                    // Items that cannot be stored must not hold the thread.
+                    let failed = TurnState::Failed;
+                    let store = &self.shared.store;
+                    let _ = store.end_turn(self.owner(), &self.key, failed, &[], now).await;
+                    return Err(error);
                 }
                 ended => return ended,
             }
@@ -181,6 +203,14 @@ impl std::fmt::Display for ErrorChain<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the turn could be ended without its last writes.
+fn is_about_the_writes(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Failed(_) | StoreError::DuplicateItem(_) | StoreError::Corrupt { .. }
+    )
 }
 
 /// Whether an unfinished item holds anything that somebody would miss.

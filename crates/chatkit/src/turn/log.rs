@@ -78,7 +78,13 @@ impl TurnLog {
 
     /// Publishes the end. Later calls change nothing: a turn ends in exactly one way.
     pub(crate) fn finish(&self, state: TurnState) {
-        self.lock().end.get_or_insert(state);
+        {
+            let mut log = self.lock();
+            if log.end.is_some() {
+                return;
+            }
+            log.end = Some(state);
+        }
         self.changed.send_replace(());
     }
 
@@ -95,10 +101,13 @@ impl TurnLog {
         self.readers.load(Ordering::Acquire) > 0
     }
 
-    /// Waits for the end.
-    pub(crate) async fn ended(&self) {
+    /// Waits for the end; gives its kind.
+    pub(crate) async fn ended(&self) -> TurnState {
         let mut changed = self.changed.subscribe();
-        while self.end().is_none() {
+        loop {
+            if let Some(state) = self.end() {
+                return state;
+            }
             // The sender lives as long as `self`.
             let _ = changed.changed().await;
         }

@@ -49,16 +49,41 @@ pub struct Turn {
     saved_thread: ThreadMetadata,
     input: Option<UserMessageItem>,
     items: TurnItems,
-    /// The earlier answer that this turn takes the place of, once it has begun.
+    /// The earlier answer that this turn takes the place of once it has begun, oldest item
+    /// first.
     replaces: Vec<ItemId>,
+    /// Whether the thread may differ from the stored one.
+    thread_touched: bool,
     checkpoint: Checkpoint,
+    /// What the store is writing at this moment.
+    saving: Option<Saving>,
+    /// What the store could not write while it was away.
+    unsaved: Unsaved,
     log: Arc<TurnLog>,
     shared: Arc<Shared>,
 }
 
 struct Checkpoint {
     last: Instant,
-    running: Option<JoinHandle<Result<(), StoreError>>>,
+    running: Option<JoinHandle<()>>,
+}
+
+/// Changes to the thread's items, and the events that tell of them once they are stored.
+#[derive(Default)]
+struct Unsaved {
+    writes: Vec<ItemWrite>,
+    events: Vec<ThreadStreamEvent>,
+}
+
+/// A write under way.
+///
+/// A task, because the responder's future may be dropped at any moment, when the user stops the
+/// turn: what it has finished saying must still be stored, and it must be known whether it was.
+struct Saving {
+    task: JoinHandle<(Vec<ItemWrite>, Result<(), StoreError>)>,
+    events: Vec<ThreadStreamEvent>,
+    /// The earlier answer that this write takes away: it stays when the write fails.
+    replaced: Vec<ItemId>,
 }
 
 impl Turn {
@@ -79,7 +104,10 @@ impl Turn {
             input: opening.input,
             items: TurnItems::new(next_seq),
             replaces: opening.replaces,
+            thread_touched: false,
             checkpoint: Checkpoint { last: Instant::now(), running: None },
+            saving: None,
+            unsaved: Unsaved::default(),
             log,
             shared,
         }
@@ -112,7 +140,9 @@ impl Turn {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let query = PageQuery { limit: count, order: parlor_protocol::Order::Desc, after: None };
+        // A retry reads what stood before the answer that it replaces, and no word of that.
+        let after = self.replaces.first().map(|id| id.as_str().to_owned());
+        let query = PageQuery { limit: count, order: parlor_protocol::Order::Desc, after };
         let page = self
             .shared
             .store
@@ -120,8 +150,6 @@ impl Turn {
             .await?
             .unwrap_or_default();
         let mut items = page.data;
-        // A retry must not read the answer that it replaces.
-        items.retain(|item| item.id().is_none_or(|id| !self.replaces.contains(&id)));
         items.reverse();
         Ok(items)
     }
@@ -138,21 +166,25 @@ impl Turn {
         let title: String = title.into();
         let title = title.chars().take(self.shared.limits.title_chars).collect();
         self.thread.title = Some(title);
+        self.thread_touched = true;
     }
 
     /// Opens, locks or closes the thread.
     pub fn set_status(&mut self, status: ThreadStatus) {
         self.thread.status = status;
+        self.thread_touched = true;
     }
 
     /// The integrator's own notes on the thread, never sent to clients.
     pub fn thread_metadata_mut(&mut self) -> &mut JsonMap {
+        self.thread_touched = true;
         &mut self.thread.metadata
     }
 
     /// Hosts from which clients may load images that this thread's answers refer to.
     pub fn set_allowed_image_domains(&mut self, domains: Option<Vec<String>>) {
         self.thread.allowed_image_domains = domains;
+        self.thread_touched = true;
     }
 
     // What can be said.
@@ -312,20 +344,70 @@ impl Turn {
             Effect::Replace(item) => writes.push(ItemWrite::Replace(item)),
             Effect::Remove(id) => writes.push(ItemWrite::Remove(id)),
         }
-        if !writes.is_empty() {
+        if writes.is_empty() && self.saving.is_none() && self.unsaved.writes.is_empty() {
+            return self.send(&event);
+        }
+        let removals =
+            replaced.iter().map(|id| ThreadItemRemovedEvent { item_id: id.clone() }.into());
+        self.unsaved.events.extend(removals.chain([event]));
+        self.unsaved.writes.extend(writes);
+        self.save(replaced).await
+    }
+
+    /// Stores what is not stored yet, then sends what tells of it.
+    ///
+    /// Everything is in `self` at each point where this can be dropped.
+    async fn save(&mut self, replaced: Vec<ItemId>) -> Result<(), TurnError> {
+        // An older checkpoint must not overwrite what comes after it.
+        if replaced.is_empty() {
             self.settle_checkpoint().await;
-            self.shared.store.write(self.owner(), &self.key, &writes).await?;
+            self.settle_saving().await?;
         }
-        for item_id in replaced {
-            self.send(&ThreadItemRemovedEvent { item_id }.into())?;
+        let Unsaved { writes, events } = std::mem::take(&mut self.unsaved);
+        let (shared, owner, key) =
+            (Arc::clone(&self.shared), self.owner().clone(), self.key.clone());
+        let task = tokio::spawn(async move {
+            let mut patience = Patience::new(shared.limits.store_patience);
+            loop {
+                match shared.store.write(&owner, &key, &writes).await {
+                    Err(error) if patience.allows(&error).await => {}
+                    written => return (writes, written),
+                }
+            }
+        });
+        self.saving = Some(Saving { task, events, replaced });
+        self.settle_saving().await
+    }
+
+    /// Waits for the write under way, if there is one.
+    async fn settle_saving(&mut self) -> Result<(), TurnError> {
+        let Some(saving) = &mut self.saving else { return Ok(()) };
+        let written = (&mut saving.task).await;
+        let Some(Saving { events, replaced, .. }) = self.saving.take() else { return Ok(()) };
+        match written {
+            Ok((_, Ok(()))) => events.iter().try_for_each(|event| self.send(event)),
+            Ok((writes, Err(error))) => {
+                if !replaced.is_empty() {
+                    // The new answer has not begun: the old one stays.
+                    self.replaces = replaced;
+                } else if matches!(error, StoreError::Unavailable(_)) {
+                    // Tried once more with what comes next, at the latest when the turn ends.
+                    self.unsaved.writes.splice(0..0, writes);
+                    self.unsaved.events.splice(0..0, events);
+                }
+                Err(error.into())
+            }
+            Err(lost) => Err(lost.into()),
         }
-        self.send(&event)
     }
 
     /// Sends an event that has been applied. Hidden items stay here.
     fn send(&self, event: &ThreadStreamEvent) -> Result<(), TurnError> {
         let hidden = match event {
             ThreadStreamEvent::ItemAdded(event) => event.item.is_hidden(),
+            ThreadStreamEvent::ItemUpdated(event) => {
+                self.items.get(&event.item_id).is_some_and(ThreadItem::is_hidden)
+            }
             ThreadStreamEvent::ItemDone(event) => event.item.is_hidden(),
             ThreadStreamEvent::ItemReplaced(event) => event.item.is_hidden(),
             _ => false,
@@ -340,12 +422,16 @@ impl Turn {
     }
 
     async fn save_thread_if_changed(&mut self) -> Result<(), TurnError> {
-        if self.thread == self.saved_thread {
+        if !self.thread_touched {
             return Ok(());
         }
-        let writes = [ItemWrite::Thread(self.thread.clone())];
-        self.shared.store.write(self.owner(), &self.key, &writes).await?;
-        self.announce_thread().await
+        if self.thread != self.saved_thread {
+            let writes = [ItemWrite::Thread(self.thread.clone())];
+            self.shared.store.write(self.owner(), &self.key, &writes).await?;
+            self.announce_thread().await?;
+        }
+        self.thread_touched = false;
+        Ok(())
     }
 
     /// Announces the thread as it is stored: its user may have renamed it meanwhile.
@@ -369,16 +455,18 @@ impl Turn {
         let writes = self.pending_writes();
         let (shared, owner, key) =
             (Arc::clone(&self.shared), self.owner().clone(), self.key.clone());
-        self.checkpoint.running =
-            Some(tokio::spawn(async move { shared.store.write(&owner, &key, &writes).await }));
+        self.checkpoint.running = Some(tokio::spawn(async move {
+            if let Err(error) = shared.store.write(&owner, &key, &writes).await {
+                tracing::warn!(turn_id = %key.turn_id, %error, "checkpoint failed");
+            }
+        }));
     }
 
     /// Waits for a checkpoint that is being written: it must not overwrite what comes after it.
     async fn settle_checkpoint(&mut self) {
-        if let Some(running) = self.checkpoint.running.take()
-            && let Ok(Err(error)) = running.await
-        {
-            tracing::warn!(turn_id = %self.key.turn_id, %error, "checkpoint failed");
+        if let Some(running) = &mut self.checkpoint.running {
+            let _ = running.await;
+            self.checkpoint.running = None;
         }
     }
 
@@ -396,5 +484,29 @@ impl Turn {
 
     fn owner(&self) -> &Owner {
         self.context.owner()
+    }
+}
+
+/// How long a store may be away before a turn gives up on it.
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new(patience: Duration) -> Self {
+        Self { until: Instant::now() + patience, pause: Duration::from_millis(50) }
+    }
+
+    /// Whether to try again; waits a while before it says yes.
+    async fn allows(&mut self, error: &StoreError) -> bool {
+        let now = Instant::now();
+        if !matches!(error, StoreError::Unavailable(_)) || now >= self.until {
+            return false;
+        }
+        tracing::warn!(%error, "the store is away; trying again");
+        tokio::time::sleep(self.pause.min(self.until - now)).await;
+        self.pause = (self.pause * 2).min(Duration::from_secs(1));
+        true
     }
 }

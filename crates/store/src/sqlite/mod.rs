@@ -9,7 +9,8 @@ use parlor_chatkit::{
     BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, Store,
     StoreError, TurnKey, TurnState, TurnThread, Visibility,
     protocol::{
-        FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp, TurnId,
+        ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem,
+        ThreadMetadata, ThreadStatus, Timestamp, TurnId,
     },
 };
 use sqlx::{
@@ -68,8 +69,10 @@ pub enum OpenError {
 }
 
 /// The migrations, in order. An applied one is never edited.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "threads", include_str!("../../migrations/sqlite/0001_threads.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "threads", include_str!("../../migrations/sqlite/0001_threads.sql")),
+    (2, "waiting items", include_str!("../../migrations/sqlite/0002_waiting_items.sql")),
+];
 
 impl SqliteStore {
     /// Opens a database, makes it if there is none, and brings its schema up to date.
@@ -358,27 +361,27 @@ impl Store for SqliteStore {
             FeedbackKind::Positive => "positive",
             FeedbackKind::Negative => "negative",
         };
+        let wanted: std::collections::BTreeSet<&str> =
+            item_ids.iter().map(ItemId::as_str).collect();
         let mut transaction = self.begin().await?;
-        for item_id in item_ids {
-            let kept = sqlx::query(
-                "INSERT INTO feedback (item_id, thread_id, kind, created_at) SELECT items.id, \
-                 threads.id, ?5, ?6 FROM items JOIN threads ON threads.id = items.thread_id WHERE \
-                 tenant_id = ?1 AND user_id = ?2 AND threads.id = ?3 AND items.id = ?4 AND \
-                 pending = 0 AND hidden = 0 ON CONFLICT (item_id) DO UPDATE SET kind = \
-                 excluded.kind, created_at = excluded.created_at",
-            )
-            .bind(owner.tenant().as_str())
-            .bind(owner.user().as_str())
-            .bind(thread_id.as_str())
-            .bind(item_id.as_str())
-            .bind(kind)
-            .bind(now.as_micros())
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-            if kept.rows_affected() == 0 {
-                return Ok(false);
-            }
+        if read_thread(&mut transaction, owner, thread_id).await?.is_none() {
+            return Ok(false);
+        }
+        let kept = sqlx::query(
+            "INSERT INTO feedback (item_id, thread_id, kind, created_at) SELECT items.id, \
+             thread_id, ?3, ?4 FROM items WHERE thread_id = ?1 AND pending = 0 AND hidden = 0 AND \
+             items.id IN (SELECT value FROM json_each(?2)) ON CONFLICT (item_id) DO UPDATE SET \
+             kind = excluded.kind, created_at = excluded.created_at",
+        )
+        .bind(thread_id.as_str())
+        .bind(json(&wanted)?)
+        .bind(kind)
+        .bind(now.as_micros())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        if kept.rows_affected() != wanted.len() as u64 {
+            return Ok(false);
         }
         transaction.commit().await.map_err(failed)?;
         Ok(true)
@@ -404,17 +407,21 @@ impl Store for SqliteStore {
         {
             return Ok(BeginOutcome::Repeated(recorded));
         }
-        let (thread, last_seq) = match begin.thread {
+        let (thread, last_seq, waiting) = match begin.thread {
             TurnThread::New(thread) => {
                 insert_thread(&mut transaction, owner, &thread).await?;
-                (thread, 0)
+                (thread, 0, false)
             }
             TurnThread::Existing(thread_id) => {
+                // All that decides, in one look.
                 let row = sqlx::query(concat!(
                     "SELECT ",
                     THREAD_COLUMNS!(),
-                    ", (SELECT MAX(seq) FROM items WHERE items.thread_id = threads.id) AS last_seq \
-                     FROM threads WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2"
+                    ", (SELECT MAX(seq) FROM items WHERE items.thread_id = threads.id) AS last_seq, \
+                     EXISTS (SELECT 1 FROM items WHERE items.thread_id = threads.id AND waiting = \
+                     1) AS waiting, (SELECT turns.id || ' ' || holder FROM turns WHERE \
+                     turns.thread_id = threads.id AND state = 'running') AS running FROM threads \
+                     WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2"
                 ))
                 .bind(owner.tenant().as_str())
                 .bind(owner.user().as_str())
@@ -423,20 +430,19 @@ impl Store for SqliteStore {
                 .await
                 .map_err(failed)?;
                 let Some(row) = row else { return Ok(BeginOutcome::NotFound) };
-                let running = sqlx::query(
-                    "SELECT id, holder FROM turns WHERE thread_id = ?1 AND state = 'running'",
-                )
-                .bind(thread_id.as_str())
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(failed)?;
-                if let Some(running) = running {
+                let thread = thread(&row)?;
+                if thread.status != ThreadStatus::Active {
+                    return Ok(BeginOutcome::NotActive(thread.status));
+                }
+                // Neither id has a space in it: both are made by the server.
+                if let Some(running) = row.get::<Option<&str>, _>("running") {
+                    let (turn_id, holder) = running.split_once(' ').unwrap_or((running, ""));
                     return Ok(BeginOutcome::Busy {
-                        turn_id: TurnId::new(running.get::<String, _>(0)),
-                        holder: running.get(1),
+                        turn_id: TurnId::new(turn_id),
+                        holder: holder.to_owned(),
                     });
                 }
-                (thread(&row)?, row.get::<Option<i64>, _>("last_seq").unwrap_or(0))
+                (thread, row.get::<Option<i64>, _>("last_seq").unwrap_or(0), row.get("waiting"))
             }
         };
         sqlx::query(
@@ -463,8 +469,15 @@ impl Store for SqliteStore {
         for item in begin.changed {
             replace_item(&mut transaction, &turn, item).await?;
         }
+        let says_something =
+            begin.opening.iter().any(|item| matches!(item, ThreadItem::UserMessage(_)));
+        let settled = if waiting && says_something {
+            settle_waiting(&mut transaction, &turn).await?
+        } else {
+            Vec::new()
+        };
         transaction.commit().await.map_err(failed)?;
-        Ok(BeginOutcome::Begun { thread, next_seq })
+        Ok(BeginOutcome::Begun { thread, next_seq, settled })
     }
 
     async fn write(
@@ -693,10 +706,10 @@ async fn put_item(
 ) -> Result<(), StoreError> {
     let id = item.id().unwrap_or_else(|| ItemId::new(""));
     let written = sqlx::query(
-        "INSERT INTO items (thread_id, seq, id, turn_id, hidden, pending, body) VALUES (?1, ?2, \
-         ?3, ?4, ?5, ?6, ?7) ON CONFLICT (thread_id, seq) DO UPDATE SET hidden = \
-         excluded.hidden, pending = excluded.pending, body = excluded.body WHERE items.id = \
-         excluded.id AND items.turn_id = excluded.turn_id",
+        "INSERT INTO items (thread_id, seq, id, turn_id, hidden, pending, waiting, body) VALUES \
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (thread_id, seq) DO UPDATE SET hidden = \
+         excluded.hidden, pending = excluded.pending, waiting = excluded.waiting, body = \
+         excluded.body WHERE items.id = excluded.id AND items.turn_id = excluded.turn_id",
     )
     .bind(turn.thread_id.as_str())
     .bind(seq)
@@ -704,6 +717,7 @@ async fn put_item(
     .bind(turn.turn_id.as_str())
     .bind(i64::from(item.is_hidden()))
     .bind(i64::from(state == ItemState::Pending))
+    .bind(i64::from(is_waiting(item)))
     .bind(json(item)?)
     .execute(transaction)
     .await;
@@ -724,14 +738,43 @@ async fn replace_item(
 ) -> Result<(), StoreError> {
     let id = item.id().unwrap_or_else(|| ItemId::new(""));
     sqlx::query(
-        "UPDATE items SET body = ?3, hidden = ?4, pending = 0 WHERE thread_id = ?1 AND id = ?2",
+        "UPDATE items SET body = ?3, hidden = ?4, waiting = ?5, pending = 0 WHERE thread_id = ?1 \
+         AND id = ?2",
     )
     .bind(turn.thread_id.as_str())
     .bind(id.as_str())
     .bind(json(item)?)
     .bind(i64::from(item.is_hidden()))
+    .bind(i64::from(is_waiting(item)))
     .execute(transaction)
     .await
     .map(drop)
     .map_err(failed)
+}
+
+fn is_waiting(item: &ThreadItem) -> bool {
+    matches!(item, ThreadItem::ClientToolCall(call) if call.status == ClientToolCallStatus::Pending)
+}
+
+/// Settles the client tool calls that no output will come for any more.
+async fn settle_waiting(
+    transaction: &mut SqliteConnection,
+    turn: &TurnKey,
+) -> Result<Vec<ThreadItem>, StoreError> {
+    let rows =
+        sqlx::query("SELECT body FROM items WHERE thread_id = ?1 AND waiting = 1 ORDER BY seq")
+            .bind(turn.thread_id.as_str())
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failed)?;
+    let mut settled = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let ThreadItem::ClientToolCall(mut call) = item(row)? {
+            call.status = ClientToolCallStatus::Completed;
+            let call = ThreadItem::ClientToolCall(call);
+            replace_item(transaction, turn, &call).await?;
+            settled.push(call);
+        }
+    }
+    Ok(settled)
 }
