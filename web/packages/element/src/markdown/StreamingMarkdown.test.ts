@@ -403,6 +403,21 @@ describe('streaming', () => {
     PATIENCE,
   );
 
+  it('keeps long lists and tables in order when several members arrive at once', () => {
+    const rows = Array.from({ length: 40 }, (_, i) => i);
+    for (const text of [
+      rows.map((i) => `- item ${i}\n`).join(''),
+      `| n |\n|---|\n${rows.map((i) => `| item ${i} |\n`).join('')}`,
+    ]) {
+      const { container, markdown } = open();
+      for (let at = 7; at < text.length; at += 47) {
+        markdown.update(text.slice(0, at), [], false);
+        expect(markup(container)).toBe(oneShot(text.slice(0, at), false));
+      }
+      markdown.destroy();
+    }
+  });
+
   it(
     'follows a text that is replaced or shortened',
     () => {
