@@ -1,0 +1,498 @@
+//! The responder: asks the model, runs its searches, streams its answer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parlor_chatkit::protocol::{Icon, NoticeLevel, ThreadItem, UrlSource};
+use parlor_chatkit::{MessageWriter, Responder, StoreError, Turn, TurnError};
+use parlor_search::{Passage, PassageSearch};
+
+use crate::citations::{CitationFilter, Piece, overlapping};
+use crate::model::{Finish, InputItem, ModelClient, ModelError, ModelEvent, ModelRequest};
+use crate::prompt::{self, History, PromptConfig, PromptInput, Said};
+use crate::quotes::{self, QUOTED_PASSAGES};
+use crate::search_tool::{Found, SEARCH_DOCUMENTS, heading, query_of, search_documents};
+
+/// Rounds in which the model may call tools. The round after them has none, so it must answer.
+const MAX_TOOL_ROUNDS: usize = 4;
+
+/// Calls that are run in one round; more are refused.
+const MAX_CALLS_IN_A_ROUND: usize = 8;
+
+/// Passages that one search gives the model.
+const PASSAGES_OF_A_SEARCH: usize = 6;
+
+/// Passages attached at the end when the model cited none.
+const ATTACHED_PASSAGES: usize = 3;
+
+/// Longest title that a thread is given, in characters.
+const TITLE_CHARS: usize = 60;
+
+const SEARCHING: &str = "Searching the documents…";
+
+/// Answers with a model, or without one by quoting the documents.
+pub struct AgentResponder {
+    search: Option<Arc<dyn PassageSearch>>,
+    model: Option<ModelClient>,
+    prompt: PromptConfig,
+    allowed_models: Vec<String>,
+    max_output_tokens: Option<u32>,
+}
+
+impl fmt::Debug for AgentResponder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentResponder")
+            .field("search", &self.search.is_some())
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AgentResponder {
+    /// A responder with what there is: documents to search, a model to ask, both or neither.
+    pub fn new(
+        search: Option<Arc<dyn PassageSearch>>,
+        model: Option<ModelClient>,
+        prompt: PromptConfig,
+    ) -> Self {
+        Self { search, model, prompt, allowed_models: Vec::new(), max_output_tokens: None }
+    }
+
+    /// Models that users may choose by a message's `inference_options.model`; others are ignored
+    /// and the configured model is asked. None by default.
+    #[must_use]
+    pub fn allowed_models(mut self, models: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.allowed_models = models.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Longest answer, in tokens. By default the server decides.
+    #[must_use]
+    pub fn max_output_tokens(mut self, tokens: u32) -> Self {
+        self.max_output_tokens = Some(tokens);
+        self
+    }
+
+    async fn conversation(&self, turn: &Turn) -> Result<Conversation, StoreError> {
+        // The message to answer is the last item of the history, and not part of what was said
+        // before.
+        let mut items = turn.history(self.prompt.history_items.saturating_add(1)).await?;
+        let question = match turn.input() {
+            Some(input) => {
+                items.retain(|item| item.id().as_ref() != Some(&input.id));
+                Some(ThreadItem::UserMessage(input.clone()))
+            }
+            // The turn goes on after a tool's output or an answered question: what was asked
+            // last is still to be answered.
+            None => items
+                .iter()
+                .rposition(|item| matches!(item, ThreadItem::UserMessage(_)))
+                .map(|at| items.remove(at)),
+        };
+        let excess = items.len().saturating_sub(self.prompt.history_items as usize);
+        let said: Vec<Said> = items[excess..].iter().filter_map(Said::from_item).collect();
+        let question = match question.as_ref().and_then(Said::from_item) {
+            Some(Said::User(text)) => text,
+            _ => "Please go on.".to_owned(),
+        };
+        Ok(Conversation { question, said })
+    }
+
+    /// Answers with a model.
+    async fn answer(
+        &self,
+        turn: &mut Turn,
+        model: &ModelClient,
+        conversation: &Conversation,
+    ) -> Result<(), TurnError> {
+        let mut request = self.request(turn, conversation);
+        let mut writer = turn.assistant_message().await?;
+        let mut answer = Answer::new(self.search.is_some());
+        let mut rounds = 0;
+        let finish = loop {
+            let round = answer.read_round(model, &request, &mut writer).await?;
+            if round.calls.is_empty() || request.tools.is_empty() {
+                break round.finish;
+            }
+            self.run_calls(&mut request, round, &mut answer, &mut writer).await?;
+            rounds += 1;
+            if rounds == MAX_TOOL_ROUNDS {
+                request.tools.clear();
+            }
+        };
+        answer.end(&mut writer).await?;
+        if writer.position() == 0 {
+            return Err(empty_answer(finish));
+        }
+        answer.attach_sources(&conversation.question, &mut writer).await?;
+        let cut_short = match finish {
+            Finish::Length => {
+                Some("The answer stops here: it reached the longest that is allowed.")
+            }
+            Finish::ContentFilter => Some("The answer stops here: the model's filter ended it."),
+            Finish::Stop | Finish::ToolCalls => None,
+        };
+        if let Some(message) = cut_short {
+            writer.turn().notice(NoticeLevel::Warning, message).await?;
+        }
+        writer.finish().await
+    }
+
+    fn request(&self, turn: &Turn, conversation: &Conversation) -> ModelRequest {
+        let context = turn.context();
+        let instructions = prompt::instructions(
+            &self.prompt,
+            &PromptInput {
+                user: context.user(),
+                page: context.page(),
+                locale: context.locale(),
+                said: &conversation.said,
+                can_search: self.search.is_some(),
+            },
+        );
+        let mut input = match self.prompt.history {
+            History::Text => Vec::new(),
+            History::Messages => prompt::history_messages(&conversation.said),
+        };
+        input.push(InputItem::User(conversation.question.clone()));
+        let wished = turn.input().and_then(|message| message.inference_options.model.as_ref());
+        let allowed = wished.filter(|&model| self.allowed_models.contains(model));
+        ModelRequest {
+            // Empty means the configured one.
+            model: allowed.cloned().unwrap_or_default(),
+            instructions,
+            input,
+            tools: self.search.iter().map(|_| search_documents()).collect(),
+            max_output_tokens: self.max_output_tokens,
+        }
+    }
+
+    /// Runs the calls of a round and adds them to the request, with their results.
+    async fn run_calls(
+        &self,
+        request: &mut ModelRequest,
+        round: Round,
+        answer: &mut Answer,
+        writer: &mut MessageWriter<'_>,
+    ) -> Result<(), TurnError> {
+        if !round.text.is_empty() {
+            request.input.push(InputItem::Assistant(round.text));
+        }
+        let mut results = Vec::with_capacity(round.calls.len());
+        for (at, call) in round.calls.into_iter().enumerate() {
+            let output = if at >= MAX_CALLS_IN_A_ROUND {
+                "Error: too many calls at once.".to_owned()
+            } else {
+                self.run_call(&call, answer, writer).await?
+            };
+            let call_id = call.call_id.clone();
+            results.push(InputItem::ToolResult { call_id, output });
+            request.input.push(InputItem::ToolCall {
+                call_id: call.call_id,
+                name: call.name,
+                arguments: call.arguments,
+            });
+        }
+        request.input.append(&mut results);
+        answer.passages_changed();
+        Ok(())
+    }
+
+    async fn run_call(
+        &self,
+        call: &Call,
+        answer: &mut Answer,
+        writer: &mut MessageWriter<'_>,
+    ) -> Result<String, TurnError> {
+        let Some(search) = self.search.as_deref().filter(|_| call.name == SEARCH_DOCUMENTS) else {
+            tracing::warn!(tool = call.name, "the model called a tool that does not exist");
+            return Ok(format!(
+                "Error: there is no tool “{}”. The only tool is {SEARCH_DOCUMENTS}.",
+                call.name.chars().take(60).collect::<String>()
+            ));
+        };
+        let query = match query_of(&call.arguments) {
+            Ok(query) => query,
+            Err(message) => {
+                tracing::debug!("the model called the search without a query");
+                return Ok(message);
+            }
+        };
+        writer.turn().progress(Icon::from_static("search"), SEARCHING).await?;
+        Ok(answer.found.search(search, &query, PASSAGES_OF_A_SEARCH).await)
+    }
+
+    /// Answers without a model.
+    async fn quote(&self, turn: &mut Turn, conversation: &Conversation) -> Result<(), TurnError> {
+        let Some(search) = self.search.as_deref() else {
+            return say(turn, quotes::NO_DOCUMENTS).await;
+        };
+        turn.progress(Icon::from_static("search"), SEARCHING).await?;
+        let earlier: Vec<&str> = conversation
+            .said
+            .iter()
+            .filter_map(|said| match said {
+                Said::User(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        let query = quotes::search_query(&conversation.question, &earlier);
+        let passages = match search.search(&query, QUOTED_PASSAGES).await {
+            Ok(passages) => passages,
+            Err(error) => {
+                tracing::warn!(%error, "the search failed, and there is no model");
+                return say(turn, quotes::SEARCH_FAILED).await;
+            }
+        };
+        if passages.is_empty() {
+            return say(turn, quotes::NOTHING_FOUND).await;
+        }
+        let mut writer = turn.assistant_message().await?;
+        writer.push(quotes::INTRODUCTION).await?;
+        for passage in passages.iter().take(QUOTED_PASSAGES) {
+            writer.push("\n\n").await?;
+            writer.push(&quotes::quotation(passage, &query)).await?;
+            writer.cite(source(passage)).await?;
+        }
+        writer.finish().await
+    }
+}
+
+impl Responder for AgentResponder {
+    async fn respond(&self, turn: &mut Turn) -> Result<(), TurnError> {
+        let conversation = self.conversation(turn).await?;
+        if turn.thread().title.is_none()
+            && let Some(title) = turn.input().and_then(|message| title_of(&message.text()))
+        {
+            turn.set_title(title);
+        }
+        match &self.model {
+            Some(model) => self.answer(turn, model, &conversation).await,
+            None => self.quote(turn, &conversation).await,
+        }
+    }
+}
+
+/// What is to be answered.
+struct Conversation {
+    question: String,
+    said: Vec<Said>,
+}
+
+/// A function that the model called.
+struct Call {
+    call_id: String,
+    name: String,
+    arguments: String,
+}
+
+/// What one request to the model gave.
+struct Round {
+    /// The text as the model wrote it, markers included.
+    text: String,
+    calls: Vec<Call>,
+    finish: Finish,
+}
+
+/// An answer being written, over all its rounds.
+struct Answer {
+    found: Found,
+    filter: CitationFilter,
+    pieces: Vec<Piece>,
+    /// The text so far, kept only if sources may have to be attached.
+    text: Option<String>,
+    cited: bool,
+    /// Text follows that belongs to another round than the text before it.
+    new_paragraph: bool,
+    thinking: bool,
+}
+
+impl Answer {
+    fn new(can_search: bool) -> Self {
+        Self {
+            found: Found::default(),
+            filter: CitationFilter::default(),
+            pieces: Vec::new(),
+            text: can_search.then(String::new),
+            cited: false,
+            new_paragraph: false,
+            thinking: false,
+        }
+    }
+
+    /// Asks the model once and writes what it says.
+    async fn read_round(
+        &mut self,
+        model: &ModelClient,
+        request: &ModelRequest,
+        writer: &mut MessageWriter<'_>,
+    ) -> Result<Round, TurnError> {
+        let mut round = Round { text: String::new(), calls: Vec::new(), finish: Finish::Stop };
+        let mut stream = model.stream(request).await.map_err(turn_error)?;
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(ModelEvent::TextDelta(delta)) => {
+                    self.filter.push(&delta, &mut self.pieces);
+                    self.write(writer).await?;
+                    round.text.push_str(&delta);
+                }
+                Ok(ModelEvent::Reasoning(_)) => {
+                    if writer.position() == 0 && !std::mem::replace(&mut self.thinking, true) {
+                        writer.turn().progress(Icon::from_static("sparkle"), "Thinking…").await?;
+                    }
+                }
+                Ok(ModelEvent::ToolCall { call_id, name, arguments }) => {
+                    round.calls.push(Call { call_id, name, arguments });
+                }
+                Ok(ModelEvent::Citation { url, title }) => {
+                    if is_web_page(&url) {
+                        self.cited = true;
+                        writer.cite(UrlSource { title, url, ..UrlSource::default() }).await?;
+                    }
+                }
+                Ok(ModelEvent::Done { usage, finish }) => {
+                    tracing::debug!(?usage, ?finish, "the model has answered");
+                    round.finish = finish;
+                }
+                Err(error) => {
+                    // What was held back is part of the partial answer.
+                    self.end(writer).await?;
+                    return Err(turn_error(error));
+                }
+            }
+        }
+        self.end(writer).await?;
+        self.new_paragraph = writer.position() > 0;
+        Ok(round)
+    }
+
+    /// Writes what the filter still holds.
+    async fn end(&mut self, writer: &mut MessageWriter<'_>) -> Result<(), TurnError> {
+        self.filter.finish(&mut self.pieces);
+        self.write(writer).await
+    }
+
+    async fn write(&mut self, writer: &mut MessageWriter<'_>) -> Result<(), TurnError> {
+        for piece in self.pieces.drain(..) {
+            match piece {
+                Piece::Text(text) => {
+                    if std::mem::take(&mut self.new_paragraph) {
+                        writer.push("\n\n").await?;
+                    }
+                    writer.push(&text).await?;
+                    if let Some(all) = &mut self.text {
+                        all.push_str(&text);
+                    }
+                }
+                Piece::Cite { passage, .. } => {
+                    if let Some(passage) = self.found.get(passage) {
+                        self.cited = true;
+                        writer.cite(source(passage)).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a new filter, as code that one round left open does not reach into the next.
+    fn passages_changed(&mut self) {
+        self.filter = CitationFilter::new(self.found.passages().len());
+    }
+
+    /// Refers to the passages that the answer was made of, if the model did not.
+    async fn attach_sources(
+        &self,
+        question: &str,
+        writer: &mut MessageWriter<'_>,
+    ) -> Result<(), TurnError> {
+        let Some(text) = self.text.as_deref().filter(|_| !self.cited) else { return Ok(()) };
+        let passages = self.found.passages();
+        for number in overlapping(text, question, passages, ATTACHED_PASSAGES) {
+            if let Some(passage) = self.found.get(number) {
+                writer.cite(source(passage)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says one fixed thing.
+async fn say(turn: &mut Turn, text: &str) -> Result<(), TurnError> {
+    let mut writer = turn.assistant_message().await?;
+    writer.push(text).await?;
+    writer.finish().await
+}
+
+/// A passage as a source. Its heading names it, since several may come from one document.
+fn source(passage: &Passage) -> UrlSource {
+    UrlSource {
+        title: heading(passage),
+        description: passage.description.clone(),
+        url: passage.url.clone(),
+        ..UrlSource::default()
+    }
+}
+
+/// Whether a page that a provider cites can be linked to.
+fn is_web_page(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
+
+fn turn_error(error: ModelError) -> TurnError {
+    TurnError::new(error.reason(), error.user_message())
+        .allow_retry(error.allow_retry())
+        .retry_after(error.retry_after())
+        .caused_by(error)
+}
+
+fn empty_answer(finish: Finish) -> TurnError {
+    let message = match finish {
+        Finish::ContentFilter => "The language model's filter stopped the answer.",
+        Finish::Length => "The language model used up its longest answer before it said anything.",
+        Finish::Stop | Finish::ToolCalls => "The language model gave an empty answer.",
+    };
+    TurnError::new("model.empty", message).allow_retry(true)
+}
+
+/// A title from a question: its first words, without marks of Markdown.
+fn title_of(question: &str) -> Option<String> {
+    let cleaned = question.replace(['*', '#', '`', '>'], " ");
+    let mut title = String::new();
+    for word in cleaned.split_whitespace() {
+        let length = title.chars().count();
+        if length > 0 && length + 1 + word.chars().count() > TITLE_CHARS {
+            title.push('…');
+            return Some(title);
+        }
+        if length > 0 {
+            title.push(' ');
+        }
+        title.push_str(word);
+    }
+    if title.is_empty() {
+        return None;
+    }
+    // One word that is too long, or a language without spaces.
+    if title.chars().count() > TITLE_CHARS {
+        title = title.chars().take(TITLE_CHARS).collect();
+        title.push('…');
+    }
+    Some(title)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_the_first_words_of_the_question() {
+        assert_eq!(title_of("How do\nI **install** it?").as_deref(), Some("How do I install it?"));
+        assert_eq!(title_of(" \n"), None);
+        let long = title_of(&"seven words ".repeat(20)).unwrap_or_default();
+        assert!(long.ends_with('…') && long.chars().count() <= TITLE_CHARS + 1, "{long}");
+        assert!(!long.contains(" …"));
+        let chinese = title_of(&"字".repeat(100)).unwrap_or_default();
+        assert_eq!(chinese.chars().count(), TITLE_CHARS + 1);
+    }
+}
