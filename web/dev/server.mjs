@@ -230,11 +230,13 @@ function handler(world) {
     while (open) {
       if (sent < turn.events.length) {
         const event = turn.events[sent++];
-        response.write(`${parlor ? `id: ${sent}\n` : ''}data: ${JSON.stringify(event)}\n\n`);
+        const frame = `${parlor ? `id: ${sent}\n` : ''}data: ${JSON.stringify(event)}\n\n`;
         if (cutAfter > 0 && sent === cutAfter) {
-          response.destroy();
+          // Only when the frame is out: a connection cut earlier is another story.
+          response.write(frame, () => setTimeout(() => response.destroy(), 20));
           return;
         }
+        response.write(frame);
       } else if (turn.outcome !== null) {
         if (parlor) response.write(`: end ${turn.outcome}\n\n`);
         response.end();

@@ -30,7 +30,7 @@ import { loadFonts, ThemeSheet } from './theme.js';
 import { secondsLeft } from './views/banner.js';
 import { composer as composerView } from './views/composer.js';
 import type { HistoryEdit, ViewContext } from './views/context.js';
-import { header } from './views/header.js';
+import { header, visibleTitle } from './views/header.js';
 import { historyPanel } from './views/history.js';
 import { messages, threadFailed, threadSkeleton } from './views/messages.js';
 import { startScreen } from './views/start.js';
@@ -277,18 +277,21 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     if (this.#booting) return;
     this.#booting = true;
     // A framework attaches its listeners after the element is in the document
-    // and configured, so the first events wait for the next frame.
-    onNextFrame(() => {
-      this.#booting = false;
-      const session = this.#session;
-      if (session === null) return;
-      const first = !this.#booted;
-      this.#booted = true;
-      const threadId = first ? (this.#options.initialThread ?? null) : this.#lastThreadId;
-      if (first) this.#dispatch('chatkit.ready', undefined);
-      this.#resolveReady?.();
-      if (threadId !== null && session.state.threadId === null) void this.#open(session, threadId);
-    });
+    // and configured; React does so in a task after the paint. The first events
+    // wait for that.
+    onNextFrame(() => setTimeout(() => this.#begin(), 0));
+  }
+
+  #begin(): void {
+    this.#booting = false;
+    const session = this.#session;
+    if (session === null) return;
+    const first = !this.#booted;
+    this.#booted = true;
+    const threadId = first ? (this.#options.initialThread ?? null) : this.#lastThreadId;
+    if (first) this.#dispatch('chatkit.ready', undefined);
+    this.#resolveReady?.();
+    if (threadId !== null && session.state.threadId === null) void this.#open(session, threadId);
   }
 
   #resolveReady: (() => void) | null = null;
@@ -701,6 +704,10 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
       aria-label=${title}
       data-start=${isStart ? 'true' : 'false'}
     >
+      ${
+        // The messages' headings are of level 3: something has to be of level 2.
+        isStart || visibleTitle(this) !== '' ? nothing : html`<h2 class="sr-only">${title}</h2>`
+      }
       <div class="main" ?inert=${this.#historyOpen}>
         ${header(this)}
         <div

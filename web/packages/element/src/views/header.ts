@@ -21,12 +21,18 @@ function customAction(
   </button>`;
 }
 
+/** The title that the header shows; empty when it shows none. */
+export function visibleTitle({ options, state }: ViewContext): string {
+  const { header } = options;
+  if (header?.enabled === false || header?.title?.enabled === false) return '';
+  return header?.title?.text ?? state.thread.thread?.title ?? '';
+}
+
 export function header(view: ViewContext): TemplateResult | typeof nothing {
   const { options, strings, state } = view;
   const { header } = options;
   if (header?.enabled === false) return nothing;
-  const showTitle = header?.title?.enabled !== false;
-  const title = header?.title?.text ?? state.thread.thread?.title ?? '';
+  const title = visibleTitle(view);
   const empty = state.threadId === null && state.pending === null;
   return html`<header class="header" part="header">
     <div class="header-side">
@@ -49,7 +55,7 @@ export function header(view: ViewContext): TemplateResult | typeof nothing {
       }
     </div>
     ${
-      showTitle && title !== ''
+      title !== ''
         ? html`<h2 class="title" part="title" dir="auto" title=${title}>${title}</h2>`
         : html`<span class="title"></span>`
     }

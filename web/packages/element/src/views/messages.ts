@@ -267,8 +267,8 @@ function assistantMessage(
       sources.list.length === 0 || streaming
         ? nothing
         : html`<div class="sources" part="sources">
-            <h4 class="sources-title">${strings.sources(sources.list.length)}</h4>
-            <ol class="source-list">
+            <p class="sources-title">${strings.sources(sources.list.length)}</p>
+            <ol class="source-list" aria-label=${strings.sources(sources.list.length)}>
               ${sources.list.map(({ source, number }) => html`<li>${sourceEntry(view, source, number)}</li>`)}
             </ol>
           </div>`

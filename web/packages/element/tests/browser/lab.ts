@@ -158,9 +158,7 @@ export class ChatPage {
     return this.page.evaluate(async () => {
       const { axe } = globalThis as unknown as {
         axe: {
-          run(
-            context: Document,
-          ): Promise<{
+          run(context: Document): Promise<{
             violations: { id: string; help: string; nodes: { html: string; any: { message: string }[] }[] }[];
           }>;
         };
