@@ -93,6 +93,11 @@ export interface ChatSessionOptions {
 }
 
 const PAGE_SIZE = 50;
+/**
+ * Most characters of new text that one frame shows. A burst (a cached answer, a
+ * resumed turn) is spread over frames: rendering it at once would freeze the page.
+ */
+const FRAME_TEXT = 2000;
 /** How long a stopped turn may take to say so before the connection is given up. */
 const STOP_PATIENCE_MS = 5000;
 
@@ -486,13 +491,13 @@ export class ChatSession {
     let outcome: StreamOutcome | 'aborted' | 'refused' = 'aborted';
     try {
       outcome = await begin(options);
-      this.#flush(run);
+      await this.#drained(run);
       while (run.toolCalls.length > 0 && !run.failed && run.attached && !run.abort.signal.aborted) {
         outcome = await this.#runClientTool(run, run.toolCalls.shift() as ClientToolCallItem, options);
-        this.#flush(run);
+        await this.#drained(run);
       }
     } catch (error) {
-      this.#flush(run);
+      await this.#drained(run);
       if (!run.abort.signal.aborted && !isAbort(error)) {
         const failure = asApiError(error);
         // The turn ended between reading the thread and asking for its stream.
@@ -574,11 +579,23 @@ export class ChatSession {
         default:
           break;
       }
-      this.#emit({ type: 'log', name: event.type, data: event as unknown as JsonObject });
+      // Not every word: a log is for what happened.
+      if (event.type !== 'thread.item.updated') {
+        this.#emit({ type: 'log', name: event.type, data: event as unknown as JsonObject });
+      }
     }
     const idle = run.queue.length === 0;
     for (const event of events) run.queue.push(event);
     if (idle) this.#schedule(() => this.#flush(run));
+  }
+
+  /** Waits until everything that arrived is shown. */
+  async #drained(run: Run): Promise<void> {
+    while (run.queue.length > 0 && run.attached && !this.#disposed) {
+      await new Promise<void>((resolve) => {
+        this.#schedule(resolve);
+      });
+    }
   }
 
   #named(run: Run, thread: Thread): void {
@@ -590,8 +607,14 @@ export class ChatSession {
 
   #flush(run: Run): void {
     if (run.queue.length === 0 || !run.attached || this.#disposed) return;
-    const events = run.queue;
-    run.queue = [];
+    let text = 0;
+    let count = 0;
+    while (count < run.queue.length && text < FRAME_TEXT) {
+      const event = run.queue[count++];
+      if (event?.type === 'thread.item.updated' && 'delta' in event.update) text += event.update.delta.length;
+    }
+    const events = run.queue.splice(0, count);
+    if (run.queue.length > 0) this.#schedule(() => this.#flush(run));
     let { thread, pending } = this.#state;
     for (const event of events) {
       if (event.type !== 'thread.item.added' && event.type !== 'thread.item.done') continue;
