@@ -142,6 +142,9 @@ impl Request {
         if let Err(error) = std::str::from_utf8(body) {
             return Err(RequestError::MalformedJson(error.to_string()));
         }
+        if body.trim_ascii_start().starts_with(b"[") {
+            return Err(RequestError::NotARequest("it is an array".to_owned()));
+        }
         let mut reader = serde_json::Deserializer::from_slice(body);
         let envelope: Envelope<'_> =
             serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -171,6 +174,13 @@ fn empty_params() -> Box<RawValue> {
 }
 
 fn parse_params<'a, T: Deserialize<'a>>(params: &'a RawValue) -> Result<T, RequestError> {
+    // Serde reads a struct from an array, too; the protocol does not.
+    if !params.get().starts_with('{') {
+        return Err(RequestError::InvalidField {
+            field: "params".to_owned(),
+            message: "must be an object".to_owned(),
+        });
+    }
     let mut reader = serde_json::Deserializer::from_str(params.get());
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();

@@ -1,0 +1,202 @@
+//! The binary as an operator meets it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+fn parlor(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+    command.current_dir(folder).env_clear().env("PARLOR_LISTEN", "127.0.0.1:0");
+    command
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// A failing start: one line on standard error that holds all of these.
+fn fails_with(command: &mut Command, hints: &[&str]) {
+    let (code, _, stderr) = run(command);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    for hint in hints {
+        assert!(stderr.contains(hint), "{hint} is not in: {stderr}");
+    }
+}
+
+struct Serving(Child);
+
+impl Serving {
+    fn start(command: &mut Command) -> (Self, String) {
+        let mut child =
+            command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("Parlor listens on ").unwrap().to_owned();
+        (Self(child), url)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_port_in_use_is_one_line_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    fails_with(
+        parlor(folder.path()).args(["serve", "--listen", &address]),
+        &[&address, "in use", "--listen"],
+    );
+    assert!(!folder.path().join("parlor.db").exists(), "nothing is left behind");
+}
+
+#[test]
+fn a_database_path_that_cannot_be_used_is_one_line_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = |url: &str| {
+        let mut command = parlor(folder.path());
+        command.args(["serve", "--database-url", url]);
+        command
+    };
+    fails_with(&mut serve("sqlite:///no/such/folder/x.db"), &["/no/such/folder", "does not exist"]);
+    fails_with(&mut serve("mysql://localhost/x"), &["mysql", "sqlite://"]);
+    fs::create_dir(folder.path().join("a-folder")).unwrap();
+    fails_with(&mut serve("sqlite://a-folder"), &["a-folder"]);
+    fs::write(folder.path().join("text.db"), "this is no database, whatever its name says")
+        .unwrap();
+    fails_with(&mut serve("sqlite://text.db"), &["text.db"]);
+}
+
+#[test]
+fn a_wrong_configuration_is_one_line_that_names_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&str, &[&str]); 4] = [
+        ("listn = \"127.0.0.1:1\"", &["parlor.toml, line 1", "listn", "`listen`"]),
+        ("[model]\napi = \"smoke_signals\"", &["line 2", "smoke_signals", "chat_completions"]),
+        ("[auth.trusted_header]\nuser = \"X\"", &["trusted_header", "auth.mode"]),
+        ("[limits", &["parlor.toml"]),
+    ];
+    for (file, hints) in cases {
+        fs::write(folder.path().join("parlor.toml"), file).unwrap();
+        fails_with(parlor(folder.path()).arg("serve"), hints);
+    }
+    fs::remove_file(folder.path().join("parlor.toml")).unwrap();
+    fails_with(
+        parlor(folder.path()).args(["serve", "--listen", "0.0.0.0:0"]),
+        &["0.0.0.0:0", "PARLOR_AUTH"],
+    );
+    fails_with(
+        parlor(folder.path()).args(["serve", "--config", "other.toml"]),
+        &["other.toml", "--config"],
+    );
+}
+
+#[test]
+fn the_effective_configuration_is_printed_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, stdout, _) = run(parlor(folder.path())
+        .env("OPENAI_API_KEY", "sk-very-secret")
+        .env("PARLOR_MODEL", "some-model")
+        .arg("config"));
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("name = \"some-model\"") && stdout.contains("(hidden)"), "{stdout}");
+    assert!(!stdout.contains("sk-very-secret"));
+}
+
+#[test]
+fn ingest_reports_what_it_indexed_and_what_it_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let docs = folder.path().join("docs");
+    fs::create_dir_all(docs.join("empty")).unwrap();
+    fs::write(docs.join("good.md"), "# Good\n\nSomething to find.\n").unwrap();
+    fs::write(docs.join("broken.md"), b"# Broken \xff\xfe\n").unwrap();
+    fs::write(docs.join("binary.txt"), b"\0\x01\x02").unwrap();
+    fs::write(docs.join("picture.png"), b"png").unwrap();
+    let mut command = parlor(folder.path());
+    let (code, stdout, _) = run(command.args(["ingest", "docs"]));
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(stdout.contains("1 added") && stdout.contains("2 skipped"), "{stdout}");
+    assert!(stdout.contains("broken.md") && stdout.contains("binary.txt"), "{stdout}");
+    assert!(stdout.contains("1 .png"), "{stdout}");
+    assert!(stdout.contains("1 documents in 1 passages"), "{stdout}");
+    let (_, stdout, _) = run(parlor(folder.path()).args(["ingest", "docs"]));
+    assert!(stdout.contains("0 added") && stdout.contains("1 unchanged"), "{stdout}");
+    fails_with(parlor(folder.path()).args(["ingest", "no-such-folder"]), &["no-such-folder"]);
+}
+
+#[test]
+fn doctor_says_what_is_wrong_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, stdout, _) = run(parlor(folder.path()).arg("doctor"));
+    for expected in ["configuration", "database", "index", "parlor ingest", "OPENAI_API_KEY"] {
+        assert!(stdout.contains(expected), "{expected} is not in:\n{stdout}");
+    }
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, stdout, _) = run(parlor(folder.path())
+        .env("OPENAI_BASE_URL", format!("http://{closed}/v1"))
+        .arg("doctor"));
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("PROBLEM") && stdout.contains("OPENAI_BASE_URL"), "{stdout}");
+    fs::write(folder.path().join("parlor.toml"), "nonsense = 1").unwrap();
+    let (code, stdout, _) = run(parlor(folder.path()).arg("doctor"));
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("nonsense"), "{stdout}");
+}
+
+#[tokio::test]
+async fn a_killed_server_has_kept_every_message_whose_event_was_received() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut kept = Vec::new();
+    let client = reqwest::Client::new();
+    let create = |text: String| {
+        serde_json::json!({"type": "threads.create", "params": {"input": {
+            "content": [{"type": "input_text", "text": text}],
+            "attachments": [], "inference_options": {},
+        }}})
+        .to_string()
+    };
+    for round in 0..5 {
+        let mut command = parlor(folder.path());
+        let (mut serving, url) = Serving::start(command.env("PARLOR_AUTH", "trusted-header"));
+        let mut response = client
+            .post(format!("{url}/chatkit"))
+            .header("content-type", "application/json")
+            .header("x-user-id", "ada")
+            .body(create(format!("message {round}")))
+            .send()
+            .await
+            .unwrap();
+        // The first bytes are enough: the message is committed before them.
+        response.chunk().await.unwrap().unwrap();
+        serving.0.kill().unwrap();
+        kept.push(format!("message {round}"));
+    }
+    let mut command = parlor(folder.path());
+    let (_serving, url) = Serving::start(command.env("PARLOR_AUTH", "trusted-header"));
+    let call = async |body: String| -> serde_json::Value {
+        let request = client.post(format!("{url}/chatkit")).header("x-user-id", "ada");
+        let request = request.header("content-type", "application/json").body(body);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let threads = call(r#"{"type":"threads.list","params":{"order":"asc"}}"#.to_owned()).await;
+    let mut found = Vec::new();
+    for thread in threads["data"].as_array().unwrap() {
+        let body = serde_json::json!({"type": "items.list", "params": {"thread_id": thread["id"], "order": "asc"}});
+        let items = call(body.to_string()).await;
+        found.push(items["data"][0]["content"][0]["text"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(found, kept);
+}

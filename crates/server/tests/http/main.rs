@@ -1,0 +1,9 @@
+//! The server as its clients see it: real HTTP, a real database file, a fake model server.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod app;
+
+mod bad_input;
+mod chat;
+mod isolation;
+mod pages;
