@@ -1,0 +1,236 @@
+// A real Chromium whose pages are watched: nothing may leave the origin, nothing may be blocked by the
+// content security policy, nothing may end in the console as an error.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { eventually, ROOT } from './processes.mjs';
+
+const require = createRequire(path.join(ROOT, 'web/package.json'));
+const { chromium } = require('playwright-core');
+const AXE = require.resolve('axe-core/axe.min.js');
+const OUTPUT = path.join(ROOT, 'tests/e2e/output');
+
+export async function launchBrowser() {
+  const executablePath =
+    process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+}
+
+/** A person with a browser of their own. */
+export class Visitor {
+  /** What went wrong in the page so far. */
+  complaints = [];
+  /** Console errors that a scene causes on purpose: network failures are logged by the browser itself. */
+  expected = [];
+
+  static async enter(browser, origin, options = {}) {
+    const visitor = new Visitor();
+    visitor.origin = origin;
+    visitor.context = await browser.newContext({
+      baseURL: origin,
+      viewport: { width: 1280, height: 800 },
+      reducedMotion: 'reduce',
+      ...options,
+    });
+    visitor.context.setDefaultTimeout(10_000);
+    await visitor.context.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) => {
+        console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI}`);
+      });
+    });
+    visitor.context.on('request', (request) => {
+      const { protocol } = new URL(request.url());
+      if (protocol === 'data:' || protocol === 'blob:') return;
+      if (new URL(request.url()).origin !== origin) visitor.complaints.push(`request to ${request.url()}`);
+    });
+    visitor.context.on('console', (message) => {
+      if (message.type() === 'error') visitor.complaints.push(`console: ${message.text()}`);
+    });
+    visitor.context.on('weberror', (error) => visitor.complaints.push(`uncaught: ${error.error()}`));
+    visitor.context.on('dialog', (dialog) => {
+      visitor.complaints.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    visitor.page = await visitor.context.newPage();
+    return visitor;
+  }
+
+  /** Opens a page and waits until the chat can be used. */
+  async open(address = '/') {
+    await this.page.goto(address);
+    await this.ready();
+    return this;
+  }
+
+  async ready() {
+    await this.input.waitFor();
+  }
+
+  // ------------------------------------------------------------ the chat
+
+  get chat() {
+    return this.page.locator('openai-chatkit');
+  }
+
+  get input() {
+    return this.chat.getByRole('textbox', { name: 'Message', exact: true });
+  }
+
+  get questions() {
+    return this.chat.locator('[part~="user-message"] [part~="bubble"]');
+  }
+
+  get answers() {
+    return this.chat.locator('[part~="assistant-message"]');
+  }
+
+  get lastAnswer() {
+    return this.answers.last();
+  }
+
+  get sources() {
+    return this.lastAnswer.locator('[part~="source"]');
+  }
+
+  get stopButton() {
+    return this.chat.getByRole('button', { name: 'Stop answering' });
+  }
+
+  get sendButton() {
+    return this.chat.getByRole('button', { name: 'Send message' });
+  }
+
+  get banner() {
+    return this.chat.locator('[part~="error"]');
+  }
+
+  get history() {
+    return this.chat.getByRole('dialog', { name: 'Chat history' });
+  }
+
+  get actions() {
+    return this.lastAnswer.locator('[part~="message-actions"]');
+  }
+
+  async send(text) {
+    await this.input.fill(text);
+    await this.input.press('Enter');
+  }
+
+  /** Asks, and waits for the end of the answer. */
+  async ask(text) {
+    const before = await this.answers.count();
+    await this.send(text);
+    await this.answered(before + 1);
+    return this.lastAnswer;
+  }
+
+  /** Waits until that many answers are there and the last one is complete. */
+  async answered(count) {
+    await eventually(`${count} complete answers`, async () => {
+      if (await this.banner.isVisible()) {
+        throw new Error(`an error instead of an answer: ${await this.banner.innerText()}`);
+      }
+      return (await this.answers.count()) === count && (await this.actions.isVisible());
+    });
+  }
+
+  /** The visible text of an answer, without its numbers, sources and buttons. */
+  async textOf(answer) {
+    return answer.locator('[part~="markdown"]').first().innerText();
+  }
+
+  async says(text, answer = this.lastAnswer) {
+    await eventually(`the answer says “${text}”`, async () => (await answer.innerText().catch(() => '')).includes(text));
+  }
+
+  async openHistory() {
+    await this.chat.getByRole('button', { name: 'Chat history', exact: true }).click();
+    await this.history.waitFor();
+    await eventually(
+      'the conversations are listed',
+      async () => (await this.history.locator('.row-skeletons').count()) === 0,
+    );
+  }
+
+  /** Titles in the open history. */
+  async threadTitles() {
+    return this.history.locator('.row-title').allInnerTexts();
+  }
+
+  async as(persona) {
+    await this.page.getByRole('radio', { name: persona, exact: true }).check();
+    await this.ready();
+  }
+
+  /** Id of the open thread, as the page remembers it. */
+  threadId(persona = 'ada') {
+    return eventually('a thread is open', () =>
+      this.page.evaluate((name) => localStorage.getItem(`parlor.thread.${name}`), persona),
+    );
+  }
+
+  /** Calls the API as the page would: same cookie, same persona. */
+  api(type, params, headers = {}) {
+    return this.page.evaluate(
+      async (request) => {
+        const response = await fetch('/chatkit', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'x-parlor-persona': 'ada', ...request.headers },
+          body: JSON.stringify({ type: request.type, params: request.params }),
+        });
+        const body = await response.text();
+        return { status: response.status, body: body.startsWith('{') ? JSON.parse(body) : body };
+      },
+      { type, params, headers },
+    );
+  }
+
+  // ------------------------------------------------------------ looking at it
+
+  /** Accessibility rules that the page breaks must be none. */
+  async isAccessible(what) {
+    // Colours are judged when nothing is half faded in.
+    await this.page.evaluate(() => {
+      const roots = [document, document.querySelector('openai-chatkit')?.shadowRoot].filter(Boolean);
+      return Promise.all(
+        roots.flatMap((root) => root.getAnimations?.() ?? []).filter((a) => a.effect?.getTiming().iterations !== Infinity).map((a) => a.finished.catch(() => {})),
+      );
+    });
+    // Added through the debugger, as the page's own policy forbids scripts of others.
+    const axe = await this.page.evaluate(() => 'axe' in window);
+    if (!axe) await this.page.evaluate(await readAxe());
+    const results = await this.page.evaluate(() =>
+      window.axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+    );
+    const found = results.violations.map(
+      ({ id, help, nodes }) =>
+        `${id} (${help}): ${nodes.map((node) => `${node.target.join(' ')} ${node.failureSummary ?? ''}`).join('\n    ')}`,
+    );
+    assert.deepEqual(found, [], `accessibility of ${what}`);
+  }
+
+  async screenshot(name) {
+    await mkdir(OUTPUT, { recursive: true });
+    await this.page.screenshot({ path: path.join(OUTPUT, `${name}.png`) });
+  }
+
+  /** Nothing went wrong that was not expected. */
+  assertCalm() {
+    const unexpected = this.complaints.filter((text) => !this.expected.some((pattern) => pattern.test(text)));
+    assert.deepEqual(unexpected, []);
+  }
+
+  async leave() {
+    await this.context.close();
+  }
+}
+
+let axeSource = null;
+async function readAxe() {
+  const { readFile } = await import('node:fs/promises');
+  axeSource ??= readFile(AXE, 'utf8');
+  return axeSource;
+}

@@ -1,0 +1,223 @@
+// Starts the real binaries on free ports, with everything they keep in a folder of their own.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+export const ROOT = path.resolve(import.meta.dirname, '../../..');
+
+const START_MS = 20_000;
+
+function binary(variable, name) {
+  const file = process.env[variable] ?? path.join(ROOT, 'target/debug', name);
+  if (!existsSync(file)) {
+    throw new Error(
+      `${file} is missing: run \`cargo build -p parlor-server -p parlor-fake-model\`, or set ${variable}.`,
+    );
+  }
+  return file;
+}
+
+/** A program that says its address when it is ready. */
+class Program {
+  log = '';
+  #child = null;
+  #ended = null;
+
+  constructor(name, file, args, { cwd, env }) {
+    this.name = name;
+    this.#child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        this.log += text;
+        this.#check();
+      });
+    }
+    this.#ended = new Promise((resolve) => {
+      this.#child.on('exit', resolve);
+      this.#child.on('error', (error) => {
+        this.log += `${error}\n`;
+        resolve();
+      });
+    });
+  }
+
+  #check = () => {};
+
+  /** The first match in the output, or an error with the output. */
+  async says(pattern) {
+    return new Promise((resolve, reject) => {
+      const give = (error) => {
+        clearTimeout(timer);
+        this.#check = () => {};
+        reject(new Error(`${this.name} ${error}; it said:\n${this.log}`));
+      };
+      const timer = setTimeout(() => give(`did not say ${pattern}`), START_MS);
+      this.#check = () => {
+        const match = pattern.exec(this.log);
+        if (match === null) return;
+        clearTimeout(timer);
+        this.#check = () => {};
+        resolve(match);
+      };
+      this.#ended.then(() => give('has ended'));
+      this.#check();
+    });
+  }
+
+  get ended() {
+    return this.#ended;
+  }
+
+  async end(signal = 'SIGTERM') {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal);
+    await this.#ended;
+  }
+}
+
+/** Settings of the surrounding shell must not reach the programs. */
+function cleanEnvironment() {
+  const keep = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'LD_LIBRARY_PATH', 'RUST_BACKTRACE'];
+  return Object.fromEntries(keep.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
+}
+
+async function run(name, file, args, options) {
+  const program = new Program(name, file, args, options);
+  await program.ended;
+  return program.log;
+}
+
+/** The fake model server, and the ways to steer it. */
+export class FakeModel {
+  #program;
+
+  static async start() {
+    const model = new FakeModel();
+    model.#program = new Program('fake model', binary('FAKE_MODEL_BIN', 'parlor-fake-model'), ['--listen', '127.0.0.1:0'], {
+      env: cleanEnvironment(),
+    });
+    [, model.url] = await model.#program.says(/listening on (http:\S+)/);
+    return model;
+  }
+
+  get log() {
+    return this.#program.log;
+  }
+
+  async #control(name, body) {
+    const response = await fetch(`${this.url}/control/${name}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`/control/${name}: ${response.status} ${await response.text()}`);
+    return response.headers.get('content-type')?.includes('json') ? response.json() : null;
+  }
+
+  /** Queues behaviours for the requests to come. */
+  script(...behaviours) {
+    return this.#control('script', behaviours);
+  }
+
+  release(name) {
+    return this.#control('release', { name });
+  }
+
+  reset() {
+    return this.#control('reset', {});
+  }
+
+  async requests() {
+    const answer = await this.#control('requests');
+    return answer.requests ?? answer;
+  }
+
+  /** The recorded requests, once they satisfy a condition. */
+  requestsWhen(what, condition) {
+    return eventually(what, async () => {
+      const requests = await this.requests();
+      return condition(requests) ? requests : null;
+    });
+  }
+
+  /** Once a request waits at the hold, everything before it has been sent. */
+  held(name) {
+    return eventually(`a request holds at ${name}`, async () => {
+      const { holding } = await this.#control('state');
+      return (holding[name] ?? 0) > 0;
+    });
+  }
+
+  stop() {
+    return this.#program.end();
+  }
+}
+
+/** The real server with a database of its own. */
+export class Parlor {
+  #folder;
+  #environment;
+  #program = null;
+  #earlier = '';
+  port = 0;
+
+  /** Makes the database, indexes the documentation, starts the server. */
+  static async start(environment = {}) {
+    const parlor = new Parlor();
+    parlor.#folder = await mkdtemp(path.join(tmpdir(), 'parlor-e2e-'));
+    parlor.#environment = { ...cleanEnvironment(), PARLOR_LOG__FILTER: 'info,parlor=debug', NO_COLOR: '1', ...environment };
+    try {
+      parlor.#earlier += await run('parlor ingest', binary('PARLOR_BIN', 'parlor'), ['ingest', path.join(ROOT, 'docs'), '--base-url', '/docs/'], {
+        cwd: parlor.#folder,
+        env: parlor.#environment,
+      });
+      await parlor.up();
+    } catch (error) {
+      await parlor.stop();
+      throw error;
+    }
+    return parlor;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get log() {
+    return this.#earlier + (this.#program?.log ?? '');
+  }
+
+  /** Starts the server, on the same port as before if it ran before; settings may change. */
+  async up(environment = {}) {
+    Object.assign(this.#environment, environment);
+    this.#program = new Program('parlor', binary('PARLOR_BIN', 'parlor'), ['serve', '--listen', `127.0.0.1:${this.port}`], {
+      cwd: this.#folder,
+      env: this.#environment,
+    });
+    const [, port] = await this.#program.says(/listens on http:\/\/127\.0\.0\.1:(\d+)/);
+    this.port = Number(port);
+  }
+
+  async down(signal = 'SIGTERM') {
+    await this.#program?.end(signal);
+    this.#earlier += this.log.slice(this.#earlier.length) + `--- ended by ${signal}\n`;
+    this.#program = null;
+  }
+
+  async stop() {
+    if (this.#program !== null) await this.down();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Polls until the condition gives something true, and returns that. */
+export async function eventually(what, condition, patience = 10_000) {
+  const until = Date.now() + patience;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > until) throw new Error(`did not happen within ${patience} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
