@@ -27,7 +27,7 @@ function compactStyles(): Plugin {
     name: 'parlor-compact-styles',
     apply: 'build',
     transform(code, id) {
-      if (!/styles\.ts$/.test(id)) return null;
+      if (!id.endsWith('styles.ts')) return null;
       return code.replace(/css`([^`]*)`/g, (_match, css: string) => {
         const compact = css
           .replace(/\/\*[^]*?\*\//g, '')
