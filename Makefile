@@ -50,6 +50,7 @@ test-web: web setup ## Run the web packages' tests, also in a browser
 	cd web && $(NPM) run --silent test
 	cd web && $(NPM) run --silent test:browser
 	cd web && $(NPM) run --silent size
+	node --test tests/bundles/
 
 test-conformance: setup ## Hold our types against the official models and types
 	@./scripts/say "Conformance with the official models"
