@@ -203,7 +203,11 @@ impl fmt::Debug for TurnError {
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for TurnError {
     fn from(error: E) -> Self {
         let error: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
-        if error.is::<StoreError>() {
+        let is_the_stores = error.downcast_ref::<StoreError>().is_some_and(|error| {
+            // An id used twice is the responder's mistake.
+            !matches!(error, StoreError::DuplicateItem(_))
+        });
+        if is_the_stores {
             return Self::new(
                 "storage_unavailable",
                 "The conversation could not be saved. Please try again in a moment.",

@@ -278,3 +278,6 @@ fn edit_component(
     *widget = serde_json::from_value(tree).ok()?;
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use parlor_chatkit::{
 use sqlx::{
     ConnectOptions as _, Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool,
     Transaction,
-    migrate::{Migration, MigrationType, Migrator},
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
@@ -44,6 +44,23 @@ pub enum OpenError {
         /// What the driver says.
         #[source]
         source: sqlx::Error,
+    },
+    /// A database in memory is one of its own for each connection.
+    #[error("`{0}` keeps nothing; name a file, such as sqlite://parlor.db")]
+    InMemory(String),
+    /// The path is that of a folder.
+    #[error("`{}` is a folder; name a file in it, such as `{}`", .0.display(), .0.join("parlor.db").display())]
+    IsFolder(PathBuf),
+    /// The file is something else.
+    #[error("`{}` is not a SQLite database; choose another database path", .0.display())]
+    NotADatabase(PathBuf),
+    /// The file was written by a newer version of this program.
+    #[error("database `{}` was written by a newer version (schema {version}); run that version or choose another database path", path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// The first migration in it that is not known here.
+        version: i64,
     },
     /// The folder for the file does not exist.
     #[error("folder `{}` does not exist; create it or choose another database path", .0.display())]
@@ -89,6 +106,13 @@ impl SqliteStore {
             SqliteConnectOptions::new().filename(url)
         };
         let path = options.get_filename().to_owned();
+        // Each connection would have a database of its own.
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(OpenError::InMemory(url.to_owned()));
+        }
+        if path.is_dir() {
+            return Err(OpenError::IsFolder(path));
+        }
         if let Some(folder) = path.parent()
             && !folder.as_os_str().is_empty()
             && !folder.is_dir()
@@ -105,12 +129,22 @@ impl SqliteStore {
             .pragma("cache_size", "-1024")
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1));
 
-        let open_error = |source| OpenError::Open { path: path.clone(), source };
+        let open_error = |source: sqlx::Error| {
+            if is_no_database(&source) {
+                return OpenError::NotADatabase(path.clone());
+            }
+            OpenError::Open { path: path.clone(), source }
+        };
         let mut first = SqliteConnection::connect_with(&options).await.map_err(open_error)?;
-        migrator()
-            .run(&mut first)
-            .await
-            .map_err(|source| OpenError::Migrate { path: path.clone(), source })?;
+        migrator().run(&mut first).await.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => {
+                OpenError::TooNew { path: path.clone(), version }
+            }
+            MigrateError::Execute(source) if is_no_database(&source) => {
+                OpenError::NotADatabase(path.clone())
+            }
+            source => OpenError::Migrate { path: path.clone(), source },
+        })?;
         first.close().await.map_err(open_error)?;
 
         // Connections to a file do not go stale: testing them costs a round trip a query.
@@ -136,8 +170,22 @@ impl SqliteStore {
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         // Immediate: a transaction that reads first and writes later must not find that
         // another process has written in between.
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        match self.writer.begin_with(BEGIN).await {
+            // On a full disk SQLite rolls back by itself, and the driver (sqlx 0.9) goes on
+            // believing that it is in a transaction, for ever: a new connection knows better.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await.map_err(failed)?.close().await.map_err(failed)?;
+                self.writer.begin_with(BEGIN).await.map_err(failed)
+            }
+            begun => begun.map_err(failed),
+        }
     }
+}
+
+/// SQLite's result code 26, NOTADB.
+fn is_no_database(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "26")
 }
 
 fn migrator() -> Migrator {
@@ -778,3 +826,6 @@ async fn settle_waiting(
     }
     Ok(settled)
 }
+
+#[cfg(test)]
+mod tests;

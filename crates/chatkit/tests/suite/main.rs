@@ -1,0 +1,6 @@
+//! The whole server without HTTP: requests in, JSON and streams out, over SQLite.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod requests;
+mod support;
+mod turns;
