@@ -3,7 +3,7 @@
 use parlor_chatkit::{ChatKit, Responder, Turn, TurnError};
 use parlor_store::SqliteStore;
 
-struct Greeter;
+pub(crate) struct Greeter;
 
 impl Responder for Greeter {
     async fn respond(&self, turn: &mut Turn) -> Result<(), TurnError> {

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use parlor_agent::ModelError;
 use parlor_chatkit::Store as _;
 use parlor_search::SqliteIndex;
 use parlor_store::SqliteStore;
@@ -210,10 +211,20 @@ async fn model(config: &Config) -> Finding {
             format!("{base_url} does not answer"),
             "check OPENAI_BASE_URL and that the server runs",
         ),
+        // Some local servers answer chat and have no list of models.
+        Ok(Err(ModelError::NotFound { .. })) => Finding::note(
+            "model",
+            format!("{base_url} answers, but has no list of models to look `{name}` up in"),
+            "ask something; if that fails, check OPENAI_BASE_URL (most end in /v1)",
+        ),
         Ok(Err(error)) => Finding::problem(
             "model",
-            format!("{base_url}: {}", error.user_message()),
-            "check OPENAI_BASE_URL and OPENAI_API_KEY",
+            format!("{base_url}: {error}"),
+            match error {
+                ModelError::Unauthorized { .. } => "check OPENAI_API_KEY",
+                ModelError::Unreachable { .. } => "check OPENAI_BASE_URL and that the server runs",
+                _ => "check OPENAI_BASE_URL, and the model server's own log",
+            },
         ),
         Ok(Ok(models)) if models.is_empty() || models.contains(name) => {
             Finding::ok("model", format!("{name} at {base_url} ({api})"))
