@@ -236,6 +236,22 @@ async fn a_retry_far_back_still_reads_the_message_it_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_replaces_what_an_orphaned_turn_left_behind() {
+    let server = Server::start().await;
+    let (thread, mut reader) = server.begin("half partial@go").await;
+    reader.until_text("partial").await;
+    let question = server.item(&thread, "user_message").await;
+    drop(reader);
+    let params = json!({"thread_id": thread, "item_id": question["id"]});
+    let retry = Reader::new(server.stream("threads.retry_after_item", params).await);
+    server.stage.open("go");
+    let frames = retry.rest().await;
+    frames.ended("done");
+    assert_eq!(frames.of("thread.item.removed").len(), 1, "the orphan's partial answer goes");
+    assert_eq!(server.items(&thread).await[1..], ["assistant_message partial rest"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_retry_that_fails_leaves_the_old_answer() {
     let server = Server::start().await;
     let (thread, mut reader) = server.begin("wait first; half old@second; fail").await;
@@ -658,11 +674,14 @@ async fn citations_stand_behind_the_cited_words() {
 struct Failing {
     store: SqliteStore,
     away: Arc<AtomicBool>,
+    /// Only this method is away.
+    only: Option<&'static str>,
 }
 
 impl Failing {
-    fn check(&self) -> Result<(), StoreError> {
-        if self.away.load(Ordering::SeqCst) {
+    fn check(&self, method: &str) -> Result<(), StoreError> {
+        let concerned = self.only.is_none_or(|only| only == method);
+        if concerned && self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("away".into()));
         }
         Ok(())
@@ -675,7 +694,7 @@ macro_rules! delegate {
         impl Store for Failing {
             $(
                 async fn $name(&self $(, $arg: $type)*) -> Result<$out, StoreError> {
-                    Failing::check(self)?;
+                    Failing::check(self, stringify!($name))?;
                     self.store.$name($($arg),*).await
                 }
             )+
@@ -702,11 +721,18 @@ delegate! {
 }
 
 async fn server_over_a_failing_store(patience: Duration) -> (Server, Arc<AtomicBool>) {
+    server_over_a_store_that_fails(patience, None).await
+}
+
+async fn server_over_a_store_that_fails(
+    patience: Duration,
+    only: Option<&'static str>,
+) -> (Server, Arc<AtomicBool>) {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let path = folder.path().join("chat.db");
     let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
     let away = Arc::new(AtomicBool::new(false));
-    let failing = Failing { store, away: Arc::clone(&away) };
+    let failing = Failing { store, away: Arc::clone(&away), only };
     let limits = Limits { store_patience: patience, ..Limits::default() };
     (Server::over(failing, limits, folder), away)
 }
@@ -768,6 +794,21 @@ async fn a_message_that_was_finished_when_the_user_stopped_is_kept() {
     let frames = reader.rest().await;
     frames.ended("stopped");
     assert_eq!(text_of(&frames.events.last().unwrap()["item"]), "text rest");
+    assert_eq!(server.items(&thread).await[1..], ["assistant_message text rest"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_written_at_once_is_written_when_the_turn_ends() {
+    let patience = Duration::from_millis(100);
+    let (server, away) = server_over_a_store_that_fails(patience, Some("write")).await;
+    let (thread, mut reader) = server.begin("half text@go; say more").await;
+    reader.until_text("text").await;
+    away.store(true, Ordering::SeqCst);
+    server.stage.open("go");
+    let frames = reader.rest().await;
+    frames.ended("failed");
+    assert_eq!(frames.error()["reason"], "storage_unavailable");
+    assert_eq!(frames.of("thread.item.done").len(), 2, "the message, and the whole answer");
     assert_eq!(server.items(&thread).await[1..], ["assistant_message text rest"]);
 }
 
