@@ -536,14 +536,12 @@ export const styles = css`
     margin-block-end: 0;
   }
 
-  .cite {
-    display: inline-flex;
-    align-items: center;
-    justify-content: center;
-    min-inline-size: 1.5em;
-    block-size: 1.5em;
-    padding: 0 0.4em;
-    margin-inline: 0.18em 0.06em;
+  /* Inline, not inline-flex: text may break before an atomic box, and a citation
+     must not begin a line without the words it belongs to. */
+  .assistant .cite {
+    display: inline;
+    padding: 0.14em 0.5em;
+    margin-inline: 0.25em 0.06em;
     border: 0;
     border-radius: var(--ck-radius-full);
     background: color-mix(in oklab, var(--ck-accent) 11%, var(--ck-surface));
@@ -554,21 +552,21 @@ export const styles = css`
     line-height: 1;
     font-variant-numeric: tabular-nums;
     text-decoration: none;
-    vertical-align: 0.2em;
+    vertical-align: 0.22em;
     white-space: nowrap;
     transition:
       background-color 140ms,
       color 140ms;
   }
 
-  a.cite:hover,
-  button.cite:hover {
+  .assistant a.cite:hover,
+  .assistant button.cite:hover {
     background: var(--ck-accent);
     color: var(--ck-surface);
     text-decoration: none;
   }
 
-  span.cite {
+  .assistant span.cite {
     background: var(--ck-active);
     color: var(--ck-text-muted);
   }
