@@ -281,6 +281,9 @@ export const scripts = {
     yield { type: 'client_effect', name: 'highlight', data: { id: 7 } };
     yield* say(turn, 'Look at the page.');
   },
+  async *deeplink(turn) {
+    yield* say(turn, 'See [ticket 7](chatkit-link://ticket/open?id=7).');
+  },
   async *lock(turn) {
     yield* say(turn, 'This is the end of it.');
     turn.thread.status = {

@@ -79,6 +79,8 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
 
   #options: ChatKitOptions = NO_OPTIONS;
   #configured = false;
+  /** The options name no server: nothing can be sent. */
+  #misconfigured = false;
   #booted = false;
   #booting = false;
   #session: ChatSession | null = null;
@@ -255,13 +257,16 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     const { api } = this.#options;
     if (!('url' in api)) {
       this.#teardown();
+      this.#misconfigured = true;
       this.#dispatch('chatkit.error', {
         error: new Error(
           'This <openai-chatkit> talks to a server of your own: set api.url. api.getClientSecret is only understood by the hosted service.',
         ),
       });
+      this.requestUpdate();
       return;
     }
+    this.#misconfigured = false;
     if (this.#session !== null && this.#apiUrl === api.url) {
       this.#session.configure(this.#sessionOptions(this.#session.client));
       return;
@@ -746,7 +751,16 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
                   ${icon('arrow-down')}
                 </button>`
           }
-          <div class="dock-column">${composerView(this)} ${this.#disclaimer()}</div>
+          <div class="dock-column">
+            ${
+              this.#misconfigured
+                ? html`<div class="sealed" role="alert">
+                    ${icon('warning')}<span>${strings.noServer}</span>
+                  </div>`
+                : composerView(this)
+            }
+            ${this.#disclaimer()}
+          </div>
         </div>
       </div>
       ${historyPanel(this)}

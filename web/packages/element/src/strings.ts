@@ -79,6 +79,7 @@ export interface Strings {
   widget: string;
   skipped: string;
   unsupported: string;
+  noServer: string;
   errors: {
     generic: string;
     stream: string;
@@ -176,6 +177,7 @@ export const english: Strings = {
   widget: 'Card',
   skipped: 'Skipped',
   unsupported: 'This message can’t be shown here.',
+  noServer: 'This chat has no server yet.',
   errors: {
     generic: 'Something went wrong.',
     stream: 'Something went wrong while the answer was written.',

@@ -481,6 +481,9 @@ describe('the host', () => {
       globalThis.events.filter(({ name }) => name === 'chatkit.error'),
     );
     expect(String(errors[0]?.detail?.error)).toContain('set api.url');
+    await chat.page.getByText('This chat has no server yet.').waitFor();
+    await chat.page.evaluate(() => globalThis.chat.setOptions(globalThis.optionsFor()));
+    await chat.askAndWait('hello');
   });
 
   it('gives its own fetch, which every request goes through', async () => {
@@ -504,6 +507,17 @@ describe('the host', () => {
       return seen;
     });
     expect(used).toEqual(['threads.create', 'threads.list']);
+  });
+
+  it('is asked to follow links that are its own', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('deeplink');
+    await chat.page.getByRole('link', { name: 'ticket 7' }).click();
+    const links = await chat.page.evaluate(() =>
+      globalThis.events.filter(({ name }) => name === 'chatkit.deeplink'),
+    );
+    expect(links.map(({ detail }) => detail)).toEqual([{ name: 'ticket/open', data: { id: '7' } }]);
+    expect(chat.page.url()).toContain(lab.server.url);
   });
 
   it('changes the theme in the middle of an answer without rebuilding anything', async () => {
