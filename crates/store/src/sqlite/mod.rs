@@ -167,6 +167,47 @@ impl SqliteStore {
         self.writer.close().await;
     }
 
+    /// Writes one item in one statement, which is what most writes are: a statement by itself is
+    /// a transaction, and four trips to the connection's thread become one. `false`: it wrote
+    /// nothing, and the longer way knows why.
+    async fn put_alone(
+        &self,
+        owner: &Owner,
+        turn: &TurnKey,
+        seq: i64,
+        item: &ThreadItem,
+        state: ItemState,
+    ) -> Result<bool, StoreError> {
+        let id = item.id().unwrap_or_else(|| ItemId::new(""));
+        let written = sqlx::query(
+            "INSERT INTO items (thread_id, seq, id, turn_id, hidden, pending, waiting, body) \
+             SELECT ?4, ?5, ?6, ?3, ?7, ?8, ?9, ?10 WHERE EXISTS (SELECT 1 FROM turns WHERE id = \
+             ?3 AND thread_id = ?4 AND state = 'running' AND tenant_id = ?1 AND user_id = ?2) ON \
+             CONFLICT (thread_id, seq) DO UPDATE SET hidden = excluded.hidden, pending = \
+             excluded.pending, waiting = excluded.waiting, body = excluded.body WHERE items.id = \
+             excluded.id AND items.turn_id = excluded.turn_id",
+        )
+        .bind(owner.tenant().as_str())
+        .bind(owner.user().as_str())
+        .bind(turn.turn_id.as_str())
+        .bind(turn.thread_id.as_str())
+        .bind(seq)
+        .bind(id.as_str())
+        .bind(i64::from(item.is_hidden()))
+        .bind(i64::from(state == ItemState::Pending))
+        .bind(i64::from(is_waiting(item)))
+        .bind(json(item)?)
+        .execute(&self.writer)
+        .await;
+        match written {
+            Ok(written) => Ok(written.rows_affected() > 0),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                Err(StoreError::DuplicateItem(id))
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         // Immediate: a transaction that reads first and writes later must not find that
         // another process has written in between.
@@ -534,6 +575,11 @@ impl Store for SqliteStore {
         turn: &TurnKey,
         writes: &[ItemWrite],
     ) -> Result<(), StoreError> {
+        if let [ItemWrite::Put { seq, item, state }] = writes
+            && self.put_alone(owner, turn, *seq, item, *state).await?
+        {
+            return Ok(());
+        }
         let mut transaction = self.begin().await?;
         check_running(&mut transaction, owner, turn).await?;
         apply(&mut transaction, owner, turn, writes).await?;
