@@ -17,6 +17,7 @@ export default defineConfig({
           include: ['packages/*/tests/browser/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 15_000 } },
           fileParallelism: false,
         },
       },

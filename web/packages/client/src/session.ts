@@ -274,18 +274,19 @@ export class ChatSession {
   async refresh(): Promise<void> {
     const { threadId } = this.#state;
     if (threadId === null || this.#run !== null || this.#state.loading) return;
-    await this.#refetch(threadId, []);
+    const running = await this.#refetch(threadId, []);
+    if (running !== null && this.#run === null) void this.#resume(threadId, running);
   }
 
-  async #refetch(threadId: string, keep: readonly ThreadItem[]): Promise<void> {
+  /** Returns the id of a turn that runs in the thread; null too when it could not be read. */
+  async #refetch(threadId: string, keep: readonly ThreadItem[]): Promise<string | null> {
     this.#load?.abort();
     const { signal } = (this.#load = new AbortController());
     try {
-      const running = await this.#fetchThread(threadId, signal, keep);
-      if (running !== null && this.#run === null) void this.#resume(threadId, running);
+      return await this.#fetchThread(threadId, signal, keep);
     } catch (error) {
-      if (signal.aborted || isAbort(error)) return;
-      this.#emit({ type: 'error', error: asApiError(error) });
+      if (!signal.aborted && !isAbort(error)) this.#emit({ type: 'error', error: asApiError(error) });
+      return null;
     }
   }
 
@@ -522,15 +523,21 @@ export class ChatSession {
     this.#run = null;
     run.abort.abort();
     this.#set({ turn: null, thread: settle(this.#state.thread) });
+    // Where the end was not seen, the server's view decides.
+    const unseen =
+      outcome === 'aborted' ||
+      outcome === 'lost' ||
+      outcome === 'gone' ||
+      (outcome === 'interrupted' && !run.failed);
+    let running: string | null = null;
+    if (unseen && threadId !== null) {
+      if (outcome !== 'aborted') this.#set({ pending: null });
+      running = await this.#refetch(threadId, partial);
+    }
     if (run.started) this.#emit({ type: 'response.end' });
     if (outcome === 'refused') return;
-
-    // Where the end was not seen, the server's view decides.
-    if (outcome === 'aborted' || outcome === 'lost' || (outcome === 'interrupted' && !run.failed)) {
-      if (threadId !== null) {
-        if (outcome !== 'aborted') this.#set({ pending: null });
-        await this.#refetch(threadId, partial);
-      }
+    if (unseen) {
+      if (running !== null && threadId !== null && this.#run === null) void this.#resume(threadId, running);
       if (outcome === 'lost' && !run.failed && this.#run === null) {
         this.#report(
           new ApiError({ status: 0, code: 'connection_lost', message: 'The connection was lost.' }),

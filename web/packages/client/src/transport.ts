@@ -11,6 +11,8 @@ export type StreamOutcome =
   | 'interrupted'
   /** A server without closing comments closed the connection in order. */
   | 'closed'
+  /** The turn ended while the connection was away: read the thread again. */
+  | 'gone'
   /** The connection broke and could not be resumed: read the thread again. */
   | 'lost';
 
@@ -161,7 +163,7 @@ export class ChatKitClient {
           if (isAbort(error)) throw error;
           if (error instanceof ApiError && error.isTransient) continue;
           options.onReconnecting?.(false);
-          return 'lost'; // No such turn any more: it ended while we were away.
+          return error instanceof ApiError && error.status === 404 ? 'gone' : 'lost';
         }
       }
       response = reopened;

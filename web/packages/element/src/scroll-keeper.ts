@@ -56,7 +56,8 @@ export class ScrollKeeper {
     if (scroller === null) return () => undefined;
     const fromEnd = scroller.scrollHeight - scroller.scrollTop;
     return () => {
-      if (this.#stick && this.#atBottom) return;
+      // On the way to the end: a smooth scroll does not survive what was put in.
+      if (this.#stick) return this.toBottom();
       scroller.scrollTop = scroller.scrollHeight - fromEnd;
       this.#lastTop = scroller.scrollTop;
     };

@@ -344,6 +344,27 @@ describe('opening', () => {
   });
 });
 
+describe('a cut connection', () => {
+  it('whose turn ended meanwhile is made up for by reading the thread, without a word', async () => {
+    const { session, next, names } = setup();
+    const sent = session.submit(hi);
+    const stream = openStream();
+    (await next('threads.create')).respond(stream.response);
+    stream.send(created, done(question()), added(answer('a1', 'par')));
+    stream.end(null);
+    (await next('threads.resume')).respond(errorBody(404, 'no_running_turn'));
+    (await next('threads.get_by_id')).respond(Response.json(thread));
+    expect(names()).not.toContain('response.end');
+    (await next('items.list')).respond(
+      Response.json({ data: [answer('a1', 'partial no more'), question()], has_more: false }),
+    );
+    await sent;
+    expect(session.state).toMatchObject({ turn: null, banner: null });
+    expect(JSON.stringify(session.state.thread.items)).toContain('partial no more');
+    expect(names().at(-1)).toBe('response.end');
+  });
+});
+
 describe('client tools', () => {
   const call: ThreadItem = {
     ...base,

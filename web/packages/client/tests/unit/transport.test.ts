@@ -201,12 +201,12 @@ describe('streams', () => {
     expect(sent[1]?.headers.get('idempotency-key')).toBe('key_7');
   });
 
-  it('are lost when the turn is gone, or nobody answers for long', async () => {
+  it('say whether the turn is gone, or nobody answered for long', async () => {
     const gone = fakeServer([
       stream([frame(1, progress('a'))], PARLOR),
       Response.json({ error: { code: 'no_running_turn', message: '' } }, { status: 404 }),
     ]);
-    expect((await follow(gone.client)).outcome).toBe('lost');
+    expect((await follow(gone.client)).outcome).toBe('gone');
     const dead = fakeServer([
       stream([frame(1, progress('a'))], PARLOR),
       ...Array.from({ length: 8 }, () => new TypeError('Failed to fetch')),
