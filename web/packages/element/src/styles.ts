@@ -1622,7 +1622,9 @@ export const styles = css`
     *::after {
       animation-duration: 1ms !important;
       animation-iteration-count: 1 !important;
-      transition-duration: 1ms !important;
+      /* Not a short one: it would apply to every property, and each level of the tree would hold back what it
+         inherits, so that a field in a panel that was just shown could not take the focus yet. */
+      transition: none !important;
     }
 
     .shimmer {
