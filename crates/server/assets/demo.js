@@ -196,7 +196,12 @@
       configure();
     };
     theme.listeners.push(configure);
-    return { mount, focus: () => chat.focusComposer?.() };
+    /** Also when the element's script is still on its way. */
+    const focus = async (stillWanted) => {
+      await customElements.whenDefined('openai-chatkit');
+      if (stillWanted()) await chat.focusComposer();
+    };
+    return { mount, focus };
   }
 
   /** Sources of this documentation open in this page, where the conversation goes on beside them. */
@@ -265,7 +270,7 @@
     askButton.addEventListener('click', () => {
       openPanel(chat, askButton);
       chat.focus();
-      void focusComposer();
+      void focusComposer(() => open?.panel === chat);
     });
     menuButton.addEventListener('click', () => {
       openPanel(navigation, menuButton);
@@ -497,7 +502,7 @@
       });
     }
     chat.mount(persona);
-    setUpPanels(() => chat.focus());
+    setUpPanels(chat.focus);
     if (location.hash !== '') focusTarget();
   });
 })();

@@ -46,7 +46,9 @@ export class Visitor {
       if (new URL(request.url()).origin !== origin) visitor.complaints.push(`request to ${request.url()}`);
     });
     visitor.context.on('console', (message) => {
-      if (message.type() === 'error') visitor.complaints.push(`console: ${message.text()}`);
+      if (message.type() !== 'error') return;
+      const { url } = message.location();
+      visitor.complaints.push(`console: ${message.text()} (${url.replace(origin, '')})`);
     });
     visitor.context.on('weberror', (error) => visitor.complaints.push(`uncaught: ${error.error()}`));
     visitor.context.on('dialog', (dialog) => {

@@ -19,6 +19,13 @@ function binary(variable, name) {
   return file;
 }
 
+/** What still runs; it must not outlive the tests, however they end. */
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
 /** A program that says its address when it is ready. */
 class Program {
   log = '';
@@ -28,6 +35,7 @@ class Program {
   constructor(name, file, args, { cwd, env }) {
     this.name = name;
     this.#child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(this.#child);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
         this.log += text;
@@ -40,7 +48,7 @@ class Program {
         this.log += `${error}\n`;
         resolve();
       });
-    });
+    }).finally(() => running.delete(this.#child));
   }
 
   #check = () => {};
