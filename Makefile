@@ -52,11 +52,13 @@ test-web: web setup ## Run the web packages' tests, also in a browser
 	cd web && $(NPM) run --silent size
 	node --test tests/bundles/
 
-test-conformance: setup ## Hold our types against the official models and types
+test-conformance: web setup ## Hold our types and the running server against the official models and server
 	@./scripts/say "Conformance with the official models"
 	.cache/venv/bin/python tests/conformance/record_fixtures.py --check
 	cargo run --quiet -p parlor-protocol --example dump | .cache/venv/bin/python tests/conformance/check_rust.py
 	node tests/conformance/check_widgets_js.mjs
+	cargo build --quiet -p parlor-server -p parlor-fake-model
+	.cache/venv/bin/python tests/conformance/run.py
 
 e2e: web setup ## Run the end-to-end tests: real browser, real server, fake model
 	@./scripts/say "End-to-end tests"

@@ -1,0 +1,163 @@
+"""Everything that `parlor serve` says is understood by the official models, over the whole corpus.
+
+With documents and a model over both APIs, and without a model. Run by `run.py`, or alone.
+"""
+
+from collections.abc import Callable, Iterator
+
+import corpus
+from checks import problems_of
+from corpus import INVALID, NOT_FOUND, create, look, message
+from harness import Exchange, Process, Processes, Session, run_case
+
+Result = tuple[str, list[str]]
+
+
+# What only Parlor has.
+
+
+def cited_documents(s: Session) -> None:
+    answer = create(s, "How long is the kettle covered by the warranty?")
+    annotations = [
+        note for item in answer.items("assistant_message") for part in item["content"] for note in part["annotations"]
+    ]
+    assert annotations, "the answer cites nothing"
+    assert all(note["source"]["url"].startswith("/docs/") for note in annotations), annotations
+    look(s, answer.thread_id)
+
+
+def a_turn_that_is_stopped(s: Session) -> None:
+    if s.model is None:
+        return
+    live = s.open("create", "threads.create", {"input": message("Tell me /notools /hold middle")})
+    exchange = live.until(lambda exchange: '"type":"thread.created"' in exchange.text)
+    thread_id = exchange.thread_id
+    running = look(s, thread_id, "while it runs")
+    assert running.headers.get("parlor-turn") == exchange.headers["parlor-turn"], "the running turn is not named"
+    params = {"thread_id": thread_id, "input": message("Hurry")}
+    s.send("a second message", "threads.add_user_message", params, refused=(409, "thread_busy"))
+    stopped = s.send("stop", "threads.stop", {"thread_id": thread_id}).body
+    assert stopped == {"stopped": True}, stopped
+    live.finish()
+    assert exchange.comments[-1] == "end stopped", exchange.comments
+    # The look in the middle was at a thread without the answer; it is not compared with the whole stream.
+    s.exchanges.remove(running)
+    s.send("stop again", "threads.stop", {"thread_id": thread_id})
+    s.send("stop what nobody knows", "threads.stop", {"thread_id": "thr_unknown"}, refused=NOT_FOUND)
+    look(s, thread_id)
+
+
+def a_turn_that_is_resumed(s: Session) -> None:
+    if s.model is None:
+        return
+    live = s.open("create", "threads.create", {"input": message("Tell me /notools /hold gate")})
+    exchange = live.until(lambda exchange: '"type":"thread.created"' in exchange.text)
+    thread_id, turn_id = exchange.thread_id, exchange.headers["parlor-turn"]
+    again = s.open("resume", "threads.resume", {"thread_id": thread_id})
+    s.release("gate")
+    live.finish()
+    again.finish()
+    assert again.exchange.events == exchange.events, "a resumed stream has other events"
+    late = s.open("resume late", "threads.resume", {"thread_id": thread_id, "turn_id": turn_id, "after": 3}).finish()
+    assert late.events == exchange.events[3:], "a stream resumed in the middle has other events"
+    assert late.ids == exchange.ids[3:], late.ids
+    # The same items, told again: they would count as used twice.
+    s.exchanges = [kept for kept in s.exchanges if not kept.operation == "threads.resume"]
+    ended = {"thread_id": thread_id}
+    s.send("resume what has ended", "threads.resume", ended, refused=(404, "no_running_turn"))
+    s.send("resume the unknown", "threads.resume", {"thread_id": "thr_unknown"}, refused=NOT_FOUND)
+    look(s, thread_id)
+
+
+def a_request_that_is_repeated(s: Session) -> None:
+    key = {"Idempotency-Key": f"key of {s.url}"}
+    first = s.send("create", "threads.create", {"input": message("Only once")}, headers=key)
+    again = s.open("repeat", "threads.create", {"input": message("Only once")}, headers=key).finish()
+    assert again.thread_id == first.thread_id, "the repeated request made another thread"
+    assert again.headers["parlor-turn"] == first.headers["parlor-turn"], "the repeated request is another turn"
+    s.exchanges.remove(again)
+    listed = s.send("the list", "threads.list", {}).body
+    assert len(listed["data"]) == 1, listed
+    look(s, first.thread_id)
+
+
+def requests_that_http_refuses(s: Session) -> None:
+    s.send("no user", "threads.list", {}, headers={"X-User-ID": None}, refused=(401, "unauthorized"))
+    form = {"Content-Type": "text/plain"}
+    s.send("a form of another site", "threads.list", {}, headers=form, refused=(415, "unsupported_media_type"))
+    s.send("too large", "none", raw=b" " * 1_100_000, refused=(413, "too_large"))
+    key = {"Idempotency-Key": "x" * 300}
+    params = {"input": message("Hello")}
+    s.send("too long a key", "threads.create", params, headers=key, refused=(400, "invalid_idempotency_key"))
+    large = {"input": message("Hello") | {"metadata": {"page": "x" * 70_000}}}
+    s.send("too much metadata", "threads.create", large, refused=INVALID)
+
+
+OURS: list[Callable[[Session], None]] = [
+    cited_documents,
+    a_turn_that_is_stopped,
+    a_turn_that_is_resumed,
+    a_request_that_is_repeated,
+    requests_that_http_refuses,
+]
+
+
+def fails_as_expected(session: Session) -> Iterator[str]:
+    """A model in trouble is an error that says so, and never a silent end. An event that is no JSON is passed over."""
+    expected = {
+        "model_fail_500": "model.server_error",
+        "model_fail_429": "model.rate_limited",
+        "model_fail_401": "model.unauthorized",
+        "model_fail_400": "model.bad_request",
+        "model_error": "model.server_error",
+        "model_cut": "model.cut",
+        "model_end": "model.cut",
+        "an_empty_answer": "model.empty",
+    }.get(session.name)
+    if session.model is None or not session.exchanges:
+        return
+    first: Exchange = session.exchanges[0]
+    reasons = [event.get("reason") for event in first.events if event["type"] == "error"]
+    if reasons != ([expected] if expected else []):
+        yield f"create: the errors are {reasons}, expected {expected}"
+
+
+def wire_results(name: str, server: Process, model: Process | None, cases: list[Callable[[Session], None]]):
+    """Runs cases against a Parlor; gives the sessions and a result for each case."""
+    ids: set[str] = set()
+    sessions: dict[str, Session] = {}
+    results: list[Result] = []
+    for case in cases:
+        session = sessions[case.__name__] = run_case(case, f"{server.url}/chatkit", model)
+        problems = problems_of(session, ids) + list(fails_as_expected(session))
+        results.append((f"wire: {name}: {case.__name__}", problems))
+    return sessions, results
+
+
+def start(processes: Processes, model: Process) -> dict[str, Process]:
+    """A Parlor with documents for each way to answer."""
+    address = {"OPENAI_BASE_URL": f"{model.url}/v1"}
+    ways = {
+        "responses": address,
+        "chat_completions": address | {"PARLOR_MODEL_API": "chat_completions"},
+        "no-model": {},
+    }
+    for name in ways:
+        processes.ingest(name)
+    return {name: processes.parlor(name, **environment) for name, environment in ways.items()}
+
+
+def results(processes: Processes, model: Process) -> Iterator[Result]:
+    servers = start(processes, model)
+    for name, server in servers.items():
+        server.ready()
+        asked = None if name == "no-model" else model
+        cases = [case for case in corpus.CASES if asked or case not in corpus.NEED_A_MODEL] + OURS
+        yield from wire_results(name, server, asked, cases)[1]
+
+
+if __name__ == "__main__":
+    import run
+
+    with Processes() as processes:
+        raise SystemExit(run.report(results(processes, processes.fake_model())))
