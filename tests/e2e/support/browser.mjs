@@ -12,10 +12,19 @@ const { chromium } = require('playwright-core');
 const AXE = require.resolve('axe-core/axe.min.js');
 const OUTPUT = path.join(ROOT, 'tests/e2e/output');
 
+/** `CHROMIUM`, a path or a command's name, or the first browser that the shell would find. */
+function findChromium() {
+  const names = process.env.CHROMIUM ? [process.env.CHROMIUM] : ['chromium', 'chromium-browser', 'google-chrome'];
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  const found = names
+    .flatMap((name) => (name.includes('/') ? [name] : folders.map((folder) => path.join(folder, name))))
+    .find(existsSync);
+  if (found === undefined) throw new Error(`no browser found (${names.join(', ')}): install Chromium, or set CHROMIUM to its path`);
+  return found;
+}
+
 export async function launchBrowser() {
-  const executablePath =
-    process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  return chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 }
 
 /** A person with a browser of their own. */
