@@ -115,10 +115,11 @@ describe('users and their conversations', () => {
 
   scene('what the page knows is sent anew with every message', async (visitor, { model }) => {
     await visitor.open('/docs/documents');
-    await visitor.page.locator('#article h2').nth(1).selectText();
+    const paragraph = visitor.page.locator('#article h2 + p').first();
+    const selected = (await paragraph.innerText()).split(/[.\n`]/)[0];
+    await paragraph.selectText();
     await visitor.ask('/notools What is this?');
     const sent = (await model.requests()).map(({ body }) => JSON.stringify(body));
-    const selected = await visitor.page.locator('#article h2').nth(1).getAttribute('data-text');
     const headings = await visitor.page.locator('#article :is(h1, h2, h3)').evaluateAll((all) => all.map((heading) => heading.dataset.text));
     for (const told of ['Ada Lovelace', `${visitor.origin}/docs/documents`, selected, ...headings.slice(0, 5)]) {
       assert.ok(sent[0].includes(told), `the model is told “${told}”`);
