@@ -50,7 +50,7 @@ test-web: web setup ## Run the web packages' tests, also in a browser
 	cd web && $(NPM) run --silent test
 	cd web && $(NPM) run --silent test:browser
 	cd web && $(NPM) run --silent size
-	node --test tests/bundles/
+	node --test tests/bundles/*.test.mjs
 
 test-conformance: web setup ## Hold our types and the running server against the official models and server
 	@./scripts/say "Conformance with the official models"
@@ -63,7 +63,7 @@ test-conformance: web setup ## Hold our types and the running server against the
 e2e: web setup ## Run the end-to-end tests: real browser, real server, fake model
 	@./scripts/say "End-to-end tests"
 	cargo build --quiet -p parlor-server -p parlor-fake-model
-	node --test tests/e2e/
+	node --test tests/e2e/*.test.mjs
 
 lint: setup ## Check formatting, lints, types, licences
 	@./scripts/say "Lint"

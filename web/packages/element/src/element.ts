@@ -389,6 +389,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
 
   async #open(session: ChatSession, threadId: string | null): Promise<void> {
     this.#firstItem = null;
+    this.#scroll.answering = false;
     this.#scroll.toBottom();
     await session.open(threadId);
   }
@@ -648,6 +649,8 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
   // -------------------------------------------------------------- rendering
 
   protected override willUpdate(_changed: PropertyValues): void {
+    // Not reset at the end of the turn: a short one may be over before it is drawn.
+    if (this.state.turn !== null) this.#scroll.answering = true;
     const first = this.state.thread.items[0]?.id ?? null;
     if (this.#firstItem !== null && first !== this.#firstItem)
       this.#restoreScroll = this.#scroll.holdPosition();

@@ -1,5 +1,9 @@
 /** Closer than this to the end counts as reading the end. Pixels. */
 const NEAR_BOTTOM = 48;
+/** Growth in one step by more than this part of the view is a burst. */
+const BURST = 0.7;
+/** Room above a question that is put at the top of the view. Pixels. */
+const MARGIN = 16;
 /** Closer than this to the beginning asks for older messages. Pixels. */
 const NEAR_TOP = 240;
 
@@ -9,6 +13,7 @@ const NEAR_TOP = 240;
  */
 export class ScrollKeeper {
   #scroller: HTMLElement | null = null;
+  #content: HTMLElement | null = null;
   #observer: ResizeObserver | null = null;
   #stick = true;
   #lastTop = 0;
@@ -17,6 +22,8 @@ export class ScrollKeeper {
   readonly #onNearTop: () => void;
   /** Whether growth is followed at all (`thread.autoScroll`). */
   follow = true;
+  /** Whether an answer is coming: one that comes all at once is shown from its beginning. */
+  answering = false;
 
   constructor(callbacks: { onAtBottom: (atBottom: boolean) => void; onNearTop: () => void }) {
     this.#onAtBottom = callbacks.onAtBottom;
@@ -27,6 +34,7 @@ export class ScrollKeeper {
     if (this.#scroller === scroller) return;
     this.detach();
     this.#scroller = scroller;
+    this.#content = content;
     scroller.addEventListener('scroll', this.#onScroll, { passive: true });
     // After layout and before paint: following the text never shows a jump.
     this.#observer = new ResizeObserver(() => this.#grown());
@@ -67,7 +75,17 @@ export class ScrollKeeper {
     const scroller = this.#scroller;
     if (scroller === null) return;
     if (this.#stick && this.follow) {
-      scroller.scrollTop = scroller.scrollHeight;
+      const end = scroller.scrollHeight - scroller.clientHeight;
+      const burst = end - scroller.scrollTop > scroller.clientHeight * BURST;
+      const question = this.answering && burst ? this.#lastQuestion() : undefined;
+      if (question !== undefined) {
+        // Nobody can have read it: stay where it begins, with what was asked above it.
+        const above = question.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+        scroller.scrollTop += above - MARGIN;
+        this.#stick = false;
+      } else {
+        scroller.scrollTop = scroller.scrollHeight;
+      }
       this.#lastTop = scroller.scrollTop;
     }
     this.#measure();
@@ -83,6 +101,10 @@ export class ScrollKeeper {
     if (this.#atBottom) this.#stick = true;
     if (scroller.scrollTop < NEAR_TOP) this.#onNearTop();
   };
+
+  #lastQuestion(): Element | undefined {
+    return [...(this.#content?.querySelectorAll('.user') ?? [])].at(-1);
+  }
 
   #measure(): void {
     const scroller = this.#scroller;

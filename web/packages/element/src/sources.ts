@@ -64,16 +64,10 @@ export function sourcePlace(source: Source, base: string = document.baseURI): st
   if (source.attribution) return source.attribution;
   const href = safeHref(source.url, base);
   if (href === null) return '';
-  const url = new URL(href);
-  const here = new URL(base);
-  if (url.origin !== here.origin) return url.host.replace(/^www\./, '');
-  return decodeURIComponentSafe(url.pathname.replace(/\/$/, '') + url.hash);
+  return isHere(href, base) ? '' : new URL(href).host.replace(/^www\./, '');
 }
 
-function decodeURIComponentSafe(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+/** Whether an address is on the site that shows the chat: such links open in place, as Markdown's do. */
+export function isHere(href: string, base: string = document.baseURI): boolean {
+  return new URL(href, base).origin === new URL(base).origin;
 }

@@ -13,7 +13,7 @@ import { repeat } from 'lit/directives/repeat.js';
 import { hasIcon, icon } from '../icons.js';
 import { markdown } from '../markdown-directive.js';
 import type { MarkdownAnnotation } from '../markdown/index.js';
-import { safeHref, SourceList, sourcePlace } from '../sources.js';
+import { isHere, safeHref, SourceList, sourcePlace } from '../sources.js';
 import { banner, notices } from './banner.js';
 import type { ViewContext } from './context.js';
 import {
@@ -108,9 +108,13 @@ function citation(view: ViewContext, annotation: Annotation, number: number): HT
   const name = view.strings.source(number, title);
   if (reach.kind === 'link') {
     element.setAttribute('href', reach.href);
-    element.setAttribute('target', '_blank');
-    element.setAttribute('rel', 'noopener noreferrer');
-    element.setAttribute('aria-label', `${name} (${view.strings.opensInNewTab})`);
+    if (isHere(reach.href)) {
+      element.setAttribute('aria-label', name);
+    } else {
+      element.setAttribute('target', '_blank');
+      element.setAttribute('rel', 'noopener noreferrer');
+      element.setAttribute('aria-label', `${name} (${view.strings.opensInNewTab})`);
+    }
   } else if (reach.kind === 'button') {
     element.setAttribute('type', 'button');
     element.setAttribute('aria-label', name);
@@ -169,8 +173,8 @@ function sourceEntry(view: ViewContext, source: Source, number: number): Templat
         class="source"
         part="source"
         href=${reach.href}
-        target="_blank"
-        rel="noopener noreferrer"
+        target=${isHere(reach.href) ? nothing : '_blank'}
+        rel=${isHere(reach.href) ? nothing : 'noopener noreferrer'}
         title=${source.description ?? title}
         >${inner}</a
       >`;
