@@ -24,7 +24,7 @@ use crate::{
     TurnThread, Visibility, ids,
     registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
-    turn::{EventStream, Job, Opening, Shared, Turn, TurnLog, drive},
+    turn::{EventStream, Job, Opening, Replaced, Shared, Turn, TurnLog, drive},
     validate,
 };
 
@@ -509,12 +509,12 @@ impl Call {
         })
     }
 
-    /// The ids of all items behind one, oldest first.
+    /// All items behind one, oldest first.
     async fn items_after(
         &self,
         thread_id: &ThreadId,
         item_id: &ItemId,
-    ) -> Result<Vec<ItemId>, ChatKitError> {
+    ) -> Result<Vec<Replaced>, ChatKitError> {
         let mut after = Some(item_id.as_str().to_owned());
         let mut found = Vec::new();
         loop {
@@ -524,7 +524,11 @@ impl Call {
                 .items(self.owner(), thread_id, &query, Visibility::All)
                 .await?
                 .ok_or(ChatKitError::NotFound("item"))?;
-            found.extend(page.data.iter().filter_map(ThreadItem::id));
+            found.extend(
+                page.data
+                    .iter()
+                    .filter_map(|item| Some(Replaced { id: item.id()?, hidden: item.is_hidden() })),
+            );
             if !page.has_more {
                 return Ok(found);
             }

@@ -19,7 +19,14 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Opening {
     pub(crate) input: Option<UserMessageItem>,
-    pub(crate) replaces: Vec<ItemId>,
+    pub(crate) replaces: Vec<Replaced>,
+}
+
+/// An item of the answer that a retry takes the place of.
+pub(crate) struct Replaced {
+    pub(crate) id: ItemId,
+    /// Clients never saw it, and are not told that it goes.
+    pub(crate) hidden: bool,
 }
 
 /// What a turn is for.

@@ -22,7 +22,7 @@ use crate::{
     TurnError, TurnKey, Visibility, ids,
 };
 use apply::{Effect, TurnItems};
-pub(crate) use drive::{Job, Opening, drive};
+pub(crate) use drive::{Job, Opening, Replaced, drive};
 pub use log::EventStream;
 pub(crate) use log::TurnLog;
 pub use message::MessageWriter;
@@ -51,7 +51,7 @@ pub struct Turn {
     items: TurnItems,
     /// The earlier answer that this turn takes the place of once it has begun, oldest item
     /// first.
-    replaces: Vec<ItemId>,
+    replaces: Vec<Replaced>,
     /// Whether the thread may differ from the stored one.
     thread_touched: bool,
     checkpoint: Checkpoint,
@@ -83,7 +83,7 @@ struct Saving {
     task: JoinHandle<(Vec<ItemWrite>, Result<(), StoreError>)>,
     events: Vec<ThreadStreamEvent>,
     /// The earlier answer that this write takes away: it stays when the write fails.
-    replaced: Vec<ItemId>,
+    replaced: Vec<Replaced>,
 }
 
 impl Turn {
@@ -141,7 +141,7 @@ impl Turn {
             return Ok(Vec::new());
         }
         // A retry reads what stood before the answer that it replaces, and no word of that.
-        let after = self.replaces.first().map(|id| id.as_str().to_owned());
+        let after = self.replaces.first().map(|item| item.id.as_str().to_owned());
         let query = PageQuery { limit: count, order: parlor_protocol::Order::Desc, after };
         let page = self
             .shared
@@ -328,7 +328,7 @@ impl Turn {
             _ => false,
         };
         let replaced = if begins { std::mem::take(&mut self.replaces) } else { Vec::new() };
-        writes.extend(replaced.iter().cloned().map(ItemWrite::Remove));
+        writes.extend(replaced.iter().map(|item| ItemWrite::Remove(item.id.clone())));
         match effect {
             Effect::None => {
                 if matches!(event, ThreadStreamEvent::ItemUpdated(_)) {
@@ -347,8 +347,10 @@ impl Turn {
         if writes.is_empty() && self.saving.is_none() && self.unsaved.writes.is_empty() {
             return self.send(&event);
         }
-        let removals =
-            replaced.iter().map(|id| ThreadItemRemovedEvent { item_id: id.clone() }.into());
+        let removals = replaced
+            .iter()
+            .filter(|item| !item.hidden)
+            .map(|item| ThreadItemRemovedEvent { item_id: item.id.clone() }.into());
         self.unsaved.events.extend(removals.chain([event]));
         self.unsaved.writes.extend(writes);
         self.save(replaced).await
@@ -357,7 +359,7 @@ impl Turn {
     /// Stores what is not stored yet, then sends what tells of it.
     ///
     /// Everything is in `self` at each point where this can be dropped.
-    async fn save(&mut self, replaced: Vec<ItemId>) -> Result<(), TurnError> {
+    async fn save(&mut self, replaced: Vec<Replaced>) -> Result<(), TurnError> {
         // An older checkpoint must not overwrite what comes after it.
         if replaced.is_empty() {
             self.settle_checkpoint().await;

@@ -649,6 +649,24 @@ async fn hidden_context_reaches_the_responder_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_says_nothing_of_hidden_context_that_goes() {
+    let server = Server::start().await;
+    let (thread, _) = server.converse("secret xyzzy; say hello").await;
+    let question = server.item(&thread, "user_message").await;
+    let old = server.item(&thread, "assistant_message").await;
+    let params = json!({"thread_id": thread, "item_id": question["id"]});
+    let frames = Reader::new(server.stream("threads.retry_after_item", params).await).rest().await;
+    frames.ended("done");
+    let removed: Vec<_> =
+        frames.of("thread.item.removed").iter().map(|event| event["item_id"].clone()).collect();
+    assert_eq!(removed, [old["id"].clone()]);
+    server.say(&thread, "say more").await;
+    let history = server.stage.history.lock().unwrap().clone();
+    let hidden = history.iter().filter(|item| item.starts_with("hidden")).count();
+    assert_eq!(hidden, 2, "what the new answer hid, and not the old: {history:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn actions_of_widgets_begin_a_turn() {
     let server = Server::start().await;
     let (thread, frames) = server.converse("widget Pick one").await;
