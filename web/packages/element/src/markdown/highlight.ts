@@ -9,26 +9,40 @@ const loaders: Record<string, () => Promise<{ default: LanguageFn }>> = {
   csharp: () => import('highlight.js/lib/languages/csharp'),
   css: () => import('highlight.js/lib/languages/css'),
   diff: () => import('highlight.js/lib/languages/diff'),
+  dockerfile: () => import('highlight.js/lib/languages/dockerfile'),
   go: () => import('highlight.js/lib/languages/go'),
   ini: () => import('highlight.js/lib/languages/ini'),
   java: () => import('highlight.js/lib/languages/java'),
   javascript: () => import('highlight.js/lib/languages/javascript'),
   json: () => import('highlight.js/lib/languages/json'),
+  makefile: () => import('highlight.js/lib/languages/makefile'),
   markdown: () => import('highlight.js/lib/languages/markdown'),
+  nginx: () => import('highlight.js/lib/languages/nginx'),
+  powershell: () => import('highlight.js/lib/languages/powershell'),
   python: () => import('highlight.js/lib/languages/python'),
   rust: () => import('highlight.js/lib/languages/rust'),
+  // A session: prompts, commands and what they print. highlight.js calls it shell; most who write shell mean bash.
+  session: () => import('highlight.js/lib/languages/shell'),
   sql: () => import('highlight.js/lib/languages/sql'),
   typescript: () => import('highlight.js/lib/languages/typescript'),
   xml: () => import('highlight.js/lib/languages/xml'),
   yaml: () => import('highlight.js/lib/languages/yaml'),
 };
 
+/** Grammars used inside others. */
+const needs: Record<string, readonly string[]> = { dockerfile: ['bash'], session: ['bash'] };
+
 const aliases: Record<string, string> = {
   'c#': 'csharp',
   'c++': 'cpp',
   cc: 'cpp',
-  console: 'bash',
+  cfg: 'ini',
+  conf: 'ini',
+  console: 'session',
   cs: 'csharp',
+  docker: 'dockerfile',
+  dotenv: 'bash',
+  env: 'bash',
   golang: 'go',
   h: 'c',
   hpp: 'cpp',
@@ -37,15 +51,20 @@ const aliases: Record<string, string> = {
   json5: 'json',
   jsonc: 'json',
   jsx: 'javascript',
+  make: 'makefile',
   md: 'markdown',
   mdx: 'markdown',
   mjs: 'javascript',
   patch: 'diff',
+  ps1: 'powershell',
+  pwsh: 'powershell',
   py: 'python',
   python3: 'python',
   rs: 'rust',
   sh: 'bash',
   shell: 'bash',
+  'shell-session': 'session',
+  shellsession: 'session',
   svg: 'xml',
   toml: 'ini',
   ts: 'typescript',
@@ -77,8 +96,15 @@ export function loadLanguage(language: string): Promise<boolean> {
   if (running) return running;
   const load = (async () => {
     try {
-      const [hljs, grammar] = await Promise.all([import('highlight.js/lib/core'), loaders[language]?.()]);
-      if (!grammar) return false;
+      const [hljs, grammar, ...inner] = await Promise.all([
+        import('highlight.js/lib/core'),
+        loaders[language]?.(),
+        ...(needs[language] ?? []).map(loadLanguage),
+      ]);
+      if (!grammar || inner.includes(false)) {
+        loading.delete(language);
+        return false;
+      }
       core = hljs.default;
       core.registerLanguage(language, grammar.default);
       ready.add(language);
