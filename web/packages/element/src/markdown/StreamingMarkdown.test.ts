@@ -109,8 +109,9 @@ const PIECES = [
   '####### no',
 ];
 
-const RUNS = { numRuns: Number(process.env['RUNS'] ?? 150) };
-const PATIENCE = 120_000;
+const numRuns = Number(process.env['RUNS'] ?? 150);
+const RUNS = { numRuns };
+const PATIENCE = Math.max(120_000, numRuns * 800);
 
 const source = array(
   tuple(
@@ -174,6 +175,13 @@ describe('citations', () => {
     ['after a rule', 'One.\n\n---¤\n\nTwo.', ['One.⟦0⟧', '', 'Two.']],
   ])('stand %s', (_where, marked, expected) => {
     expect(words(marked)).toEqual(expected);
+  });
+
+  it('inside a line break of a cell are moved past it', () => {
+    const { container, markdown } = open();
+    const { text, annotations } = cited('| a |\n|---|\n| one<b¤r>two |');
+    markdown.update(text, annotations, true);
+    expect(container.querySelector('td')?.innerHTML).toMatch(/^one<br><span class="ck-cite">.*two$/);
   });
 
   it('stand in list items, nested ones and quotes', () => {
@@ -256,6 +264,9 @@ describe('citations', () => {
             plain.markdown.update(text, [], true);
             expect(container.textContent).toBe(plain.container.textContent);
             markdown.destroy();
+            container.remove();
+            plain.markdown.destroy();
+            plain.container.remove();
           },
         ),
         RUNS,
@@ -273,27 +284,27 @@ describe('half-written markup', () => {
   };
 
   it.each([
-    ['an unclosed bold', 'a **bold wor', '<p dir="auto">a <strong>bold wor</strong></p>'],
-    ['a bare opener', 'a **', '<p dir="auto">a</p>'],
-    ['half a closer', 'a **bold*', '<p dir="auto">a <strong>bold</strong></p>'],
-    ['nested emphasis', '**b *i', '<p dir="auto"><strong>b <em>i</em></strong></p>'],
-    ['unclosed code', 'run `make', '<p dir="auto">run <code dir="ltr">make</code></p>'],
-    ['half a link', 'see [the docs](https://exam', '<p dir="auto">see the docs</p>'],
-    ['a link label', 'see [the do', '<p dir="auto">see the do</p>'],
-    ['half an image', 'see ![alt](https://x', '<p dir="auto">see</p>'],
+    ['an unclosed bold', 'a **bold wor', '<p dir="ltr">a <strong>bold wor</strong></p>'],
+    ['a bare opener', 'a **', '<p dir="ltr">a</p>'],
+    ['half a closer', 'a **bold*', '<p dir="ltr">a <strong>bold</strong></p>'],
+    ['nested emphasis', '**b *i', '<p dir="ltr"><strong>b <em>i</em></strong></p>'],
+    ['unclosed code', 'run `make', '<p dir="ltr">run <code dir="ltr">make</code></p>'],
+    ['half a link', 'see [the docs](https://exam', '<p dir="ltr">see the docs</p>'],
+    ['a link label', 'see [the do', '<p dir="ltr">see the do</p>'],
+    ['half an image', 'see ![alt](https://x', '<p dir="ltr">see</p>'],
     [
       'a bare address',
       'see https://example.co',
-      '<p dir="auto">see <span class="ck-link-pending">https://example.co</span></p>',
+      '<p dir="ltr">see <span class="ck-link-pending">https://example.co</span></p>',
     ],
-    ['a heading marker', 'text\n\n##', '<p dir="auto">text</p>'],
-    ['a setext line that may be a list', 'text\n-', '<p dir="auto">text</p>'],
-    ['the number of the next item', '1. a\n2', '<ol><li dir="auto"><p>a</p></li></ol>'],
-    ['a strikethrough', 'is ~~gone', '<p dir="auto">is <del>gone</del></p>'],
-    ['an unclosed formula', 'is \\(x^', '<p dir="auto">is</p>'],
-    ['a price', 'costs $5', '<p dir="auto">costs $5</p>'],
-    ['snake case', 'the snake_case_na', '<p dir="auto">the snake_case_na</p>'],
-    ['a multiplication', '2 * 3', '<p dir="auto">2 * 3</p>'],
+    ['a heading marker', 'text\n\n##', '<p dir="ltr">text</p>'],
+    ['a setext line that may be a list', 'text\n-', '<p dir="ltr">text</p>'],
+    ['the number of the next item', '1. a\n2', '<ol dir="ltr"><li><p dir="ltr">a</p></li></ol>'],
+    ['a strikethrough', 'is ~~gone', '<p dir="ltr">is <del>gone</del></p>'],
+    ['an unclosed formula', 'is \\(x^', '<p dir="ltr">is</p>'],
+    ['a price', 'costs $5', '<p dir="ltr">costs $5</p>'],
+    ['snake case', 'the snake_case_na', '<p dir="ltr">the snake_case_na</p>'],
+    ['a multiplication', '2 * 3', '<p>2 * 3</p>'],
   ])('shows %s calmly', (_what, text, expected) => {
     expect(shown(text).innerHTML.replace(/\s+<\//g, '</')).toBe(expected);
   });
@@ -381,6 +392,39 @@ describe('links and images', () => {
   });
 });
 
+describe('direction', () => {
+  /** The outermost blocks with what of them has a direction, as `name:dir`. */
+  const directions = (text: string, done = true) => {
+    const { container, markdown } = open();
+    markdown.update(text, [], done);
+    return [...container.querySelectorAll('*')]
+      .filter((element) => !element.closest('.ck-code, code'))
+      .filter((element) => /^(?:p|h\d|ul|ol|blockquote|div|th|td)$/.test(element.localName))
+      .map((element) => `${element.localName}:${element.getAttribute('dir') ?? ''}`)
+      .join(' ');
+  };
+
+  it.each([
+    ['a paragraph by most of its words', 'Docker הוא כלי', 'p:rtl'],
+    ['a foreign word in other text', 'The word שלום means peace', 'p:ltr'],
+    ['a heading', '## כותרת', 'h2:rtl'],
+    ['no words at all', '12.5 %', 'p:'],
+    ['code and addresses, which say nothing', '`npm install` https://example.com/x עם', 'p:rtl'],
+    ['a list as one', '- פריט ראשון\n- Docker\n- 3', 'ul:rtl p:rtl p:ltr p:'],
+    ['a list that begins with a name', '1. Docker\n2. זה הפריט השני', 'ol:rtl p:ltr p:rtl'],
+    ['a nested list with its outer one', '- פריט\n  - Docker', 'ul:rtl p:rtl ul: p:ltr'],
+    ['a quote with what is in it', '> ציטוט\n>\n> - פריט', 'blockquote:rtl p:rtl ul: p:rtl'],
+    ['a table', '| שם | b |\n|---|---|\n| ערך | 1 |', 'div:rtl th:rtl th:ltr td:rtl td:'],
+  ])('is that of %s', (_what, text, expected) => {
+    expect(directions(text)).toBe(expected);
+  });
+
+  it('of a list is settled by its beginning', () => {
+    const text = `- ${'פריט '.repeat(40)}\n${'- english words in an item\n'.repeat(30)}`;
+    expect(directions(text)).toMatch(/^ul:rtl /);
+  });
+});
+
 describe('streaming', () => {
   it(
     'shows at every moment what a fresh renderer would show for the same text',
@@ -402,6 +446,29 @@ describe('streaming', () => {
     },
     PATIENCE,
   );
+
+  it.each([
+    ['a definition that goes, before an open formula', '[two]: /two\n', '\\[\n\n'],
+    ['an open formula that becomes words of the same source', '\\[\n\n\n', '\\['],
+    [
+      'a table whose columns are aligned anew',
+      '| a | b |\n|---|---|\n| 1 | 2 |',
+      '| a | b |\n|--:|---|\n| 1 | 2 |',
+    ],
+    ['a table that loses a column', '| a | b |\n|---|---|\n| 1 | 2 |', '| a     |\n|-------|\n| 1 | 2 |'],
+    [
+      'a list item whose reference is defined later',
+      '- [x] see [one]\n\nend',
+      '- [x] see [one]\n\n[one]: /two\n',
+    ],
+  ])('follows %s', (_what, before, after) => {
+    const { container, markdown } = open();
+    for (const done of [false, true]) {
+      markdown.update(before, [], done);
+      markdown.update(after, [], done);
+      expect(markup(container)).toBe(oneShot(after, done));
+    }
+  });
 
   it('keeps long lists and tables in order when several members arrive at once', () => {
     const rows = Array.from({ length: 40 }, (_, i) => i);
@@ -431,6 +498,7 @@ describe('streaming', () => {
           markdown.update(after, [], true);
           expect(markup(container)).toBe(oneShot(after));
           markdown.destroy();
+          container.remove();
         }),
         RUNS,
       );

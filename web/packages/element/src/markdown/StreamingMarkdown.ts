@@ -1,10 +1,12 @@
 import type { Token, Tokens } from 'marked';
+import { directionOf, enough, type Words, wordsOf } from './direction.js';
 import { highlight, isLanguageReady, languageOf, loadLanguage } from './highlight.js';
 import { BlockLex, type LinkDefinitions } from './lexer.js';
 import { isMathReady, loadMath, renderMath } from './math.js';
 import { morph, slotKeys } from './morph.js';
 import {
   type Chip,
+  direct,
   listFrame,
   type RenderContext,
   renderBlock,
@@ -61,6 +63,8 @@ interface Unit {
   lex: BlockLex;
   /** Everything its DOM depends on. */
   rendered: string;
+  /** What it says about the direction of its group. */
+  words: Words | null;
   element: HTMLElement | null;
 }
 
@@ -222,14 +226,9 @@ export class StreamingMarkdown {
       if (display) shown.splice(-1, 1, ...display);
     }
     if (redefined) {
-      for (const unit of shown) {
-        if (!unit.raw.includes('[')) continue;
-        const again = unit.group ? null : this.flatten(new BlockLex(unit.raw), unit.raw, unit.start, null)[0];
-        if (again && again.kind === unit.kind) {
-          unit.token = again.token;
-          unit.lex = again.lex;
-        } else if (unit.group) this.relexMember(unit);
-        unit.lex.define(this.settledDefinitions);
+      for (const lex of new Set(shown.filter(({ raw }) => raw.includes('[')).map(({ lex }) => lex))) {
+        lex.define(this.settledDefinitions);
+        lex.forgetInline();
       }
     }
     this.restart = Math.min(settled, shown.length);
@@ -270,6 +269,7 @@ export class StreamingMarkdown {
         cells: null,
         lex,
         rendered: '',
+        words: null,
         element: null,
       };
       if (token.type === 'list') {
@@ -303,18 +303,6 @@ export class StreamingMarkdown {
       continued = null;
     }
     return units;
-  }
-
-  /** Lexes a group's item or row again, as after a link definition was found. */
-  private relexMember(unit: Unit): void {
-    if (unit.kind === 'head') {
-      const again = this.flatten(new BlockLex(unit.raw), unit.raw, unit.start, null)[0];
-      if (again?.kind === 'head')
-        Object.assign(unit, { token: again.token, cells: again.cells, lex: again.lex });
-      return;
-    }
-    const again = this.lexSlice(unit.raw, unit.start, unit.group)?.find(({ kind }) => kind === unit.kind);
-    if (again) Object.assign(unit, { token: again.token, cells: again.cells, lex: again.lex });
   }
 
   /** The units to show for the growing last one, or null if it can be shown as it is. */
@@ -381,6 +369,7 @@ export class StreamingMarkdown {
       if (unit.group && unit.group.view !== before.group?.view) return;
       unit.element = before.element;
       unit.rendered = before.rendered;
+      unit.words = before.words;
     });
 
     for (let i = from; i < units.length; i += 1) {
@@ -404,7 +393,7 @@ export class StreamingMarkdown {
   private annotationsShown = false;
 
   private renderUnit(unit: Unit, chips: readonly Chip[], hot: boolean): void {
-    const signature = `${hot ? 'h' : 'd'}${chips.map(({ at, key }) => `${key}@${at - unit.start}`).join(' ')}\n${unit.raw}${unit.raw.includes('[') ? this.definitions : ''}`;
+    const signature = `${hot ? 'h' : 'd'}${chips.map(({ at, key }) => `${key}@${at - unit.start}`).join(' ')}\n${unit.token.type}\n${unit.group?.head ?? ''}\n${unit.raw}${unit.raw.includes('[') ? this.definitions : ''}`;
     if (unit.rendered === signature) return;
     unit.rendered = signature;
     const context: RenderContext = {
@@ -421,6 +410,7 @@ export class StreamingMarkdown {
     if (unit.kind === 'item') next = renderItem(unit.token as Tokens.ListItem, unit.start, context);
     else if (unit.cells) next = renderRow(unit.cells, unit.raw, unit.start, context);
     else next = renderBlock(unit.token, unit.start, context);
+    unit.words = next && unit.group ? wordsOf(next) : null;
     if (next) {
       sanitize(next);
       this.fill(next);
@@ -465,6 +455,7 @@ export class StreamingMarkdown {
       else view.body.insertBefore(element, inside);
     }
     this.loosen(units, keep);
+    this.orient(units, keep);
   }
 
   /** Where the next member of the list or table that unit `keep` continues belongs. */
@@ -516,6 +507,24 @@ export class StreamingMarkdown {
       if (root.classList.contains('ck-loose') === isLoose) continue;
       if (isLoose) root.className = 'ck-loose';
       else root.removeAttribute('class');
+    }
+  }
+
+  /** Gives each list and table the direction of its first words, so that all its bullets or columns agree. */
+  private orient(units: readonly Unit[], keep: number): void {
+    let index = keep;
+    while (index > 0 && units[index - 1]?.group && units[index - 1]?.group === units[index]?.group)
+      index -= 1;
+    while (index < units.length) {
+      const group = units[index]?.group;
+      const words = { ltr: 0, rtl: 0 };
+      for (; units[index]?.group === group && index < units.length; index += 1) {
+        const own = units[index]?.words;
+        if (!group || !own || enough(words)) continue;
+        words.ltr += own.ltr;
+        words.rtl += own.rtl;
+      }
+      if (group?.view) direct(group.view.root, directionOf(words));
     }
   }
 

@@ -62,6 +62,14 @@ class BoundedTokenizer extends Tokenizer {
   }
 }
 
+/** What a block's inline tokens are read from. */
+interface InlineSource {
+  src: string;
+  /** How many tokens (a task's checkbox) are there before any is read. */
+  lead: number;
+  read: boolean;
+}
+
 /** Targets of reference links by normalised label. */
 export type LinkDefinitions = Record<string, { href: string | null; title: string | null }>;
 
@@ -72,7 +80,7 @@ export type LinkDefinitions = Record<string, { href: string | null; title: strin
 export class BlockLex {
   readonly tokens: Token[];
   private readonly lexer: Lexer;
-  private readonly pending = new Map<Token[], string>();
+  private readonly sources = new Map<Token[], InlineSource>();
 
   constructor(src: string) {
     const options: MarkedOptions = {
@@ -85,7 +93,8 @@ export class BlockLex {
     this.lexer = new Lexer(options);
     try {
       this.tokens = this.lexer.blockTokens(src, this.lexer.tokens);
-      for (const { src: inlineSrc, tokens } of this.lexer.inlineQueue) this.pending.set(tokens, inlineSrc);
+      for (const { src: inlineSrc, tokens } of this.lexer.inlineQueue)
+        this.sources.set(tokens, { src: inlineSrc, lead: tokens.length, read: false });
     } catch {
       // Input built to break the lexer is still shown, as the text it is.
       this.tokens = [plainParagraph(src)];
@@ -97,16 +106,29 @@ export class BlockLex {
     this.lexer.tokens.links = links as typeof this.lexer.tokens.links;
   }
 
+  /**
+   * Forgets inline tokens, so that references are looked up again. Blocks stay as they are: what they are does not
+   * depend on definitions, but may depend on text that a piece cut out of its surroundings has lost.
+   */
+  forgetInline(): void {
+    for (const [tokens, source] of this.sources) {
+      if (!source.read) continue;
+      source.read = false;
+      tokens.length = source.lead;
+    }
+  }
+
   /** The inline tokens of a block, tokenised on first use. */
   inline(tokens: Token[] | undefined): Token[] {
     if (!tokens) return [];
-    const src = this.pending.get(tokens);
-    if (src !== undefined) {
-      this.pending.delete(tokens);
+    const source = this.sources.get(tokens);
+    if (source && !source.read) {
+      source.read = true;
+      const { src } = source;
       try {
         this.lexer.inlineTokens(src, tokens);
       } catch {
-        tokens.splice(0, tokens.length, { type: 'text', raw: src, text: src, escaped: false });
+        tokens.splice(source.lead, tokens.length, { type: 'text', raw: src, text: src, escaped: false });
       }
     }
     return tokens;

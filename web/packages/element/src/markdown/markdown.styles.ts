@@ -66,7 +66,7 @@ export const markdownStyles = css`
     color: var(--ck-text-muted);
   }
 
-  /* The indent is each item's own margin: its direction decides the side, and the marker follows it. */
+  /* The indent is each item's own margin, on the side of its marker. */
   .ck-markdown li {
     margin-block: 0.25em;
     margin-inline-start: 1.5em;
@@ -102,9 +102,10 @@ export const markdownStyles = css`
     margin-block-start: 0.6em;
   }
 
-  .ck-markdown :is(li, blockquote) > p,
-  .ck-markdown :is(th, td) {
-    unicode-bidi: plaintext;
+  /* A paragraph has a direction of its own, but stands at its item's bullet. */
+  .ck-markdown li > p {
+    text-align: -webkit-match-parent;
+    text-align: match-parent;
   }
 
   .ck-markdown li.ck-task {
@@ -286,6 +287,7 @@ export const markdownStyles = css`
     max-inline-size: 100%;
     inline-size: fit-content;
     margin-block: 1em;
+    margin-inline: 0 auto;
     border: 1px solid var(--ck-border);
     border-radius: var(--ck-radius-md);
     scrollbar-width: thin;
@@ -303,7 +305,8 @@ export const markdownStyles = css`
     max-inline-size: 24em;
     padding-block: 0.5em;
     padding-inline: 0.8em;
-    text-align: start;
+    text-align: -webkit-match-parent;
+    text-align: match-parent;
     vertical-align: top;
     overflow-wrap: break-word;
   }
@@ -322,7 +325,7 @@ export const markdownStyles = css`
   }
 
   .ck-markdown .ck-right {
-    text-align: end;
+    text-align: right;
   }
 
   .ck-markdown .ck-math-block {
@@ -377,7 +380,6 @@ export const markdownStyles = css`
   .ck-markdown .hljs-literal,
   .ck-markdown .hljs-doctag,
   .ck-markdown .hljs-name,
-  .ck-markdown .hljs-deletion,
   .ck-markdown .hljs-operator {
     color: var(--ck-syntax-keyword);
   }
@@ -402,6 +404,10 @@ export const markdownStyles = css`
   .ck-markdown .hljs-selector-class,
   .ck-markdown .hljs-selector-id {
     color: var(--ck-syntax-title);
+  }
+
+  .ck-markdown .hljs-deletion {
+    color: var(--ck-danger);
   }
 
   .ck-markdown .hljs-attr,

@@ -1,4 +1,5 @@
 import type { Token, Tokens } from 'marked';
+import { directionOf, wordsOf } from './direction.js';
 import { afterReference, decodeEntities } from './entities.js';
 import type { BlockLex } from './lexer.js';
 import type { MathToken } from './mathSyntax.js';
@@ -38,7 +39,7 @@ export function renderBlock(token: Token, start: number, context: RenderContext)
   const holder = context.doc.createElement('div');
   const tail: Tail = { element: null };
   const span = context.chips.length > 0 ? Span.at(token.raw, start) : null;
-  renderBlocks([token], holder, span, context, tail, true);
+  renderBlocks([token], holder, span, context, tail);
   const root = holder.firstElementChild as HTMLElement | null;
   if (root) placeRest(root, context, tail);
   return root;
@@ -71,7 +72,6 @@ export function renderRow(
 export function tableFrame(doc: Document): { root: HTMLElement; head: HTMLElement; body: HTMLElement } {
   const root = create(doc, 'div', 'ck-table ck-scroll');
   const table = create(doc, 'table');
-  table.dir = 'auto';
   const head = create(doc, 'thead');
   const body = create(doc, 'tbody');
   table.append(head, body);
@@ -93,7 +93,6 @@ function renderBlocks(
   span: Span | null,
   context: RenderContext,
   tail: Tail,
-  top: boolean,
 ): void {
   let cursor = 0;
   for (const token of tokens) {
@@ -101,7 +100,7 @@ function renderBlocks(
     const at = span ? span.find(token.raw, cursor) : 0;
     const own = span ? span.sub(at, token.raw.length) : null;
     cursor = at + token.raw.length;
-    renderOne(token, parent, own, context, tail, top);
+    renderOne(token, parent, own, context, tail);
   }
 }
 
@@ -111,14 +110,8 @@ function renderOne(
   span: Span | null,
   context: RenderContext,
   tail: Tail,
-  top: boolean,
 ): void {
   const { doc, lex } = context;
-  const directed = <T extends HTMLElement>(element: T): T => {
-    // Inside a quote or an item the container finds the direction, which it could not if its children had one.
-    if (top) element.dir = 'auto';
-    return element;
-  };
   switch (token.type) {
     case 'space':
     case 'def':
@@ -128,7 +121,7 @@ function renderOne(
       return;
     case 'heading': {
       const heading = token as Tokens.Heading;
-      const element = directed(create(doc, `h${heading.depth}` as 'h1'));
+      const element = create(doc, `h${heading.depth}` as 'h1');
       parent.append(element);
       leaf(
         lex.inline(heading.tokens),
@@ -142,7 +135,7 @@ function renderOne(
     case 'paragraph':
     case 'text': {
       const paragraph = token as Tokens.Paragraph;
-      const element = directed(create(doc, 'p'));
+      const element = create(doc, 'p');
       parent.append(element);
       const inline = lex.inline(paragraph.tokens);
       // A task's checkbox is already gone from the item's text.
@@ -152,7 +145,6 @@ function renderOne(
     }
     case 'blockquote': {
       const element = create(doc, 'blockquote');
-      element.dir = 'auto';
       parent.append(element);
       renderBlocks(
         token.tokens ?? [],
@@ -160,8 +152,9 @@ function renderOne(
         span?.lines((token as Tokens.Blockquote).text) ?? null,
         context,
         tail,
-        false,
       );
+      // Lists and tables in it follow it: the bar and the bullets stand on one side.
+      if (!parent.closest('li, blockquote')) direct(element, directionOf(wordsOf(element)));
       return;
     }
     case 'list': {
@@ -212,7 +205,7 @@ function renderOne(
       return;
     }
     default: {
-      const element = directed(create(doc, 'p'));
+      const element = create(doc, 'p');
       element.append(token.raw);
       parent.append(element);
     }
@@ -221,8 +214,7 @@ function renderOne(
 
 function listItem(item: Tokens.ListItem, span: Span | null, context: RenderContext, tail: Tail): HTMLElement {
   const element = create(context.doc, 'li');
-  element.dir = 'auto';
-  renderBlocks(item.tokens, element, span?.lines(item.text) ?? null, context, tail, false);
+  renderBlocks(item.tokens, element, span?.lines(item.text) ?? null, context, tail);
   if (item.task) {
     element.className = 'ck-task';
     const box = create(context.doc, 'input');
@@ -231,8 +223,11 @@ function listItem(item: Tokens.ListItem, span: Span | null, context: RenderConte
     if (item.checked) box.setAttribute('checked', '');
     const first = element.firstElementChild;
     box.setAttribute('aria-label', (first?.textContent ?? '').trim().slice(0, 120));
-    if (first?.localName === 'p') first.prepend(box);
-    else element.prepend(box);
+    if (first?.localName === 'p') {
+      first.prepend(box);
+      // The box stands where the list's bullets do.
+      first.removeAttribute('dir');
+    } else element.prepend(box);
   }
   return element;
 }
@@ -309,6 +304,7 @@ function leaf(
 ): void {
   if (context.hot) markHalfAddresses(tokens);
   renderInline(tokens, parent, span, context, cell);
+  direct(parent, directionOf(wordsOf(parent)));
   tail.element = parent;
   if (span) placeUpTo(cell ? span.end : blanksAfter(span.end, context.source), parent, context);
 }
@@ -380,6 +376,7 @@ function text(raw: string, parent: Element, span: Span | null, context: RenderCo
       let index = from;
       while (index < raw.length && span.position(index) < next.at) index += 1;
       index = afterReference(raw, index);
+      if (cell) index = afterLineBreak(raw, index);
       const code = raw.charCodeAt(index);
       if (index > 0 && code >= 0xdc00 && code <= 0xdfff) index += 1;
       words(raw.slice(from, index), parent, context, cell);
@@ -392,6 +389,13 @@ function text(raw: string, parent: Element, span: Span | null, context: RenderCo
 
 /** The one piece of HTML that is understood: a table cell has no other way to break a line. */
 const LINE_BREAK = /<br\s{0,4}\/?>/i;
+
+/** Moves a position inside a line break past it. */
+function afterLineBreak(raw: string, index: number): number {
+  const open = raw.lastIndexOf('<', index - 1);
+  const tag = open < 0 ? null : LINE_BREAK.exec(raw.slice(open, open + 10));
+  return tag?.index === 0 ? Math.max(index, open + tag[0].length) : index;
+}
 
 function words(raw: string, parent: Element, context: RenderContext, cell: boolean): void {
   const parts = cell && raw.includes('<') ? raw.split(LINE_BREAK) : [raw];
@@ -499,6 +503,15 @@ function place(chip: Chip, parent: Element, context: RenderContext): void {
   const slot = create(context.doc, 'span', 'ck-cite');
   slotKeys.set(slot, chip.key);
   parent.append(slot);
+}
+
+/**
+ * Sets a direction, or leaves it to what is around. Not `dir="auto"`: browsers look at the first letter only, which
+ * in technical text is often that of a foreign name, and Chromium does not always look again when text grows.
+ */
+export function direct(element: Element, direction: 'ltr' | 'rtl' | null): void {
+  if (direction === null) element.removeAttribute('dir');
+  else if (element.getAttribute('dir') !== direction) element.setAttribute('dir', direction);
 }
 
 function appendText(parent: Element, value: string): void {

@@ -200,6 +200,92 @@ describe('in a browser', () => {
     await page.close();
   });
 
+  it.each([
+    ['sh', 'export A="x"'],
+    ['shell', 'for f in *; do echo "$f"; done'],
+    ['console', '$ echo "hi"\nhi'],
+    ['shell-session', '$ echo "hi"\nhi'],
+    ['toml', '[database]\nurl = "sqlite://x"'],
+    ['yml', 'key: "value"'],
+    ['Dockerfile', 'FROM debian\nRUN echo "x"'],
+    ['make', 'all: ; echo "x"'],
+    ['nginx', 'server { listen 80; }'],
+  ])('colours a fence called %s with the properties of the theme', async (language, code) => {
+    const { page, errors } = await lab.page();
+    const names = ['keyword', 'string', 'comment', 'number', 'title', 'attr'];
+    const theme = Object.fromEntries(
+      names.map((name, i) => [`--ck-syntax-${name}`, `rgb(${i + 1}, ${i + 1}, ${i + 1})`]),
+    );
+    await page.evaluate(
+      ([text, properties]) => {
+        md.open([], properties);
+        md.update(text, true);
+      },
+      [`\`\`\`${language}\n${code}\n\`\`\`\n`, theme] as const,
+    );
+    await page.waitForFunction(() => md.root().querySelector('[class^=hljs]'));
+    const colours = await page.evaluate(() =>
+      [...md.root().querySelectorAll('[class^=hljs]')].map((span) => getComputedStyle(span).color),
+    );
+    expect(colours.some((colour) => Object.values(theme).includes(colour))).toBe(true);
+    expect(await page.evaluate(() => md.root().querySelector('pre')?.textContent)).toBe(code);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it.each([
+    ['whole', 100_000],
+    ['in pieces', 3],
+  ])(
+    'puts bullets, numbers, bars and first columns on the right of text written %s from there',
+    async (_how, step) => {
+      const { page } = await lab.page();
+      const sides = await page.evaluate((by) => {
+        md.open([], { '--ck-border': '#ccc' });
+        md.stream(
+          [
+            '- العنصر الأول\n- Docker Compose.\n  - عنصر متداخل',
+            '1. שלב ראשון\n2. שלב שני',
+            '> اقتباس عربي\n>\n> - قائمة',
+            '| الاسم | القيمة |\n|---|---|\n| المهلة | 30 |',
+            '- left\n- items',
+          ].join('\n\n---\n\n'),
+          by,
+        );
+        const root = md.root();
+        const frame = (root.firstElementChild as HTMLElement).getBoundingClientRect();
+        const gaps = (element: Element) => {
+          const range = document.createRange();
+          range.selectNodeContents(element);
+          const { left, right } = range.getBoundingClientRect();
+          return { left: left - frame.left, right: frame.right - right };
+        };
+        const texts = [...root.querySelectorAll('li > p')].map((p) => {
+          const { left, right } = gaps(p);
+          return left < right ? 'left' : 'right';
+        });
+        const direction = (selector: string) =>
+          [...root.querySelectorAll(selector)].map((element) => getComputedStyle(element).direction);
+        const headers = [...root.querySelectorAll('th')].map((cell) => gaps(cell).right);
+        return {
+          texts,
+          markers: direction('li'),
+          quote: getComputedStyle(root.querySelector('blockquote') as Element).borderRightWidth,
+          firstColumnFirst: Number(headers[0]) < Number(headers[1]),
+          tableAtRight: Number(headers[0]) < 40,
+        };
+      }, step);
+      expect(sides).toEqual({
+        texts: ['right', 'right', 'right', 'right', 'right', 'right', 'left', 'left'],
+        markers: ['rtl', 'rtl', 'rtl', 'rtl', 'rtl', 'rtl', 'ltr', 'ltr'],
+        quote: '3px',
+        firstColumnFirst: true,
+        tableAtRight: true,
+      });
+      await page.close();
+    },
+  );
+
   it('copies code from the keyboard and says so', async () => {
     const { page } = await lab.page('/', { permissions: ['clipboard-read', 'clipboard-write'] });
     await page.evaluate(() => {
