@@ -57,7 +57,7 @@ test-conformance: web setup ## Hold our types and the running server against the
 	.cache/venv/bin/python tests/conformance/record_fixtures.py --check
 	cargo run --quiet -p parlor-protocol --example dump | .cache/venv/bin/python tests/conformance/check_rust.py
 	node tests/conformance/check_widgets_js.mjs
-	cargo build --quiet -p parlor-server -p parlor-fake-model
+	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
 	.cache/venv/bin/python tests/conformance/run.py
 
 e2e: web setup ## Run the end-to-end tests: real browser, real server, fake model

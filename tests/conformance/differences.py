@@ -184,7 +184,7 @@ def compare(reference: Session, parlor: Session) -> Iterator[tuple[str, str]]:
     for exchange in parlor.exchanges:
         answer = answers.pop(exchange.label, None)
         if answer is None:
-            yield exchange.label, "the reference did not get this far"
+            yield exchange.label, "reference: not asked"
             continue
         for known in names:
             known.label = exchange.label
@@ -192,7 +192,7 @@ def compare(reference: Session, parlor: Session) -> Iterator[tuple[str, str]]:
             yield exchange.label, line
     for label in answers:
         if label != "the rest of the case":
-            yield label, "parlor did not get this far"
+            yield label, "parlor: not asked"
 
 
 class Deliberate:

@@ -4,10 +4,12 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ import requests
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PARLOR = os.environ.get("PARLOR_BIN", str(ROOT / "target/debug/parlor"))
+SCRIPTED = os.environ.get("SCRIPTED_BIN", str(ROOT / "target/debug/examples/scripted"))
 FAKE_MODEL = os.environ.get("FAKE_MODEL_BIN", str(ROOT / "target/debug/parlor-fake-model"))
 
 # Long for a debug build on a busy machine; what takes longer is a hang.
@@ -39,6 +42,7 @@ class Process:
             self.process = subprocess.Popen(
                 command, env=inherited | environment, cwd=folder, stdout=subprocess.PIPE, stderr=log
             )
+        self.deadline = time.monotonic() + PATIENCE_SECONDS
         self._found = threading.Event()
         self.url = ""
         threading.Thread(target=self._read, daemon=True).start()
@@ -56,7 +60,16 @@ class Process:
         self._found.wait(PATIENCE_SECONDS)
         if not self.url:
             raise SystemExit(f"{self.name} did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
-        return self
+        host, port = self.url.removeprefix("http://").split(":")
+        while True:
+            try:
+                socket.create_connection((host, int(port)), timeout=5).close()
+                return self
+            except ConnectionRefusedError:
+                # It has said where it will listen, and does not yet.
+                if self.process.poll() is not None or time.monotonic() > self.deadline:
+                    raise SystemExit(f"{self.name} did not start") from None
+                time.sleep(0.02)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -109,6 +122,10 @@ class Processes:
             check=True,
             capture_output=True,
         )
+
+    def scripted(self) -> Process:
+        """Parlor's SDK with a responder that plays scripts."""
+        return self.start("scripted", [SCRIPTED, "scripted.db"], TZ="America/Los_Angeles")
 
     def reference(self, model: Process) -> Process:
         return self.start(
@@ -230,6 +247,7 @@ class Session:
         self.url = url
         self.model = model
         self.exchanges: list[Exchange] = []
+        self._cookies: dict[str, str] = {}
 
     def open(
         self,
@@ -247,7 +265,11 @@ class Session:
         sent = {"Content-Type": "application/json", "X-User-ID": user or self.name} | (headers or {})
         # The reference closes connections after an error, in the middle of the next request.
         sent["Connection"] = "close"
-        response = requests.post(self.url, data=body, headers=sent, stream=True, timeout=PATIENCE_SECONDS)
+        response = requests.post(
+            self.url, data=body, headers=sent, cookies=self._cookies, stream=True, timeout=PATIENCE_SECONDS
+        )
+        # Who is anonymous is known by a cookie.
+        self._cookies |= response.cookies.get_dict()
         exchange = Exchange(label, operation, refused, response.status_code)
         exchange.headers = {name.lower(): value for name, value in response.headers.items()}
         self.exchanges.append(exchange)

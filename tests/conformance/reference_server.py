@@ -1,7 +1,8 @@
 """The reference: a ChatKit server on the official Python SDKs, as their guides advise.
 
 `openai-chatkit` for the protocol, `openai-agents` for the model, threads in memory. Each model API has an address:
-`POST /responses` and `POST /chat_completions`. Prints its address.
+`POST /responses` and `POST /chat_completions`; `POST /scripted` answers without a model, with whatever the message
+asks for (see `scripted.py`). Prints its address.
 
 Deviations from the guides: the model client does not retry, so that a failure costs no waiting; users are told apart by
 the header X-User-ID, which the guides leave to the integrator; the store keeps the order in which items came, where the
@@ -28,6 +29,7 @@ from chatkit.types import (
 )
 from openai import AsyncOpenAI
 from openai.types.responses import EasyInputMessageParam, ResponseInputTextParam
+from scripted import Scripted
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -161,6 +163,7 @@ def application() -> Starlette:
     servers = {
         "responses": Assistant(OpenAIResponsesModel(model="fake-model", openai_client=client)),
         "chat_completions": Assistant(OpenAIChatCompletionsModel(model="fake-model", openai_client=client)),
+        "scripted": Scripted(MemoryStore()),
     }
     return Starlette(
         routes=[Route(f"/{name}", endpoint(server), methods=["POST"]) for name, server in servers.items()]

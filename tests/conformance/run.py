@@ -2,7 +2,7 @@
 
     .cache/venv/bin/python tests/conformance/run.py
 
-Builds nothing: `PARLOR_BIN` and `FAKE_MODEL_BIN` name the programs; by default the debug builds.
+Builds nothing: `PARLOR_BIN`, `FAKE_MODEL_BIN` and `SCRIPTED_BIN` name the programs; by default the debug builds.
 """
 
 import sys

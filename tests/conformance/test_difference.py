@@ -1,6 +1,7 @@
 """Runs the corpus against a server on the official SDK and against Parlor, and compares what they say.
 
-Same fake model, same requests, over both model APIs. What differs and is not in `differences.toml` is a failure, and so
+Same fake model, same requests, over both model APIs; then the same scripts, which go through every event, update and
+item. What differs and is not in `differences.toml` is a failure, and so
 is what is listed there and does not occur. Run by `run.py`, or alone; with `--print` it prints all differences.
 """
 
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 
 import corpus
+import scripted_corpus
 from differences import Deliberate, compare
 from harness import HERE, Process, Processes, run_case
 from test_wire import Result, wire_results
@@ -16,8 +18,8 @@ APIS = ("responses", "chat_completions")
 
 
 def start(processes: Processes, model: Process) -> dict[str, Process]:
-    """The reference, and a Parlor for each API, without documents: the reference has none either."""
-    servers = {"reference": processes.reference(model)}
+    """The reference, and its counterparts: none of them has documents."""
+    servers = {"reference": processes.reference(model), "scripted": processes.scripted()}
     for api in APIS:
         servers[api] = processes.parlor(
             f"{api}-without-documents",
@@ -32,19 +34,21 @@ def results(processes: Processes, model: Process, printing: bool = False) -> Ite
     deliberate = Deliberate(HERE / "differences.toml")
     servers = start(processes, model)
     reference = servers["reference"].ready()
-    for api in APIS:
-        sessions, wire = wire_results(f"{api} without documents", servers[api].ready(), model, corpus.CASES)
+    for name in (*APIS, "scripted"):
+        cases = scripted_corpus.CASES if name == "scripted" else corpus.CASES
+        asked = None if name == "scripted" else model
+        sessions, wire = wire_results(f"{name}, as the reference", servers[name].ready(), asked, cases)
         yield from wire
-        for case in corpus.CASES:
-            answered = run_case(case, f"{reference.url}/{api}", model)
+        for case in cases:
+            answered = run_case(case, f"{reference.url}/{name}", asked)
             found = []
             for label, line in compare(answered, sessions[case.__name__]):
-                listed = deliberate.fits(f"{api}/{case.__name__}/{label}", line)
+                listed = deliberate.fits(f"{name}/{case.__name__}/{label}", line)
                 if printing:
-                    print(f"{'listed  ' if listed else 'UNLISTED'} {api}/{case.__name__}/{label}: {line}")
+                    print(f"{'listed  ' if listed else 'UNLISTED'} {name}/{case.__name__}/{label}: {line}")
                 if not listed:
                     found.append(f"{label}: {line}")
-            yield f"difference: {api}: {case.__name__}", found
+            yield f"difference: {name}: {case.__name__}", found
     yield "difference: every listed difference occurs", deliberate.unmet()
 
 

@@ -6,6 +6,7 @@ With documents and a model over both APIs, and without a model. Run by `run.py`,
 from collections.abc import Callable, Iterator
 
 import corpus
+import test_checks
 from checks import problems_of
 from corpus import INVALID, NOT_FOUND, create, look, message
 from harness import Exchange, Process, Processes, Session, run_case
@@ -153,7 +154,10 @@ def results(processes: Processes, model: Process) -> Iterator[Result]:
         server.ready()
         asked = None if name == "no-model" else model
         cases = [case for case in corpus.CASES if asked or case not in corpus.NEED_A_MODEL] + OURS
-        yield from wire_results(name, server, asked, cases)[1]
+        sessions, wire = wire_results(name, server, asked, cases)
+        yield from wire
+        if asked and name == "responses":
+            yield from test_checks.results(sessions["a_conversation"])
 
 
 if __name__ == "__main__":
