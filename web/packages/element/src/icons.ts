@@ -263,12 +263,13 @@ const LUCIDE_ALIASES: Record<string, string> = {
 
 /** Whether the element can draw an icon of this name. */
 export function hasIcon(name: string | null | undefined): boolean {
-  return name !== null && name !== undefined && resolve(name) in ICONS;
+  return name !== null && name !== undefined && Object.hasOwn(ICONS, resolve(name));
 }
 
 function resolve(name: string): string {
   const bare = name.startsWith('lucide:') ? name.slice('lucide:'.length) : name;
-  return bare in ICONS ? bare : (LUCIDE_ALIASES[bare] ?? bare);
+  if (Object.hasOwn(ICONS, bare)) return bare;
+  return Object.hasOwn(LUCIDE_ALIASES, bare) ? (LUCIDE_ALIASES[bare] as string) : bare;
 }
 
 function draw(name: string): SVGElement {
@@ -286,7 +287,7 @@ function draw(name: string): SVGElement {
   })) {
     svg.setAttribute(attribute, value);
   }
-  for (const [tag, attributes] of ICONS[name] ?? ICONS.sparkle ?? []) {
+  for (const [tag, attributes] of (Object.hasOwn(ICONS, name) ? ICONS[name] : ICONS.sparkle) ?? []) {
     const shape = document.createElementNS(SVG, tag);
     for (const [attribute, value] of Object.entries(attributes)) {
       if (value !== undefined) shape.setAttribute(attribute, String(value));

@@ -4,6 +4,9 @@ export type WidgetNode = Readonly<Record<string, unknown>> & { readonly type: st
 /** Longest text that is drawn; a server that sends more is at fault, and the page has to stay usable. */
 const MAX_TEXT = 100_000;
 
+/** More children than anyone reads through. */
+const MAX_CHILDREN = 1000;
+
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -16,7 +19,9 @@ export function asNode(value: unknown): WidgetNode | null {
 /** The components below a node, whether `children` is a list, a single one or missing. */
 export function childrenOf(node: WidgetNode): WidgetNode[] {
   const { children } = node;
-  return (Array.isArray(children) ? children : [children]).map(asNode).filter((child) => child !== null);
+  return (Array.isArray(children) ? children.slice(0, MAX_CHILDREN) : [children])
+    .map(asNode)
+    .filter((child) => child !== null);
 }
 
 /** A property that is to be read. Numbers count: templates produce them where text is meant. */

@@ -927,6 +927,7 @@ export const widgetStyles = css`
   .w-textarea[data-grows] {
     field-sizing: content;
     resize: none;
+    min-block-size: calc(var(--w-rows, 2) * 1lh + 16px);
     max-block-size: calc(var(--w-max-rows, 12) * 1lh + 16px);
   }
 
@@ -1086,7 +1087,7 @@ export const widgetStyles = css`
     display: flex;
     align-items: center;
     gap: 4px;
-    min-inline-size: 9.5rem;
+    min-inline-size: min(8.5rem, 100%);
     padding-block: 0;
   }
 

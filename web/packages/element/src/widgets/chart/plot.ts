@@ -30,6 +30,8 @@ export interface Plot {
 /** More points than pixels tell nothing; more series than colours neither. */
 const MAX_ROWS = 1000;
 const MAX_SERIES = 24;
+/** Beyond it, sums of a stack would leave what numbers can hold. */
+const MAX_VALUE = 1e200;
 
 /** Round numbers that enclose the values, about `wanted` of them. */
 export function ticksFor(low: number, high: number, wanted = 4): number[] {
@@ -48,7 +50,7 @@ export function ticksFor(low: number, high: number, wanted = 4): number[] {
 
 function numberOf(value: unknown): number | null {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  return typeof number === 'number' && Number.isFinite(number) ? number : null;
+  return typeof number === 'number' && Math.abs(number) < MAX_VALUE ? number : null;
 }
 
 export function plotOf(node: WidgetNode): Plot {

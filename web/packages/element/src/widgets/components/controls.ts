@@ -64,6 +64,7 @@ export function textarea(node: WidgetNode, scope: Scope): TemplateResult {
   const name = text(node.name);
   const field = describeField(scope, { name, placeholder: node.placeholder });
   const fill = autofill(node);
+  const rows = count(node.rows, 1, 60) ?? 3;
   const most = count(node.maxRows, 1, 60);
   const grows = node.autoResize === true;
   const grow = (event: Event) => {
@@ -75,7 +76,7 @@ export function textarea(node: WidgetNode, scope: Scope): TemplateResult {
       class="w-control w-textarea"
       id=${field.id}
       dir="auto"
-      rows=${count(node.rows, 1, 60) ?? 3}
+      rows=${rows}
       data-field=${name}
       data-size=${token(node.size, CONTROL_SIZES, 'md')}
       data-variant=${token(node.variant, ['soft', 'outline'], 'outline')}
@@ -93,7 +94,10 @@ export function textarea(node: WidgetNode, scope: Scope): TemplateResult {
       ?disabled=${node.disabled === true}
       .defaultValue=${text(node.defaultValue)}
       @input=${grow}
-      ${css({ '--w-max-rows': most === undefined ? null : String(most) })}
+      ${css({
+        '--w-rows': String(Math.min(rows, most ?? rows)),
+        '--w-max-rows': most === undefined ? null : String(most),
+      })}
       ${ref(focusOnce(scope, { focus: node.autoFocus === true, select: node.autoSelect === true }))}
     ></textarea>
     ${fieldError(field)}

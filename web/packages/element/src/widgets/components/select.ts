@@ -198,7 +198,9 @@ export function select(node: WidgetNode, scope: Scope): TemplateResult {
         return;
       case ' ':
         if (inSearch) return;
-        pick(event, shown[state.active]);
+        // In the middle of a word it belongs to the word.
+        if (state.typed !== '' && Date.now() - state.typedAt <= TYPE_AHEAD_MS) typeAhead(event);
+        else pick(event, shown[state.active]);
         break;
       case 'Enter':
         pick(event, shown[state.active]);

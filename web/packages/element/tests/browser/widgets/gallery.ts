@@ -402,7 +402,7 @@ export const GALLERY: Record<string, object> = {
     children: [
       { type: 'Title', value: 'A large title', size: '2xl' },
       { type: 'Text', value: 'Struck out', lineThrough: true, color: 'tertiary', size: 'sm' },
-      { type: 'Text', value: 'Italic and red', italic: true, color: 'red-600' },
+      { type: 'Text', value: 'Italic and red', italic: true, color: { light: 'red-600', dark: 'red-300' } },
       {
         type: 'Markdown',
         value: 'Some **bold** words, a [link](https://example.org/) and `code`:\n\n- one\n- two',
