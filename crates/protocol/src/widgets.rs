@@ -21,19 +21,35 @@
 //!
 //! # Writing one by hand
 //!
-//! ```
-//! use parlor_protocol::widgets::{Card, Text, Title, WidgetRoot};
+//! `new` takes what a component cannot be without; the rest is set in a chain, by methods named
+//! as the properties. Tokens are typed, and any string turns into one.
 //!
-//! let widget = WidgetRoot::from(Card {
-//!     children: vec![
-//!         Title { value: "Order 1042".into(), ..Title::default() }.into(),
-//!         Text { value: "On its way".into(), max_lines: Some(2), ..Text::default() }.into(),
-//!     ],
-//!     padding: Some(4.into()),
-//!     ..Card::default()
-//! });
-//! assert_eq!(serde_json::to_value(&widget).unwrap()["children"][1]["maxLines"], 2);
 //! ```
+//! use parlor_protocol::ActionConfig;
+//! use parlor_protocol::widgets::{Card, Row, Select, SelectOption, Text, Title, TitleSize, WidgetRoot};
+//! use serde_json::json;
+//!
+//! let widget = WidgetRoot::from(
+//!     Card::new([
+//!         Title::new("Order 1042").size(TitleSize::Sm).into(),
+//!         Text::new("On its way").id("state").streaming(true).max_lines(2).into(),
+//!         Row::new([
+//!             Select::new("speed", [SelectOption::new("fast", "Overnight")]).block(true).into(),
+//!         ])
+//!         .gap(2)
+//!         .into(),
+//!     ])
+//!     .as_form(true)
+//!     .padding(4)
+//!     .confirm("Save", ActionConfig::new("save").payload(json!({"order": 1042})))
+//!     .cancel("Close", ActionConfig::client("close")),
+//! );
+//! let json = serde_json::to_value(&widget).unwrap();
+//! assert_eq!(json["children"][1]["maxLines"], 2);
+//! assert_eq!(json["confirm"]["action"]["payload"]["order"], 1042);
+//! ```
+//!
+//! Components are plain structs: a literal with `..Default::default()` says the same.
 
 use std::fmt;
 
@@ -41,6 +57,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+mod builders;
 mod chart;
 mod component;
 mod content;
@@ -48,6 +65,7 @@ mod controls;
 mod layout;
 mod style;
 mod table;
+mod tree;
 
 pub use self::chart::{
     AreaSeries, BarSeries, Chart, CurveType, LineSeries, Series, XAxis, XAxisConfig,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::component::{component, part, tokens};
+use super::component::{component, part, setter, tokens};
 use super::{Color, Length};
 
 component! {

@@ -3,8 +3,9 @@
 /// Declares a component: its struct, its wire name as `type`, and `extra` for properties that are
 /// not known here.
 ///
-/// Fields come in two blocks: `required` ones are plain, `optional` ones become an `Option` that
-/// is left out when it is `None`. The second literal names the function that reads `extra`: serde
+/// Fields come in blocks: `required` ones are plain, `optional` ones become an `Option` that is
+/// left out when it is `None`, with a chained setter ([`setter!`]); those of the block `by_hand`
+/// are optional, too, with a setter that is written beside the component. The second literal names the function that reads `extra`: serde
 /// wants it spelled out.
 macro_rules! component {
     (
@@ -12,6 +13,7 @@ macro_rules! component {
         $name:ident = $kind:literal, $unknown:literal {
             required { $($(#[$required_meta:meta])* $required:ident: $required_type:ty,)* }
             optional { $($(#[$optional_meta:meta])* $optional:ident: $optional_type:ty,)* }
+            $(by_hand { $($(#[$by_hand_meta:meta])* $by_hand:ident: $by_hand_type:ty,)* })?
         }
     ) => {
         $(#[$meta])*
@@ -31,12 +33,27 @@ macro_rules! component {
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub $optional: Option<$optional_type>,
             )*
+            $($(
+                $(#[$by_hand_meta])*
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $by_hand: Option<$by_hand_type>,
+            )*)?
             /// Properties that this version does not know, kept as they came.
             #[serde(flatten, deserialize_with = $unknown)]
             pub extra: ::serde_json::Map<String, ::serde_json::Value>,
         }
 
         impl $name {
+            setter! {
+                /// Recognises the component among its siblings from one version to the next.
+                key: String
+            }
+            setter! {
+                /// Addresses the component in updates.
+                id: String
+            }
+            $(setter!($(#[$optional_meta])* $optional: $optional_type);)*
+
             /// The component's `type` on the wire.
             pub const KIND: &str = $kind;
 
@@ -138,6 +155,72 @@ macro_rules! part {
             #[serde(flatten)]
             pub extra: ::serde_json::Map<String, ::serde_json::Value>,
         }
+
+        impl $name {
+            $(setter!($(#[$optional_meta])* $optional: $optional_type);)*
+        }
+    };
+}
+
+/// Declares the chained setter of an optional property, named as its field.
+///
+/// Lists take anything that is a list: an array whose elements end in `.into()` needs no more
+/// words then. Counts take a number, as a literal without a suffix would turn into nothing else.
+/// The others take whatever turns into the property.
+macro_rules! setter {
+    ($(#[$meta:meta])* children: $type:ty) => {
+        setter!(@list $(#[$meta])* children: $type);
+    };
+    ($(#[$meta:meta])* options: $type:ty) => {
+        setter!(@list $(#[$meta])* options: $type);
+    };
+    ($(#[$meta:meta])* labels: $type:ty) => {
+        setter!(@list $(#[$meta])* labels: $type);
+    };
+    ($(#[$meta:meta])* min_lines: $type:ty) => {
+        setter!(@plain $(#[$meta])* min_lines: $type);
+    };
+    ($(#[$meta:meta])* max_lines: $type:ty) => {
+        setter!(@plain $(#[$meta])* max_lines: $type);
+    };
+    ($(#[$meta:meta])* rows: $type:ty) => {
+        setter!(@plain $(#[$meta])* rows: $type);
+    };
+    ($(#[$meta:meta])* max_rows: $type:ty) => {
+        setter!(@plain $(#[$meta])* max_rows: $type);
+    };
+    ($(#[$meta:meta])* col_span: $type:ty) => {
+        setter!(@plain $(#[$meta])* col_span: $type);
+    };
+    ($(#[$meta:meta])* row_span: $type:ty) => {
+        setter!(@plain $(#[$meta])* row_span: $type);
+    };
+    ($(#[$meta:meta])* $field:ident: $type:ty) => {
+        $(#[$meta])*
+        #[must_use]
+        pub fn $field(mut self, $field: impl Into<$type>) -> Self {
+            self.$field = Some($field.into());
+            self
+        }
+    };
+    (@plain $(#[$meta:meta])* $field:ident: $type:ty) => {
+        $(#[$meta])*
+        #[must_use]
+        pub fn $field(mut self, $field: $type) -> Self {
+            self.$field = Some($field);
+            self
+        }
+    };
+    (@list $(#[$meta:meta])* $field:ident: $type:ty) => {
+        $(#[$meta])*
+        #[must_use]
+        pub fn $field(
+            mut self,
+            $field: impl IntoIterator<Item = <$type as IntoIterator>::Item>,
+        ) -> Self {
+            self.$field = Some($field.into_iter().collect());
+            self
+        }
     };
 }
 
@@ -159,7 +242,7 @@ macro_rules! tokens {
     };
 }
 
-pub(crate) use {box_component, component, part, tokens};
+pub(crate) use {box_component, component, part, setter, tokens};
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};

@@ -4,7 +4,7 @@ use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::component::{component, part, tokens};
+use super::component::{component, part, setter, tokens};
 use super::{
     CaptionSize, Color, FontWeight, IconSize, Length, Radius, Space, TextAlign, TextSize, TitleSize,
 };

@@ -1,6 +1,6 @@
 //! Buttons and form fields.
 
-use super::component::{component, part, tokens};
+use super::component::{component, part, setter, tokens};
 use super::{
     Color, ControlSize, ControlVariant, Direction, FieldVariant, FontWeight, GutterSize, TextAlign,
     TextSize,

@@ -3,7 +3,7 @@
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::component::{box_component, component, part, tokens};
+use super::component::{box_component, component, part, setter, tokens};
 use super::{
     Alignment, BorderValue, Color, Direction, Justification, Length, Space, WidgetComponent,
     WidgetNode, WidgetTheme,
@@ -33,12 +33,14 @@ component! {
             status: WidgetStatus,
             /// Folds the body away, as after its main action is done.
             collapsed: bool,
+            /// Forces a theme onto the subtree.
+            theme: WidgetTheme,
+        }
+        by_hand {
             /// Button in the footer that confirms.
             confirm: CardAction,
             /// Button in the footer that cancels.
             cancel: CardAction,
-            /// Forces a theme onto the subtree.
-            theme: WidgetTheme,
         }
     }
 }
@@ -162,7 +164,8 @@ component! {
     /// Animates changes of the one component inside.
     Transition = "Transition", "Transition::unknown" {
         required {}
-        optional {
+        optional {}
+        by_hand {
             /// The component to animate; a single one, despite the name.
             children: Box<WidgetComponent>,
         }

@@ -4,7 +4,7 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::component::{part, tokens};
+use super::component::{part, setter, tokens};
 
 /// A number or a CSS string.
 ///

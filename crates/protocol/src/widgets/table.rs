@@ -1,6 +1,6 @@
 //! Tables, which only the element's list of components has.
 
-use super::component::{component, tokens};
+use super::component::{component, setter, tokens};
 use super::{Length, Spacing, TextAlign, WidgetComponent};
 
 component! {
