@@ -186,7 +186,6 @@ async fn oddities_of_other_servers_change_nothing() {
         odd(|b| b.chunk_bytes = Some(7)),
         odd(|b| b.steps.insert(0, Step::Comment { text: "keep-alive".into() })),
         odd(|b| b.steps.push(Step::UnknownEvent { kind: "response.made_up".into() })),
-        odd(|b| b.steps.insert(0, Step::Malformed)),
     ];
     for api in APIS {
         let model = FakeModel::start().await;
@@ -319,6 +318,7 @@ async fn every_failure_has_its_kind_and_keeps_the_text_so_far() {
         (half().cut(), "Half an answer", "model.cut"),
         (half().end(), "Half an answer", "model.cut"),
         (half().malformed().end(), "Half an answer", "model.malformed"),
+        (half().malformed().text(" and the rest"), "Half an answer", "model.malformed"),
         (half().stall(), "Half an answer", "model.silent"),
         (Behaviour::new().stall(), "", "model.silent"),
         (error(ErrorShape::Event), "Half an answer", "model.server_error"),

@@ -352,7 +352,6 @@ impl ModelClient {
             decoder: SseDecoder::default(),
             events: VecDeque::new(),
             failure: None,
-            malformed: 0,
             over: false,
         };
         if is_json {
@@ -479,7 +478,6 @@ pub struct ModelStream {
     events: VecDeque<ModelEvent>,
     /// An error that comes after the events before it have been given out.
     failure: Option<ModelError>,
-    malformed: usize,
     over: bool,
 }
 
@@ -525,8 +523,8 @@ impl ModelStream {
     }
 
     fn push(&mut self, chunk: &[u8]) {
-        let Self { decoder, parser, events, failure, malformed, client, over, .. } = self;
-        let mut reader = Reader { parser, events, failure, malformed, ids: &client.0.ids, over };
+        let Self { decoder, parser, events, failure, client, over, .. } = self;
+        let mut reader = Reader { parser, events, failure, ids: &client.0.ids, over };
         if let Err(error) = decoder.push(chunk, |event| reader.read(event.data)) {
             self.fail(ModelError::Malformed { detail: error.to_string() });
         }
@@ -537,8 +535,8 @@ impl ModelStream {
 
     /// Reads an event that no blank line ended.
     fn flush(&mut self) {
-        let Self { decoder, parser, events, failure, malformed, client, over, .. } = self;
-        let mut reader = Reader { parser, events, failure, malformed, ids: &client.0.ids, over };
+        let Self { decoder, parser, events, failure, client, over, .. } = self;
+        let mut reader = Reader { parser, events, failure, ids: &client.0.ids, over };
         // The only error is a length that `push` has checked already.
         let _ = decoder.finish(|event| reader.read(event.data));
     }
@@ -575,9 +573,6 @@ impl ModelStream {
                 self.events.push_back(done);
                 self.over = true;
             }
-            None if self.malformed > 0 => self.fail(ModelError::Malformed {
-                detail: format!("{} events were not JSON, and then it ended", self.malformed),
-            }),
             None => self.fail(ModelError::Cut { detail: detail() }),
         }
     }
@@ -603,14 +598,13 @@ struct Reader<'a> {
     parser: &'a mut Parser,
     events: &'a mut VecDeque<ModelEvent>,
     failure: &'a mut Option<ModelError>,
-    malformed: &'a mut usize,
     ids: &'a CallIds,
     over: &'a mut bool,
 }
 
 impl Reader<'_> {
     fn read(&mut self, data: &str) {
-        if *self.over || self.failure.is_some() {
+        if *self.over || self.failure.is_some() || data.trim().is_empty() {
             return;
         }
         if data.trim() == "[DONE]" {
@@ -630,10 +624,11 @@ impl Reader<'_> {
         };
         match read {
             Ok(Some(())) => {}
-            // Later events may still be good; if the answer never ends, this is the reason.
+            // Words may be missing from here on: an answer with a hole must not pass for whole.
             Ok(None) => {
-                *self.malformed += 1;
-                tracing::warn!(bytes = data.len(), "skipped an event of the model: not JSON");
+                *self.failure = Some(ModelError::Malformed {
+                    detail: format!("an event of {} bytes is not JSON", data.len()),
+                });
             }
             Err(error) => *self.failure = Some(error),
         }
