@@ -5,6 +5,7 @@ is what Parlor answers to a request that it does not accept.
 """
 
 import base64
+import json
 from typing import Any
 
 from harness import Exchange, Session
@@ -65,9 +66,9 @@ def messages_of_every_form(s: Session) -> None:
     chosen = {"thread_id": thread_id, "input": message("Choose", inference_options=options)}
     s.send("inference options", "threads.add_user_message", chosen)
     add(s, thread_id, "Grüße 👋🏽 \u202eabc\u202c — 漢字, \\n, <b>&amp;</b>", "all kinds of characters")
-    with_metadata = b'{"type":"threads.add_user_message","metadata":{"any":{"thing":[1,null]}},"params":{"thread_id":"%s",'
-    with_metadata += b'"input":{"content":[{"type":"input_text","text":"Hi"}],"attachments":[],"inference_options":{}}}}'
-    s.send("metadata", "threads.add_user_message", raw=with_metadata % thread_id.encode())
+    noted = {"type": "threads.add_user_message", "metadata": {"any": {"thing": [1, None]}}}
+    noted["params"] = {"thread_id": thread_id, "input": message("Hi")}
+    s.send("metadata", "threads.add_user_message", raw=json.dumps(noted).encode())
     look(s, thread_id)
 
 

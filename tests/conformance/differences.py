@@ -158,7 +158,8 @@ def lines_of(reference: Exchange, parlor: Exchange, names: tuple[Names, Names]) 
         yield f"parlor {outcomes[1]}, reference {outcomes[0]}"
     both_answered = reference.status == parlor.status == 200
     if both_answered and reference.is_stream != parlor.is_stream:
-        yield f"reference content type {reference.headers.get('content-type')}, parlor {parlor.headers.get('content-type')}"
+        types = [answer.headers.get("content-type") for answer in (reference, parlor)]
+        yield f"content type: reference {types[0]}, parlor {types[1]}"
     elif both_answered and parlor.is_stream:
         yield from _streams(events_of(reference, names[0]), events_of(parlor, names[1]))
     elif both_answered:

@@ -301,7 +301,7 @@ def run_case(case: Callable[[Session], None], url: str, model: Process | None) -
     session = Session(case.__name__, url, model)
     try:
         case(session)
-    except (AssertionError, StopIteration, KeyError, IndexError, ValueError, requests.exceptions.RequestException) as error:
+    except (AssertionError, StopIteration, LookupError, ValueError, requests.exceptions.RequestException) as error:
         broken = Exchange("the rest of the case", "none", None, broken=True)
         broken.problems.append(f"the case could not go on: {type(error).__name__}: {error}")
         session.exchanges.append(broken)

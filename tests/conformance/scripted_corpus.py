@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from corpus import INVALID, NOT_FOUND, look, message
-from harness import Exchange, Session
+from harness import ROOT, Exchange, Session
 
 Steps = list[dict[str, Any]]
 
@@ -50,16 +50,21 @@ def play_more(s: Session, thread_id: str, *turns: Steps, label: str = "add", **m
     return s.send(label, "threads.add_user_message", params, **more)
 
 
-def act(s: Session, thread_id: str, steps: Any, label: str, item_id: str | None = None, sync: bool = False, **more: Any):
+def act(
+    s: Session, thread_id: str, steps: Any, label: str, item_id: str | None = None, sync: bool = False, **more: Any
+) -> None:
     params = {"thread_id": thread_id, "action": {"type": "play", "payload": steps}}
     if item_id:
         params["item_id"] = item_id
-    return s.send(label, f"threads.{'sync_' if sync else ''}custom_action", params, **more)
+    s.send(label, f"threads.{'sync_' if sync else ''}custom_action", params, **more)
 
 
 URL = {"type": "url", "url": "https://example.com/a", "title": "A", "attribution": "Example", "group": "Pages"}
 FILE = {"type": "file", "filename": "a.pdf", "title": "A file", "description": "About it", "timestamp": "2026-01-02"}
-ENTITY = {"type": "entity", "id": "e1", "title": "Ada", "icon": "user", "label": "Person", "inline_label": "Ada", "interactive": True, "data": {"k": "v"}}
+ENTITY = {"type": "entity", "id": "e1", "title": "Ada", "icon": "user", "label": "Person", "inline_label": "Ada"} | {
+    "interactive": True,
+    "data": {"k": "v"},
+}
 
 
 def a_message_in_parts(s: Session) -> None:
@@ -107,16 +112,19 @@ def every_item(s: Session) -> None:
         {"type": "image", "title": "Image"},
     ]
     question = {"type": "freeform", "id": "q", "question": "Why?", "answer": {"values": ["So"], "skipped": False}}
+    entity = {"type": "annotation", "source": ENTITY, "index": 3}
+    summary = {"title": "Done", "icon": "check"}
+    called = {"call_id": "c1", "name": "tool", "arguments": {"a": [1]}}
     steps = [
         said("message", "Text"),
-        done("entity", "assistant_message", content=[part("Ada", {"type": "annotation", "source": ENTITY, "index": 3})]),
+        done("entity", "assistant_message", content=[part("Ada", entity)]),
         done("widget", "widget", widget=CARD, copy_text="A report"),
         done("image", "generated_image", image={"id": "img_1", "url": "https://example.com/i.png"}),
         done("no image", "generated_image"),
         *(done(f"task {task['type']}", "task", task=task) for task in tasks),
-        done("workflow", "workflow", workflow={"type": "custom", "tasks": tasks, "summary": {"title": "Done", "icon": "check"}, "expanded": True}),
+        done("workflow", "workflow", workflow={"type": "custom", "tasks": tasks, "summary": summary, "expanded": True}),
         done("reasoning", "workflow", workflow={"type": "reasoning", "tasks": tasks[2:3], "summary": {"duration": 7}}),
-        done("call", "client_tool_call", call_id="c1", name="tool", arguments={"a": [1]}, status="completed", output={"b": None}),
+        done("call", "client_tool_call", **called, status="completed", output={"b": None}),
         done("question", "structured_input", status="answered", inputs=[question]),
         done("hidden", "hidden_context_item", content={"secret": True}),
         done("sdk hidden", "sdk_hidden_context", content="secret"),
@@ -147,6 +155,24 @@ def a_widget_that_grows(s: Session) -> None:
         done("w", "widget", widget=last),
     ]
     look(s, play(s, steps).thread_id)
+
+
+def every_widget_component(s: Session) -> None:
+    fixtures = json.loads((ROOT / "tests/fixtures/protocol/widgets.json").read_text())
+    steps = []
+    for case in fixtures["cases"]:
+        component = case["json"]
+        # Series are parts of charts, and no components. Properties from the future are kept by Parlor, and lost by the
+        # reference.
+        if case["model"].endswith("Series") or case["name"].endswith("unknown_property"):
+            continue
+        if component["type"] == "ListViewItem":
+            component = {"type": "ListView", "children": [component]}
+        elif component["type"] not in ("Card", "ListView", "Basic"):
+            component = {"type": "Card", "children": [component]}
+        steps.append(done(case["name"], "widget", widget=component))
+    thread_id = play(s, steps).thread_id
+    s.send("all", "items.list", {"thread_id": thread_id, "order": "asc", "limit": 100})
 
 
 def a_workflow_that_grows(s: Session) -> None:
@@ -268,7 +294,8 @@ def client_tools(s: Session) -> None:
     look(s, thread_id, "completed")
     s.send("output again", "threads.add_client_tool_output", output, refused=INVALID)
     for number, result in enumerate(("text", None, 3.5, False, [])):
-        call = done(f"call {number}", "client_tool_call", call_id=f"c{number}", name="t", arguments={}, status="pending")
+        called = {"call_id": f"c{number}", "name": "t", "arguments": {}}
+        call = done(f"call {number}", "client_tool_call", **called, status="pending")
         play_more(s, thread_id, [call], [said(f"after {number}", "And so")], label=f"call {number}")
         params = {"thread_id": thread_id, "result": result}
         s.send(f"output {number}", "threads.add_client_tool_output", params)
@@ -331,7 +358,8 @@ def structured_input(s: Session) -> None:
 
 def actions(s: Session) -> None:
     shown = play(s, [done("w", "widget", widget=CARD), said("m", "There")])
-    thread_id, widget, answer = shown.thread_id, shown.items("widget")[0]["id"], shown.items("assistant_message")[0]["id"]
+    thread_id, widget = shown.thread_id, shown.items("widget")[0]["id"]
+    answer = shown.items("assistant_message")[0]["id"]
     other = {"type": "Card", "children": [{"type": "Text", "value": "Sent"}]}
     steps = [replaced("w", "widget", widget=other), said("n", "Sent it")]
     act(s, thread_id, steps, "an action of a widget", widget)
@@ -378,6 +406,7 @@ CASES = [
     a_message_in_parts,
     every_item,
     a_widget_that_grows,
+    every_widget_component,
     a_workflow_that_grows,
     an_image_that_comes,
     what_is_said_beside,

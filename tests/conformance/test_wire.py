@@ -9,7 +9,7 @@ import corpus
 import test_checks
 from checks import problems_of
 from corpus import INVALID, NOT_FOUND, create, look, message
-from harness import Exchange, Process, Processes, Session, run_case
+from harness import Exchange, Live, Process, Processes, Session, run_case
 
 Result = tuple[str, list[str]]
 
@@ -27,35 +27,70 @@ def cited_documents(s: Session) -> None:
     look(s, answer.thread_id)
 
 
+# A turn that waits for the test in the middle of its answer.
+HELD = {
+    "steps": [
+        {"step": "text", "text": "The first half, "},
+        {"step": "hold", "name": "middle"},
+        {"step": "text", "text": "and the second."},
+    ]
+}
+
+
+def _begin(s: Session) -> Live:
+    """Begins a turn and reads its stream up to the middle of the answer."""
+    s.script(HELD)
+    live = s.open("create", "threads.create", {"input": message("Tell me")})
+    live.until(lambda exchange: any("half" in event.get("update", {}).get("delta", "") for event in exchange.events))
+    return live
+
+
 def a_turn_that_is_stopped(s: Session) -> None:
     if s.model is None:
         return
-    live = s.open("create", "threads.create", {"input": message("Tell me /notools /hold middle")})
-    exchange = live.until(lambda exchange: '"type":"thread.created"' in exchange.text)
-    thread_id = exchange.thread_id
+    live = _begin(s)
+    exchange, thread_id = live.exchange, live.exchange.thread_id
     running = look(s, thread_id, "while it runs")
     assert running.headers.get("parlor-turn") == exchange.headers["parlor-turn"], "the running turn is not named"
+    # It shows the thread without the answer: it is not compared with the whole stream.
+    s.exchanges.remove(running)
     params = {"thread_id": thread_id, "input": message("Hurry")}
     s.send("a second message", "threads.add_user_message", params, refused=(409, "thread_busy"))
     stopped = s.send("stop", "threads.stop", {"thread_id": thread_id}).body
     assert stopped == {"stopped": True}, stopped
     live.finish()
     assert exchange.comments[-1] == "end stopped", exchange.comments
-    # The look in the middle was at a thread without the answer; it is not compared with the whole stream.
-    s.exchanges.remove(running)
+    kept = [item["content"][0]["text"].strip() for item in exchange.items("assistant_message")]
+    assert kept == ["The first half,"], f"the partial answer is {kept}"
     s.send("stop again", "threads.stop", {"thread_id": thread_id})
     s.send("stop what nobody knows", "threads.stop", {"thread_id": "thr_unknown"}, refused=NOT_FOUND)
+    look(s, thread_id)
+
+
+def a_client_that_goes_away(s: Session) -> None:
+    if s.model is None:
+        return
+    live = _begin(s)
+    thread_id, turn_id = live.exchange.thread_id, live.exchange.headers["parlor-turn"]
+    live.drop()
+    again = s.open("resume", "threads.resume", {"thread_id": thread_id, "turn_id": turn_id})
+    s.release("middle")
+    again.finish()
+    assert again.exchange.comments[-1:] == ["end done"], again.exchange.comments
+    # The resumed stream has all that the dropped one had, and the rest.
+    s.exchanges.remove(live.exchange)
+    again.exchange.operation = "threads.create"
     look(s, thread_id)
 
 
 def a_turn_that_is_resumed(s: Session) -> None:
     if s.model is None:
         return
-    live = s.open("create", "threads.create", {"input": message("Tell me /notools /hold gate")})
-    exchange = live.until(lambda exchange: '"type":"thread.created"' in exchange.text)
+    live = _begin(s)
+    exchange = live.exchange
     thread_id, turn_id = exchange.thread_id, exchange.headers["parlor-turn"]
     again = s.open("resume", "threads.resume", {"thread_id": thread_id})
-    s.release("gate")
+    s.release("middle")
     live.finish()
     again.finish()
     assert again.exchange.events == exchange.events, "a resumed stream has other events"
@@ -98,6 +133,7 @@ OURS: list[Callable[[Session], None]] = [
     cited_documents,
     a_turn_that_is_stopped,
     a_turn_that_is_resumed,
+    a_client_that_goes_away,
     a_request_that_is_repeated,
     requests_that_http_refuses,
 ]
