@@ -8,13 +8,21 @@ import type {
   InferenceOptions,
   JsonObject,
   NoticeEvent,
+  StructuredInputSubmission,
   Thread,
   ThreadItem,
   ThreadStreamEvent,
   UserMessageContent,
   UserMessageInput,
 } from './protocol.js';
-import { applyEvents, emptyThreadState, prependItems, settle, type ThreadState } from './state.js';
+import {
+  applyEvents,
+  emptyThreadState,
+  prependItems,
+  settle,
+  type ThreadState,
+  upsertItem,
+} from './state.js';
 import type { ChatKitClient, StreamOptions, StreamOutcome } from './transport.js';
 
 /** A user message as a view submits it. */
@@ -85,6 +93,8 @@ export interface ChatSessionOptions {
   onEvent?: (event: SessionEvent) => void;
   /** Runs a client tool; its result is sent to the server. */
   onClientTool?: (call: { name: string; params: JsonObject }) => Promise<JsonObject> | JsonObject;
+  /** Milliseconds after which a client tool that has not answered has failed. Defaults to a minute. */
+  clientToolTimeout?: number;
   /** Says how a failure reads. Defaults to its own message. */
   describe?: (error: ApiError | ErrorEvent) => string;
   /** Calls back soon, at most once a frame. Defaults to a timer. */
@@ -98,6 +108,8 @@ const PAGE_SIZE = 50;
  * resumed turn) is spread over frames: rendering it at once would freeze the page.
  */
 const FRAME_TEXT = 2000;
+/** How long a client tool may take: the server's turn waits for it. */
+const CLIENT_TOOL_PATIENCE_MS = 60_000;
 /** How long a stopped turn may take to say so before the connection is given up. */
 const STOP_PATIENCE_MS = 5000;
 
@@ -132,6 +144,8 @@ interface Run {
   /** Items that the first new item replaces (retry). */
   replaces: ReadonlySet<string>;
   toolCalls: ClientToolCallItem[];
+  /** Ids of the calls that were taken up, to run none twice. */
+  readonly calledTools: Set<string>;
 }
 
 /**
@@ -373,19 +387,65 @@ export class ChatSession {
 
   /** Sends a custom action; its events belong to the open thread. */
   async sendAction(action: Action, itemId?: string): Promise<void> {
+    const threadId = this.#idleThread('An action');
+    const key = newIdempotencyKey();
+    const send = () =>
+      this.#follow(
+        (options) =>
+          this.#options.client.stream(
+            'threads.custom_action',
+            { thread_id: threadId, item_id: itemId ?? null, action },
+            { ...options, idempotencyKey: key },
+          ),
+        send,
+      );
+    await send();
+  }
+
+  /**
+   * Sends an action that is answered at once instead of with a stream, and puts
+   * the item that the server changed in its place. Works while an answer is
+   * being written.
+   *
+   * @throws {ApiError} when the server refuses it.
+   */
+  async sendSyncAction(action: Action, itemId?: string): Promise<void> {
     const { threadId } = this.#state;
     if (threadId === null) throw new Error('An action needs a thread: send a message or open one first.');
-    if (this.#run !== null) throw new Error('An answer is still being written: stop it or wait for its end.');
+    const { body } = await this.#options.client.request('threads.sync_custom_action', {
+      thread_id: threadId,
+      item_id: itemId ?? null,
+      action,
+    });
+    const item = body.updated_item ?? null;
+    if (item !== null && this.#state.threadId === threadId) {
+      this.#set({ thread: upsertItem(this.#state.thread, item) });
+    }
+  }
+
+  /** Answers the questions of an item, or passes over them, and follows what comes of it. */
+  async answerQuestions(itemId: string, input: StructuredInputSubmission): Promise<void> {
+    const threadId = this.#idleThread('An answer to questions');
     const key = newIdempotencyKey();
-    await this.#follow(
-      (options) =>
-        this.#options.client.stream(
-          'threads.custom_action',
-          { thread_id: threadId, item_id: itemId ?? null, action },
-          { ...options, idempotencyKey: key },
-        ),
-      null,
-    );
+    const send = () =>
+      this.#follow(
+        (options) =>
+          this.#options.client.stream(
+            'threads.add_structured_input',
+            { thread_id: threadId, item_id: itemId, input },
+            { ...options, idempotencyKey: key },
+          ),
+        send,
+      );
+    await send();
+  }
+
+  /** The open thread, where a turn may begin in it. */
+  #idleThread(what: string): string {
+    const { threadId } = this.#state;
+    if (threadId === null) throw new Error(`${what} needs a thread: send a message or open one first.`);
+    if (this.#run !== null) throw new Error('An answer is still being written: stop it or wait for its end.');
+    return threadId;
   }
 
   /** Rates an answer; shown at once, taken back when the server refuses. */
@@ -469,6 +529,7 @@ export class ChatSession {
       queue: [],
       replaces,
       toolCalls: [],
+      calledTools: new Set(),
     };
     this.#run = run;
     this.#clearBanner();
@@ -579,7 +640,13 @@ export class ChatSession {
           });
           break;
         case 'thread.item.done':
-          if (event.item.type === 'client_tool_call' && event.item.status === 'pending') {
+          // Once a call, however often its item is announced.
+          if (
+            event.item.type === 'client_tool_call' &&
+            event.item.status === 'pending' &&
+            !run.calledTools.has(event.item.id)
+          ) {
+            run.calledTools.add(event.item.id);
             run.toolCalls.push(event.item);
           }
           break;
@@ -667,8 +734,14 @@ export class ChatSession {
       result = { error: error.message };
     } else {
       try {
-        result = await onClientTool({ name: call.name, params: call.arguments });
+        result = await this.#settled(
+          // A handler that throws at once is as wrong as one that rejects.
+          Promise.resolve().then(() => onClientTool({ name: call.name, params: call.arguments })),
+          call.name,
+          run.abort.signal,
+        );
       } catch (error) {
+        run.abort.signal.throwIfAborted();
         // The server has to hear of it, or its turn waits for ever.
         this.#emit({ type: 'error', error: error instanceof Error ? error : new Error(String(error)) });
         result = { error: error instanceof Error ? error.message : String(error) };
@@ -680,6 +753,24 @@ export class ChatSession {
       { thread_id: call.thread_id, result: result ?? null },
       { ...options, idempotencyKey: newIdempotencyKey() },
     );
+  }
+
+  /** What a tool answers; an error when it takes too long, and the abort's when the run is given up. */
+  #settled<T>(answer: Promise<T>, name: string, signal: AbortSignal): Promise<T> {
+    const patience = this.#options.clientToolTimeout ?? CLIENT_TOOL_PATIENCE_MS;
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`The client tool "${name}" did not answer within ${patience / 1000} s.`)),
+        patience,
+      );
+      const onAbort = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', onAbort, { once: true });
+      answer.then(resolve, reject).finally(() => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+      });
+      if (signal.aborted) onAbort();
+    });
   }
 
   // -------------------------------------------------------------- plumbing

@@ -413,6 +413,158 @@ describe('client tools', () => {
     await sent;
     expect(events.some((event) => event.type === 'error')).toBe(true);
   });
+
+  /** A turn that ends with the call, up to where its tool runs. */
+  async function calling(options: Partial<ChatSessionOptions>) {
+    const context = setup(options);
+    const sent = context.session.submit(hi);
+    const first = openStream();
+    (await context.next('threads.create')).respond(first.response);
+    first.send(created, done(question()), done(call), done(call));
+    first.end('done');
+    return { ...context, sent };
+  }
+
+  async function settleOutput(output: Call, sent: Promise<void>) {
+    const second = openStream();
+    output.respond(second.response);
+    second.end('done');
+    await sent;
+  }
+
+  it('that never answer are given up after their time', async () => {
+    const { next, sent, events } = await calling({
+      onClientTool: () => new Promise(() => undefined),
+      clientToolTimeout: 5,
+    });
+    const output = await next('threads.add_client_tool_output');
+    expect(output.params.result).toEqual({
+      error: 'The client tool "read_page" did not answer within 0.005 s.',
+    });
+    await settleOutput(output, sent);
+    expect(events.some((event) => event.type === 'error')).toBe(true);
+  });
+
+  it('that throw at once are reported like those that reject', async () => {
+    const { next, sent } = await calling({
+      onClientTool: () => {
+        throw new TypeError('params.selector is missing');
+      },
+    });
+    const output = await next('threads.add_client_tool_output');
+    expect(output.params.result).toEqual({ error: 'params.selector is missing' });
+    await settleOutput(output, sent);
+  });
+
+  it('run once a call, also when it is announced twice', async () => {
+    const onClientTool = vi.fn(() => ({}));
+    const { next, sent, calls } = await calling({ onClientTool });
+    await settleOutput(await next('threads.add_client_tool_output'), sent);
+    expect(onClientTool).toHaveBeenCalledTimes(1);
+    expect(calls).toEqual([]);
+  });
+
+  it('that answer after another thread was opened send nothing there', async () => {
+    let answerLate: (result: object) => void = () => undefined;
+    const context = await calling({
+      onClientTool: () =>
+        new Promise((resolve) => {
+          answerLate = resolve as typeof answerLate;
+        }),
+    });
+    await vi.waitFor(() => expect(context.session.state.thread.items).toHaveLength(2));
+    await context.session.open(null);
+    await context.sent;
+    answerLate({ text: 'late' });
+    const sent = context.session.submit(hi);
+    const next = await context.next('threads.create');
+    const stream = openStream();
+    next.respond(stream.response);
+    stream.send(created, done(question('q2')), done(answer('a2', 'new')));
+    stream.end('done');
+    await sent;
+    expect(context.calls.map((entry) => entry.type)).toEqual([]);
+    expect(ids(context.session)).toEqual(['q2', 'a2']);
+  });
+});
+
+describe('widgets', () => {
+  const widget = (value: string): ThreadItem => ({
+    ...base,
+    id: 'w1',
+    type: 'widget',
+    widget: { type: 'Card', children: [{ type: 'Text', value }] },
+  });
+
+  it('are replaced by what a sync action answers', async () => {
+    const context = setup();
+    await openThread(context, [question(), widget('before')]);
+    const acted = context.session.sendSyncAction({ type: 'vote', payload: { id: 7 } }, 'w1');
+    const call = await context.next('threads.sync_custom_action');
+    expect(call.params).toEqual({
+      thread_id: 'thr_1',
+      item_id: 'w1',
+      action: { type: 'vote', payload: { id: 7 } },
+    });
+    call.respond(Response.json({ updated_item: widget('after') }));
+    await acted;
+    expect(context.session.state.thread.items[1]).toEqual(widget('after'));
+    expect(context.session.state.turn).toBeNull();
+  });
+
+  it('stay as they are when a sync action is refused, which is told to the caller', async () => {
+    const context = setup();
+    await openThread(context, [widget('before')]);
+    const acted = context.session.sendSyncAction({ type: 'vote' }, 'w1');
+    (await context.next('threads.sync_custom_action')).respond(errorBody(403, 'forbidden'));
+    await expect(acted).rejects.toMatchObject({ status: 403 });
+    expect(context.session.state.banner).toBeNull();
+    expect(context.session.state.thread.items).toEqual([widget('before')]);
+  });
+
+  it('whose action could not be sent offer to send it again, with the same key', async () => {
+    const context = setup();
+    await openThread(context, [widget('before')]);
+    const acted = context.session.sendAction({ type: 'vote' }, 'w1');
+    const first = await context.next('threads.custom_action');
+    first.respond(errorBody(503, 'unavailable'));
+    await acted;
+    expect(context.session.state.banner?.canRetry).toBe(true);
+    const again = context.session.retry();
+    const second = await context.next('threads.custom_action');
+    expect(second.key).toBe(first.key);
+    const stream = openStream();
+    second.respond(stream.response);
+    stream.send({ type: 'thread.item.replaced', item: widget('after') });
+    stream.end('done');
+    await again;
+    expect(context.session.state.thread.items).toEqual([widget('after')]);
+  });
+});
+
+describe('questions', () => {
+  it('are answered in the thread, and what comes of it is followed', async () => {
+    const context = setup();
+    const asked: ThreadItem = {
+      ...base,
+      id: 's1',
+      type: 'structured_input',
+      status: 'pending',
+      inputs: [{ type: 'freeform', id: 'why', question: 'Why?' }],
+    };
+    await openThread(context, [question(), asked]);
+    const input = { status: 'answered' as const, answers: { why: { values: ['Because'], skipped: false } } };
+    const answered = context.session.answerQuestions('s1', input);
+    const call = await context.next('threads.add_structured_input');
+    expect(call.params).toEqual({ thread_id: 'thr_1', item_id: 's1', input });
+    const stream = openStream();
+    call.respond(stream.response);
+    const after = { ...asked, status: 'answered' } as ThreadItem;
+    stream.send({ type: 'thread.item.replaced', item: after }, done(answer('a1', 'Thanks')));
+    stream.end('done');
+    await answered;
+    expect(context.session.state.thread.items.slice(1)).toEqual([after, answer('a1', 'Thanks')]);
+  });
 });
 
 describe('the rest', () => {
