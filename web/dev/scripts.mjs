@@ -331,6 +331,53 @@ export const scripts = {
     };
     yield { type: 'thread.item.done', item: turn.newItem('some_future_item', {}) };
   },
+  async *form(turn) {
+    const card = (text) => ({
+      type: 'Card',
+      asForm: true,
+      confirm: { label: 'Book', action: { type: 'book', payload: { flight: 'LH 123' } } },
+      cancel: { label: 'Not now', action: { type: 'later', handler: 'client', payload: { days: 2 } } },
+      children: [
+        { type: 'Title', value: 'Flight LH 123' },
+        { type: 'Text', id: 'note', value: text, streaming: true },
+        { type: 'Label', value: 'Passenger', fieldName: 'passenger' },
+        { type: 'Input', name: 'passenger', required: true },
+        {
+          type: 'Button',
+          label: 'Vote',
+          onClickAction: { type: 'vote', streaming: false, payload: { up: true } },
+        },
+      ],
+    });
+    const item = turn.newItem('widget', { widget: card('') });
+    yield { type: 'thread.item.added', item };
+    for (const delta of ['Boards at ', '14:20, ', 'gate B12']) {
+      yield {
+        type: 'thread.item.updated',
+        item_id: item.id,
+        update: { type: 'widget.streaming_text.value_delta', component_id: 'note', delta, done: false },
+      };
+      if (turn.question.includes('gated')) await turn.gate();
+    }
+    yield { type: 'thread.item.done', item: { ...item, widget: card('Boards at 14:20, gate B12') } };
+  },
+  async *questions(turn) {
+    yield {
+      type: 'thread.item.done',
+      item: turn.newItem('structured_input', {
+        status: 'pending',
+        inputs: [
+          {
+            type: 'multiple_choice',
+            id: 'db',
+            question: 'Which database do you use?',
+            options: [{ value: 'SQLite' }, { value: 'PostgreSQL' }],
+          },
+          { type: 'freeform', id: 'why', question: 'Why that one?', description: 'In a few words.' },
+        ],
+      }),
+    };
+  },
   async *arabic(turn) {
     yield* say(
       turn,

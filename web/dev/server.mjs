@@ -334,6 +334,20 @@ function handler(world) {
           { type: 'thread.item.replaced', item: call },
         ]).answer;
       }
+      case 'threads.add_structured_input': {
+        const asked = thread.items.find((item) => item.id === params.item_id);
+        const inputs = asked.inputs.map((input) => ({ ...input, answer: params.input.answers[input.id] }));
+        const item = { ...asked, status: params.input.status, inputs };
+        return start(response, thread, 'hello answers', parlor, {}, [{ type: 'thread.item.replaced', item }])
+          .answer;
+      }
+      case 'threads.sync_custom_action': {
+        const acted = thread.items.find((item) => item.id === params.item_id);
+        if (params.action.type === 'vote') {
+          acted.widget = { type: 'Card', children: [{ type: 'Text', value: 'Voted, thank you.' }] };
+        }
+        return json(response, 200, { updated_item: acted }, headers);
+      }
       case 'threads.custom_action':
         return start(response, thread, `hello ${params.action.type}`, parlor).answer;
       case 'threads.resume': {

@@ -5,8 +5,10 @@ import type {
   OpenAIChatKit,
   ToolChoice,
   UserMessageContent,
+  Widgets,
 } from '@openai/chatkit';
 import {
+  ApiError,
   ChatKitClient,
   ChatSession,
   ThreadDirectory,
@@ -15,8 +17,10 @@ import {
   type FeedbackKind,
   type SessionEvent,
   type SessionState,
+  type StructuredInputSubmission,
   type Submission,
   type UserMessageContent as WireContent,
+  type WidgetItem,
 } from '@parlor/client';
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { Composer, entityOf } from './composer.js';
@@ -34,6 +38,7 @@ import { header, visibleTitle } from './views/header.js';
 import { historyPanel } from './views/history.js';
 import { messages, threadFailed, threadSkeleton } from './views/messages.js';
 import { startScreen } from './views/start.js';
+import type { WidgetAction } from './widgets/index.js';
 
 /** Before the host has given any: enough to draw the empty surface. */
 const NO_OPTIONS: ChatKitOptions = { api: { url: '', domainKey: '' } };
@@ -107,6 +112,8 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
   #announced = 0;
   #countdown: ReturnType<typeof setInterval> | undefined;
   #firstItem: string | null = null;
+  /** Whether a turn ran since this thread was opened. */
+  #answeredHere = false;
   #restoreScroll: (() => void) | null = null;
   #focusAfterUpdate: string | null = null;
 
@@ -341,6 +348,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
   #onSessionEvent(event: SessionEvent): void {
     switch (event.type) {
       case 'response.start':
+        this.#answeredHere = true;
         this.#announce(this.strings.answerStarted);
         this.#dispatch('chatkit.response.start', undefined);
         break;
@@ -646,6 +654,46 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     this.#scroll.toBottom(!matchMedia('(prefers-reduced-motion: reduce)').matches);
   }
 
+  async widgetAction(item: WidgetItem, action: WidgetAction): Promise<void> {
+    const { type, payload } = action;
+    if (action.handler === 'client') {
+      const onAction = this.#options.widgets?.onAction;
+      if (onAction === undefined) {
+        throw new Error(this.strings.noActionHandler(type));
+      }
+      const given = { type, ...(isRecord(payload) ? { payload } : {}) };
+      await onAction(given, { id: item.id, widget: item.widget as unknown as Widgets.Card });
+      return;
+    }
+    const session = this.#session;
+    if (session === null) return;
+    const sent = { type, payload };
+    if (action.streaming) {
+      await session.sendAction(sent, item.id);
+      return;
+    }
+    try {
+      await session.sendSyncAction(sent, item.id);
+    } catch (error) {
+      throw error instanceof ApiError
+        ? new Error(describeError(error, this.strings), { cause: error })
+        : error;
+    }
+  }
+
+  async answerQuestions(itemId: string, submission: StructuredInputSubmission): Promise<void> {
+    await this.#session?.answerQuestions(itemId, submission);
+  }
+
+  mayFocus(): boolean {
+    // Only for what arrives while the user is here, and is not writing.
+    return this.#answeredHere && this.#composer.isEmpty && !this.#historyOpen;
+  }
+
+  report(error: Error): void {
+    this.#dispatch('chatkit.error', { error });
+  }
+
   // -------------------------------------------------------------- rendering
 
   protected override willUpdate(_changed: PropertyValues): void {
@@ -803,6 +851,9 @@ function inlineMarkdown(text: string): unknown[] {
   parts.push(text.slice(rest));
   return parts;
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function wireContent(params: {
   text?: string | undefined;

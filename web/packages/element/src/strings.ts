@@ -79,6 +79,7 @@ export interface Strings {
   widget: string;
   skipped: string;
   unsupported: string;
+  noActionHandler: (type: string) => string;
   noServer: string;
   errors: {
     generic: string;
@@ -177,6 +178,7 @@ export const english: Strings = {
   widget: 'Card',
   skipped: 'Skipped',
   unsupported: 'This message can’t be shown here.',
+  noActionHandler: (type) => `Nothing on this page handles “${type}”.`,
   noServer: 'This chat has no server yet.',
   errors: {
     generic: 'Something went wrong.',

@@ -1,7 +1,15 @@
 import type { ChatKitOptions } from '@openai/chatkit';
-import type { DirectoryState, EntitySource, FeedbackKind, SessionState } from '@parlor/client';
+import type {
+  DirectoryState,
+  EntitySource,
+  FeedbackKind,
+  SessionState,
+  StructuredInputSubmission,
+  WidgetItem,
+} from '@parlor/client';
 import type { Composer } from '../composer.js';
 import type { Strings } from '../strings.js';
+import type { WidgetAction } from '../widgets/index.js';
 
 /** Row of the history panel that is being changed. */
 export type HistoryEdit = { id: string; kind: 'rename' | 'delete'; busy: boolean; error: string | null };
@@ -46,4 +54,10 @@ export interface ViewContext {
   openEntity(source: EntitySource): void;
   followLink(href: string, event: MouseEvent): void;
   jumpToLatest(): void;
+  /** Runs an action of a widget; rejects with a message for the user. */
+  widgetAction(item: WidgetItem, action: WidgetAction): Promise<void>;
+  answerQuestions(itemId: string, submission: StructuredInputSubmission): Promise<void>;
+  /** Whether a field that appears may take the focus from the user. */
+  mayFocus(): boolean;
+  report(error: Error): void;
 }

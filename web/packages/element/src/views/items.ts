@@ -12,6 +12,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { hasIcon, icon } from '../icons.js';
 import { markdown } from '../markdown-directive.js';
 import { safeHref, sourcePlace } from '../sources.js';
+import { questions, widget } from '../widgets/slot.js';
 import { markdownOptions } from './markdown-options.js';
 import type { ViewContext } from './context.js';
 
@@ -169,38 +170,35 @@ export function widgetText(node: WidgetComponent): string[] {
   return [...own, ...below.flatMap(widgetText)];
 }
 
-/**
- * The place of a widget. Shows its text; a full renderer takes over here.
- */
+/** A widget. Its text stands in where the code that draws it can't be loaded. */
 export function widgetItem(view: ViewContext, item: WidgetItem): TemplateResult {
-  const text = item.copy_text ? [item.copy_text] : widgetText(item.widget);
-  return html`<div class="card" part="widget" role="group" aria-label=${view.strings.widget}>
-    ${text.length === 0 ? html`<p class="muted">${view.strings.unsupported}</p>` : text.map((line) => html`<p dir="auto">${line}</p>`)}
-  </div>`;
+  const fallback = item.copy_text || widgetText(item.widget).join('\n') || view.strings.unsupported;
+  return html`<div
+    part="widget"
+    role="group"
+    aria-label=${view.strings.widget}
+    ${widget(
+      { widget: item.widget, fallback },
+      {
+        markdown: markdownOptions(view),
+        theme: view.options.theme,
+        onAction: (action) => view.widgetAction(item, action),
+        onError: (error) => view.report(error),
+        mayFocus: () => view.mayFocus(),
+      },
+    )}
+  ></div>`;
 }
 
-/** Questions to the user, and the answers given. A form takes over here. */
+/** Questions to the user, and the answers given. */
 export function structuredInput(view: ViewContext, item: StructuredInputItem): TemplateResult {
   return html`<div
-    class="card"
     part="structured-input"
     role="group"
     aria-label=${view.strings.structuredInput}
-  >
-    ${item.inputs.map(
-      (input) =>
-        html`<p dir="auto"><strong>${input.question}</strong></p>
-          ${
-            input.answer
-              ? html`<p dir="auto" class="muted">
-                  ${input.answer.skipped === true ? view.strings.skipped : input.answer.values.join(', ')}
-                </p>`
-              : input.type === 'multiple_choice'
-                ? html`<ul>
-                    ${input.options.map((option) => html`<li dir="auto">${option.value}</li>`)}
-                  </ul>`
-                : nothing
-          }`,
-    )}
-  </div>`;
+    ${questions(item, {
+      disabled: view.state.turn !== null,
+      onSubmit: (submission) => view.answerQuestions(item.id, submission),
+    })}
+  ></div>`;
 }

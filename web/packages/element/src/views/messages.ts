@@ -382,7 +382,7 @@ export function messages(view: ViewContext): TemplateResult {
             isStreaming,
             withActions,
             withActions ? running : false,
-            item.type === 'client_tool_call' && running,
+            (item.type === 'client_tool_call' || item.type === 'structured_input') && running,
             state.feedback.get(item.id),
             view.options,
             state.thread.thread?.allowed_image_domains,

@@ -1,18 +1,15 @@
 /** Every text that widgets and questions show or announce by themselves. */
 export interface WidgetStrings {
-  card: string;
   showMore: (count: number) => string;
   showDetails: string;
   hideDetails: string;
   failed: string;
   tryAgain: string;
   dismiss: string;
-  loading: string;
   choose: string;
   search: string;
   noMatches: string;
   clear: (name: string) => string;
-  image: string;
   imageBlocked: string;
   table: string;
   chart: (series: string) => string;
@@ -34,26 +31,20 @@ export interface WidgetStrings {
   send: string;
   skip: string;
   skipped: string;
-  answered: string;
-  yourAnswer: string;
-  noHandler: (type: string) => string;
 }
 
 /** English, the fallback of every locale. */
 export const englishWidgets: WidgetStrings = {
-  card: 'Card',
   showMore: (count) => `Show ${count} more`,
   showDetails: 'Show details',
   hideDetails: 'Hide details',
   failed: 'This did not work.',
   tryAgain: 'Try again',
   dismiss: 'Dismiss',
-  loading: 'Loading',
   choose: 'Choose…',
   search: 'Search',
   noMatches: 'Nothing found',
   clear: (name) => `Clear ${name}`,
-  image: 'Image',
   imageBlocked: 'Image not shown',
   table: 'Table',
   chart: (series) => `Chart: ${series}`,
@@ -75,7 +66,4 @@ export const englishWidgets: WidgetStrings = {
   send: 'Send',
   skip: 'Skip',
   skipped: 'Skipped',
-  answered: 'Answered',
-  yourAnswer: 'Your answer',
-  noHandler: (type) => `Nothing on this page handles “${type}”.`,
 };
