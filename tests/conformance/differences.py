@@ -8,6 +8,7 @@ consecutive deltas of one text become one. What is left is compared, and each di
     thread.item.done assistant_message .item.content[0].text: reference "a", parlor "b"
     body.items.data: reference only: workflow
     parlor refuses (404 not_found), reference fails (500)
+    model requests: reference 1, parlor 2
 
 `differences.toml` lists the deliberate ones. A line that no entry fits is a failure, and so is an entry that fits no
 line.
@@ -191,6 +192,9 @@ def compare(reference: Session, parlor: Session) -> Iterator[tuple[str, str]]:
             known.label = exchange.label
         for line in lines_of(answer, exchange, names):
             yield exchange.label, line
+    if reference.model_requests != parlor.model_requests:
+        asked = f"model requests: reference {reference.model_requests}, parlor {parlor.model_requests}"
+        yield "the whole case", asked
     for label in answers:
         if label != "the rest of the case":
             yield label, "parlor: not asked"

@@ -247,6 +247,8 @@ class Session:
         self.url = url
         self.model = model
         self.exchanges: list[Exchange] = []
+        self.model_requests = 0
+        """How often the model was asked."""
         self._cookies: dict[str, str] = {}
 
     def open(
@@ -305,4 +307,6 @@ def run_case(case: Callable[[Session], None], url: str, model: Process | None) -
         broken = Exchange("the rest of the case", "none", None, broken=True)
         broken.problems.append(f"the case could not go on: {type(error).__name__}: {error}")
         session.exchanges.append(broken)
+    if model:
+        session.model_requests = requests.get(f"{model.url}/control/state", timeout=5).json()["requests"]
     return session
