@@ -382,3 +382,16 @@ CASES = [
 
 # What makes no sense without a model.
 NEED_A_MODEL = [a_retry_that_fails, *TROUBLES, an_empty_answer]
+
+
+# With documents.
+
+
+def a_question_about_the_documents(s: Session) -> None:
+    thread_id = create(s, "How long is the kettle covered by the warranty?").thread_id
+    look(s, thread_id)
+    add(s, thread_id, "And how do I descale the kettle?")
+    look(s, thread_id, "after two turns")
+
+
+SEARCHES = [a_question_about_the_documents]

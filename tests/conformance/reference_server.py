@@ -1,7 +1,7 @@
 """The reference: a ChatKit server on the official Python SDKs, as their guides advise.
 
 `openai-chatkit` for the protocol, `openai-agents` for the model, threads in memory. Each model API has an address:
-`POST /responses` and `POST /chat_completions`; `POST /scripted` answers without a model, with whatever the message
+`POST /responses` and `POST /chat_completions`; `POST /search` is the first with a tool that searches the documents; `POST /scripted` answers without a model, with whatever the message
 asks for (see `scripted.py`). Prints its address.
 
 Deviations from the guides: the model client does not retry, so that a failure costs no waiting; users are told apart by
@@ -11,9 +11,18 @@ guides' examples sort by a clock.
 
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import uvicorn
-from agents import Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, set_tracing_disabled
+from agents import (
+    Agent,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    Runner,
+    Tool,
+    function_tool,
+    set_tracing_disabled,
+)
 from chatkit.agents import AgentContext, ThreadItemConverter, stream_agent_response
 from chatkit.server import ChatKitServer, StreamingResult
 from chatkit.store import NotFoundError, Store
@@ -130,9 +139,11 @@ class Converter(ThreadItemConverter):
 class Assistant(ChatKitServer[Context]):
     """Answers with an agent that is told the thread's last items."""
 
-    def __init__(self, model: OpenAIResponsesModel | OpenAIChatCompletionsModel):
+    def __init__(self, model: OpenAIResponsesModel | OpenAIChatCompletionsModel, *tools: Tool):
         super().__init__(MemoryStore())
-        self.agent = Agent(name="assistant", model=model, instructions="You are a helpful assistant.")
+        self.agent = Agent(
+            name="assistant", model=model, instructions="You are a helpful assistant.", tools=list(tools)
+        )
 
     async def respond(
         self, thread: ThreadMetadata, input_user_message: UserMessageItem | None, context: Context
@@ -143,6 +154,19 @@ class Assistant(ChatKitServer[Context]):
         result = Runner.run_streamed(self.agent, items, context=agent_context)
         async for event in stream_agent_response(agent_context, result):
             yield event
+
+
+@function_tool
+async def search_documents(query: str) -> str:
+    """Searches the documents for passages about the query."""
+    wanted = set(query.lower().split())
+    texts = [path.read_text() for path in (Path(__file__).parent / "documents").glob("*.md")]
+    texts.sort(key=lambda text: -len(wanted & set(text.lower().split())))
+    passages = (text.rpartition("---\n")[2].strip() for text in texts)
+    return "\n".join(
+        f'<passage number="{number}">\ntitle: A document\n\n{passage}\n</passage>'
+        for number, passage in enumerate(passages, 1)
+    )
 
 
 def endpoint(server: ChatKitServer[Context]):
@@ -163,6 +187,7 @@ def application() -> Starlette:
     servers = {
         "responses": Assistant(OpenAIResponsesModel(model="fake-model", openai_client=client)),
         "chat_completions": Assistant(OpenAIChatCompletionsModel(model="fake-model", openai_client=client)),
+        "search": Assistant(OpenAIResponsesModel(model="fake-model", openai_client=client), search_documents),
         "scripted": Scripted(MemoryStore()),
     }
     return Starlette(

@@ -18,8 +18,10 @@ APIS = ("responses", "chat_completions")
 
 
 def start(processes: Processes, model: Process) -> dict[str, Process]:
-    """The reference, and its counterparts: none of them has documents."""
+    """The reference, and its counterparts: only one of them has documents."""
     servers = {"reference": processes.reference(model), "scripted": processes.scripted()}
+    processes.ingest("search")
+    servers["search"] = processes.parlor("search", OPENAI_BASE_URL=f"{model.url}/v1")
     for api in APIS:
         servers[api] = processes.parlor(
             f"{api}-without-documents",
@@ -34,8 +36,8 @@ def results(processes: Processes, model: Process, printing: bool = False) -> Ite
     deliberate = Deliberate(HERE / "differences.toml")
     servers = start(processes, model)
     reference = servers["reference"].ready()
-    for name in (*APIS, "scripted"):
-        cases = scripted_corpus.CASES if name == "scripted" else corpus.CASES
+    corpora = dict.fromkeys(APIS, corpus.CASES) | {"search": corpus.SEARCHES, "scripted": scripted_corpus.CASES}
+    for name, cases in corpora.items():
         asked = None if name == "scripted" else model
         sessions, wire = wire_results(f"{name}, as the reference", servers[name].ready(), asked, cases)
         yield from wire
