@@ -20,8 +20,8 @@ use tracing::Instrument as _;
 
 use crate::{
     BeginOutcome, BeginTurn, ChatKitError, Clock, Identity, Limits, Owner, PageQuery, RecordedTurn,
-    RequestContext, Responder, Store, StoreError, SystemClock, TurnError, TurnKey, TurnState,
-    TurnThread, Visibility, ids,
+    ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock, TurnError, TurnKey,
+    TurnState, TurnThread, Visibility, ids,
     registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
     turn::{EventStream, Job, Opening, Replaced, Shared, Turn, TurnLog, drive},
@@ -541,15 +541,45 @@ impl Call {
         params: CustomActionParams,
     ) -> Result<Response, ChatKitError> {
         let thread = self.thread(&params.thread_id).await?;
+        if thread.status != ThreadStatus::Active {
+            return Err(not_active(&thread.status));
+        }
         let widget = self.sender(&params).await?;
         let sender = ActionSender { action: params.action, widget };
-        let updated = self
+        let answer = self
             .inner
             .responder
             .sync_action(&self.context, &thread, sender)
             .await
             .map_err(ChatKitError::Responder)?;
-        Ok(JsonResponse::of(&updated))
+        if let Some(item) = &answer.updated_item {
+            let sender = params.item_id.as_ref();
+            self.store_updated(&params.thread_id, sender, item).await?;
+        }
+        Ok(JsonResponse::of(&answer))
+    }
+
+    /// Stores the item that a sync action changed. It must be the widget that was used: what a
+    /// responder mixes up must not land in the place of another item.
+    async fn store_updated(
+        &self,
+        thread_id: &ThreadId,
+        sender: Option<&ItemId>,
+        item: &ThreadItem,
+    ) -> Result<(), ChatKitError> {
+        let is_the_sender = match item {
+            ThreadItem::Widget(item) => Some(&item.id) == sender && item.thread_id == *thread_id,
+            _ => false,
+        };
+        if !is_the_sender {
+            let mistake = UpdatedOther { updated: item.id(), sender: sender.cloned() };
+            return Err(ChatKitError::Responder(mistake.into()));
+        }
+        match self.store().replace_item(self.owner(), thread_id, item).await? {
+            ReplaceOutcome::Replaced => Ok(()),
+            ReplaceOutcome::NotActive(status) => Err(not_active(&status)),
+            ReplaceOutcome::NotFound => Err(ChatKitError::NotFound("item")),
+        }
     }
 
     /// The widget that an action names.
@@ -776,6 +806,17 @@ impl Call {
         let events = EventStream::replay(&events, state, self.limits().turn_bytes);
         Ok(Response::Stream { turn_id, events })
     }
+}
+
+/// A responder's mistake: a sync action gave another item than the widget that was used.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "sync_action gave the item {updated:?} as updated_item, but the widget that was used is \
+     {sender:?}; give that widget item back, with its id and thread_id, or none"
+)]
+struct UpdatedOther {
+    updated: Option<ItemId>,
+    sender: Option<ItemId>,
 }
 
 /// What a turn is begun with.

@@ -12,6 +12,7 @@ mod responder;
 mod store;
 pub mod turn;
 mod validate;
+pub mod widgets;
 
 pub use parlor_protocol as protocol;
 
@@ -23,7 +24,8 @@ pub use limits::Limits;
 pub use owner::{Owner, TenantId, UserId};
 pub use responder::{ActionSender, Feedback, Responder};
 pub use store::{
-    BeginOutcome, BeginTurn, ItemState, ItemWrite, PageQuery, RecordedTurn, Store, StoreError,
-    TurnKey, TurnState, TurnThread, Visibility,
+    BeginOutcome, BeginTurn, ItemState, ItemWrite, PageQuery, RecordedTurn, ReplaceOutcome, Store,
+    StoreError, TurnKey, TurnState, TurnThread, Visibility,
 };
 pub use turn::{EventStream, MessageWriter, Turn};
+pub use widgets::{WidgetTemplate, WidgetTemplateError, WidgetWriter, diff_widget};

@@ -113,6 +113,17 @@ pub enum BeginOutcome {
     },
 }
 
+/// What became of an item that was to get new content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplaceOutcome {
+    /// It has it.
+    Replaced,
+    /// The thread takes no changes: nothing was written.
+    NotActive(ThreadStatus),
+    /// There is no such item that is whole in a thread of this owner's.
+    NotFound,
+}
+
 /// A turn on record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedTurn {
@@ -266,6 +277,14 @@ pub trait Store: Send + Sync + 'static {
         kind: FeedbackKind,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// Gives an item that is whole new content, outside of a turn; it keeps its place.
+    async fn replace_item(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        item: &ThreadItem,
+    ) -> Result<ReplaceOutcome, StoreError>;
 
     /// The turn that was begun with this key.
     async fn turn_by_key(

@@ -13,8 +13,8 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 use parlor_chatkit::{
-    BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, Store, StoreError, TenantId,
-    TurnKey, TurnState, TurnThread, UserId, Visibility,
+    BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, ReplaceOutcome, Store,
+    StoreError, TenantId, TurnKey, TurnState, TurnThread, UserId, Visibility,
     protocol::{
         AssistantMessageContent, AssistantMessageItem, CallId, ClientToolCallItem,
         ClientToolCallStatus, FeedbackKind, HiddenContextItem, InferenceOptions, ItemId, JsonMap,
@@ -53,6 +53,7 @@ macro_rules! store_stories {
             feedback_is_kept_for_all_items_or_none
             the_items_of_a_turn_are_its_own
             items_are_replaced_and_removed
+            an_item_is_replaced_outside_of_a_turn
             a_new_message_settles_a_pending_tool_call
             a_thread_that_is_not_active_takes_no_turn
             writes_are_all_made_or_none
@@ -772,6 +773,47 @@ pub async fn items_are_replaced_and_removed(store: &impl Store) {
     assert_eq!(item, Some(replaced));
     let item = store.item(&ada(), &"other".into(), &"other-a".into()).await.unwrap();
     assert_eq!(item, Some(answer("other", "other-a", "answer")), "another thread is untouched");
+}
+
+/// A whole item gets new content without a turn, of its owner in an active thread.
+pub async fn an_item_is_replaced_outside_of_a_turn(store: &impl Store) {
+    use ReplaceOutcome::{NotActive, NotFound, Replaced};
+    conversation(store, &ada(), "thr").await;
+    conversation(store, &ada(), "other").await;
+    let better = answer("thr", "thr-a", "better");
+    let thr = || "thr".into();
+    let before = item_ids(store, &ada(), "thr", Visibility::All).await;
+    assert_eq!(store.replace_item(&ada(), &thr(), &better).await.unwrap(), Replaced);
+    let found = store.item(&ada(), &thr(), &"thr-a".into()).await.unwrap();
+    assert_eq!(found, Some(better.clone()));
+    assert_eq!(item_ids(store, &ada(), "thr", Visibility::All).await, before, "it keeps its place");
+
+    for (owner, thread, item) in [
+        (&others()[0], "thr", better.clone()),
+        (&ada(), "thr", answer("thr", "other-a", "stolen")),
+        (&ada(), "thr", answer("thr", "nothing", "x")),
+        (&ada(), "nothing", better.clone()),
+    ] {
+        let outcome = store.replace_item(owner, &thread.into(), &item).await.unwrap();
+        assert_eq!(outcome, NotFound, "{item:?} in {thread}");
+    }
+    let other = store.item(&ada(), &"other".into(), &"other-a".into()).await.unwrap();
+    assert_eq!(other, Some(answer("other", "other-a", "answer")), "another thread is untouched");
+
+    let seq = begin_again(store, &ada(), "thr", "turn").await;
+    let half = answer("thr", "half", "h");
+    let pending = ItemWrite::Put { seq, item: half.clone(), state: ItemState::Pending };
+    store.write(&ada(), &key("thr", "turn"), &[pending]).await.unwrap();
+    assert_eq!(store.replace_item(&ada(), &thr(), &half).await.unwrap(), NotFound);
+    assert_eq!(store.replace_item(&ada(), &thr(), &better).await.unwrap(), Replaced);
+
+    let mut thread = new_thread("thr");
+    thread.status = ThreadStatus::Closed { reason: None };
+    end(store, &ada(), "thr", "turn", &[ItemWrite::Thread(thread.clone())]).await;
+    let outcome = store.replace_item(&ada(), &thr(), &answer("thr", "thr-a", "late")).await;
+    assert_eq!(outcome.unwrap(), NotActive(thread.status));
+    let found = store.item(&ada(), &thr(), &"thr-a".into()).await.unwrap();
+    assert_eq!(found, Some(better));
 }
 
 /// A client tool call that waits is settled by the next message, and only by a message.

@@ -239,12 +239,10 @@ fn update_item(
                 .ok_or_else(|| no_such(format!("component `{}`", update.component_id)))
         }
         (ThreadItem::Widget(item), ThreadItemUpdate::WidgetTextDelta(update)) => {
-            edit_component(&mut item.widget, &update.component_id, |target| {
-                if let Some(Value::String(text)) = target.get_mut("value") {
-                    text.push_str(&update.delta);
-                }
-            })
-            .ok_or_else(|| no_such(format!("component `{}`", update.component_id)))
+            let found = item.widget.append_text(&update.component_id, &update.delta);
+            found
+                .then_some(())
+                .ok_or_else(|| no_such(format!("component `{}`", update.component_id)))
         }
         (item, _) => Err(wrong_kind(item)),
     }

@@ -243,16 +243,18 @@ impl Turn {
         Ok(id)
     }
 
-    /// Shows a widget.
+    /// Shows a widget that is whole; [`begin_widget`](Self::begin_widget) shows one that changes.
+    /// `copy_text` is what the user gets who copies it.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn widget(
         &mut self,
-        widget: WidgetRoot,
+        widget: impl Into<WidgetRoot>,
         copy_text: Option<String>,
     ) -> Result<ItemId, TurnError> {
         let (id, thread_id, created_at) = self.new_item("wdg");
+        let widget = widget.into();
         self.put(WidgetItem { id: id.clone(), thread_id, created_at, widget, copy_text }).await?;
         Ok(id)
     }
@@ -306,6 +308,11 @@ impl Turn {
     /// A new item's id, thread and time. `prefix` names the kind of item.
     pub fn new_item(&self, prefix: &'static str) -> (ItemId, parlor_protocol::ThreadId, Timestamp) {
         (ids::item(prefix), self.key.thread_id.clone(), self.now())
+    }
+
+    /// The item that is being made under this id.
+    pub(crate) fn pending_item(&self, id: &ItemId) -> Option<&ThreadItem> {
+        self.items.get(id)
     }
 
     /// Applies an event, stores what it makes whole, numbers it and sends it. Every event goes

@@ -4,3 +4,4 @@
 mod requests;
 mod support;
 mod turns;
+mod widgets;

@@ -15,7 +15,7 @@ use parlor_chatkit::{
     protocol::{
         Annotation, CallId, HiddenContextItem, JsonMap, StructuredInput, StructuredInputFreeform,
         SyncCustomActionResponse, ThreadMetadata, ThreadStatus, TranscriptionResult, UrlSource,
-        widgets::WidgetRoot,
+        widgets::{Badge, Card, Text, WidgetRoot},
     },
 };
 use parlor_store::SqliteStore;
@@ -96,9 +96,22 @@ impl Responder for Script {
         &self,
         _context: &RequestContext,
         _thread: &ThreadMetadata,
-        _action: ActionSender,
+        sender: ActionSender,
     ) -> Result<SyncCustomActionResponse, TurnError> {
-        Ok(SyncCustomActionResponse::default())
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        // `rewrite TEXT` changes the widget, `mistake` another item; anything else nothing.
+        let (verb, rest) =
+            sender.action.r#type.split_once(' ').unwrap_or((&sender.action.r#type, ""));
+        let updated_item = sender.widget.and_then(|mut item| {
+            item.widget = Card::new([Text::new(rest).into()]).into();
+            match verb {
+                "rewrite" => {}
+                "mistake" => item.id = "wdg_other".into(),
+                _ => return None,
+            }
+            Some(item.into())
+        });
+        Ok(SyncCustomActionResponse { updated_item })
     }
 
     async fn transcribe(
@@ -192,6 +205,27 @@ impl Script {
                         "type": "Card", "children": [{"type": "Text", "value": rest}]
                     }))?;
                     turn.widget(widget, None).await?;
+                }
+                // A widget whose text grows: `draft one|two@GATE`, shown as done behind the gate.
+                "draft" => {
+                    let (text, gate) = rest.split_once('@').unwrap();
+                    let version =
+                        |value: &str| Card::new([Text::new(value).id("t").streaming(true).into()]);
+                    let mut widget = turn.begin_widget(version(""), Some("copy".into())).await?;
+                    let mut value = String::new();
+                    for (n, delta) in text.split('|').enumerate() {
+                        value.push_str(delta);
+                        // Both ways come to the same.
+                        if n % 2 == 0 {
+                            widget.append("t", delta).await?;
+                        } else {
+                            widget.update(version(&value)).await?;
+                        }
+                    }
+                    self.wait(gate).await;
+                    let text = Text::new(value).id("t");
+                    widget.update(Card::new([text.into(), Badge::new("done").into()])).await?;
+                    widget.finish().await?;
                 }
                 "flood" => {
                     let mut reply = turn.assistant_message().await?;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use parlor_chatkit::{
     BeginOutcome, BeginTurn, ChatKitError, ItemWrite, Limits, Owner, PageQuery, RecordedTurn,
-    Response, Store, StoreError, TurnKey, TurnState, Visibility,
+    ReplaceOutcome, Response, Store, StoreError, TurnKey, TurnState, Visibility,
     protocol::{FeedbackKind, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp},
 };
 use parlor_store::SqliteStore;
@@ -729,6 +729,7 @@ delegate! {
     async fn items(&self, owner: &Owner, id: &ThreadId, query: &PageQuery, all: Visibility) -> Option<Page<ThreadItem>>;
     async fn turn_items(&self, owner: &Owner, turn: &TurnKey) -> Vec<ThreadItem>;
     async fn set_feedback(&self, owner: &Owner, id: &ThreadId, items: &[ItemId], kind: FeedbackKind, now: Timestamp) -> bool;
+    async fn replace_item(&self, owner: &Owner, id: &ThreadId, item: &ThreadItem) -> ReplaceOutcome;
     async fn turn_by_key(&self, owner: &Owner, key: &str) -> Option<RecordedTurn>;
     async fn begin_turn(&self, owner: &Owner, begin: BeginTurn<'_>) -> BeginOutcome;
     async fn write(&self, owner: &Owner, turn: &TurnKey, writes: &[ItemWrite]) -> ();

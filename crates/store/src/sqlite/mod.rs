@@ -6,8 +6,8 @@ use std::{path::PathBuf, str::FromStr as _, time::Duration};
 
 use async_trait::async_trait;
 use parlor_chatkit::{
-    BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, Store,
-    StoreError, TurnKey, TurnState, TurnThread, Visibility,
+    BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, ReplaceOutcome,
+    Store, StoreError, TurnKey, TurnState, TurnThread, Visibility,
     protocol::{
         ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem,
         ThreadMetadata, ThreadStatus, Timestamp, TurnId,
@@ -474,6 +474,40 @@ impl Store for SqliteStore {
         }
         transaction.commit().await.map_err(failed)?;
         Ok(true)
+    }
+
+    async fn replace_item(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        item: &ThreadItem,
+    ) -> Result<ReplaceOutcome, StoreError> {
+        let Some(item_id) = item.id() else { return Ok(ReplaceOutcome::NotFound) };
+        let mut transaction = self.begin().await?;
+        match read_thread(&mut transaction, owner, thread_id).await? {
+            None => return Ok(ReplaceOutcome::NotFound),
+            Some(thread) if thread.status != ThreadStatus::Active => {
+                return Ok(ReplaceOutcome::NotActive(thread.status));
+            }
+            Some(_) => {}
+        }
+        let replaced = sqlx::query(
+            "UPDATE items SET body = ?3, hidden = ?4, waiting = ?5 WHERE thread_id = ?1 AND \
+             id = ?2 AND pending = 0",
+        )
+        .bind(thread_id.as_str())
+        .bind(item_id.as_str())
+        .bind(json(item)?)
+        .bind(i64::from(item.is_hidden()))
+        .bind(i64::from(is_waiting(item)))
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        if replaced.rows_affected() == 0 {
+            return Ok(ReplaceOutcome::NotFound);
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(ReplaceOutcome::Replaced)
     }
 
     async fn turn_by_key(
