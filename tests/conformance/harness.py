@@ -1,5 +1,6 @@
 """Servers to hold against each other, and a client that records what they say, byte for byte."""
 
+import codecs
 import json
 import os
 import re
@@ -19,9 +20,15 @@ import requests
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PARLOR = os.environ.get("PARLOR_BIN", str(ROOT / "target/debug/parlor"))
-SCRIPTED = os.environ.get("SCRIPTED_BIN", str(ROOT / "target/debug/examples/scripted"))
-FAKE_MODEL = os.environ.get("FAKE_MODEL_BIN", str(ROOT / "target/debug/parlor-fake-model"))
+
+
+def _program(variable: str, default: str) -> str:
+    return os.path.abspath(os.environ.get(variable) or ROOT / "target/debug" / default)
+
+
+PARLOR = _program("PARLOR_BIN", "parlor")
+SCRIPTED = _program("SCRIPTED_BIN", "examples/scripted")
+FAKE_MODEL = _program("FAKE_MODEL_BIN", "parlor-fake-model")
 
 # Long for a debug build on a busy machine; what takes longer is a hang.
 PATIENCE_SECONDS = 30
@@ -31,6 +38,9 @@ class Process:
     """A server process; its address is the first one that it prints."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: str):
+        if not Path(command[0]).exists():
+            build = "cargo build -p parlor-server -p parlor-fake-model --bins --example scripted"
+            raise SystemExit(f"{command[0]} is missing; build it: {build}")
         self.name = name
         self.log = Path(folder) / f"{name}.log"
         inherited = {
@@ -203,6 +213,8 @@ class Live:
         self.exchange = exchange
         self._response = response
         self._chunks = response.iter_content(None)
+        # A character may come in two pieces.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._rest = ""
 
     def _more(self) -> bool:
@@ -213,7 +225,7 @@ class Live:
         except requests.exceptions.RequestException:
             self.exchange.broken = True
             return False
-        self.exchange.text += (text := chunk.decode("utf-8"))
+        self.exchange.text += (text := self._decoder.decode(chunk))
         *frames, self._rest = (self._rest + text).split("\n\n")
         for frame in frames:
             self.exchange.take(frame)
