@@ -1,6 +1,8 @@
 // What the development backend answers. A script is an async generator over
 // the turn; it is chosen by a word in the user's message.
 
+import { GALLERY, QUESTIONS } from './gallery.mjs';
+
 const WORDS = (text) => text.match(/\S+\s*|\s+/g) ?? [];
 
 const TABLE_ANSWER = `Parlor keeps every conversation in **one database**, and the answer you are reading was streamed from it. Here is how the pieces fit together.
@@ -377,6 +379,31 @@ export const scripts = {
         ],
       }),
     };
+  },
+  async *gallery(turn) {
+    // The page's policy allows no data: images.
+    const shown = JSON.parse(
+      JSON.stringify(GALLERY).replaceAll(/data:image[^"]+/g, 'https://blocked.example/'),
+    );
+    for (const widget of Object.values(shown)) {
+      yield { type: 'thread.item.done', item: turn.newItem('widget', { widget }) };
+    }
+    for (const { status, inputs } of QUESTIONS) {
+      yield { type: 'thread.item.done', item: turn.newItem('structured_input', { status, inputs }) };
+    }
+  },
+  async *abyss(turn) {
+    let widget = { type: 'Text', id: 'bottom', value: 'deepest' };
+    for (let level = 0; level < 1000; level++) widget = { type: 'Col', children: [widget] };
+    const item = turn.newItem('widget', { widget: { type: 'Card', children: [widget] } });
+    yield { type: 'thread.item.added', item };
+    yield {
+      type: 'thread.item.updated',
+      item_id: item.id,
+      update: { type: 'widget.streaming_text.value_delta', component_id: 'bottom', delta: '!', done: true },
+    };
+    yield { type: 'thread.item.done', item };
+    yield* say(turn, 'Still here.');
   },
   async *arabic(turn) {
     yield* say(

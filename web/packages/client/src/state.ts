@@ -288,18 +288,22 @@ function withComponent(
   return widget === item.widget ? item : { ...item, widget };
 }
 
+/** Deeper than any widget is; a recursion without bound would end the session. */
+const MAX_DEPTH = 500;
+
 function changeComponent(
   node: WidgetComponent,
   id: string,
   change: (component: WidgetComponent) => WidgetComponent,
+  depth = 0,
 ): WidgetComponent {
   if (node.id === id) return change(node);
   const children = node.children;
-  if (children === undefined || children === null) return node;
+  if (children === undefined || children === null || depth > MAX_DEPTH) return node;
   if (!Array.isArray(children)) {
-    const next = changeComponent(children, id, change);
+    const next = changeComponent(children, id, change, depth + 1);
     return next === children ? node : { ...node, children: next };
   }
-  const next = children.map((child) => changeComponent(child, id, change));
+  const next = children.map((child) => changeComponent(child, id, change, depth + 1));
   return next.some((child, at) => child !== children[at]) ? { ...node, children: next } : node;
 }

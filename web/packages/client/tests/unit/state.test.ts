@@ -262,3 +262,20 @@ describe('properties', () => {
     );
   });
 });
+
+describe('a widget nested without end', () => {
+  it('is kept as it is where an update would have to search it all', () => {
+    let widget: WidgetItem['widget'] = { type: 'Text', id: 'bottom', value: 'deepest' };
+    for (let level = 0; level < 50_000; level++) widget = { type: 'Col', children: [widget] };
+    const item: WidgetItem = { ...base('w1'), type: 'widget', widget };
+    const state = applyEvents(emptyThreadState, [
+      added(item),
+      {
+        type: 'thread.item.updated',
+        item_id: 'w1',
+        update: { type: 'widget.streaming_text.value_delta', component_id: 'bottom', delta: '!', done: true },
+      },
+    ]);
+    expect(state.items[0]).toBe(item);
+  });
+});

@@ -161,18 +161,19 @@ export function generatedImage(view: ViewContext, item: GeneratedImageItem): Tem
 }
 
 /** All text of a widget, in reading order: what can be shown where the widget itself can't. */
-export function widgetText(node: WidgetComponent): string[] {
+export function widgetText(node: WidgetComponent, depth = 0): string[] {
   const own = ['title', 'value', 'label', 'text']
     .map((name) => node[name])
     .filter((value): value is string => typeof value === 'string' && value.trim() !== '');
   const { children } = node;
   const below = Array.isArray(children) ? children : children ? [children] : [];
-  return [...own, ...below.flatMap(widgetText)];
+  // Nobody nests that deep but to do harm.
+  return depth > 50 ? own : [...own, ...below.flatMap((child) => widgetText(child, depth + 1))];
 }
 
 /** A widget. Its text stands in where the code that draws it can't be loaded. */
 export function widgetItem(view: ViewContext, item: WidgetItem): TemplateResult {
-  const fallback = item.copy_text || widgetText(item.widget).join('\n') || view.strings.unsupported;
+  const fallback = () => item.copy_text || widgetText(item.widget).join('\n') || view.strings.unsupported;
   return html`<div
     part="widget"
     role="group"

@@ -97,7 +97,7 @@ function adopt(element: HTMLElement, module: Module): void {
 /** A widget, and what is shown of it where the code to draw it can't be loaded. */
 export interface WidgetContent {
   readonly widget: unknown;
-  readonly fallback: string;
+  readonly fallback: () => string;
 }
 
 class WidgetDirective extends LazyDirective<WidgetContent, WidgetHost> {
@@ -115,7 +115,7 @@ class WidgetDirective extends LazyDirective<WidgetContent, WidgetHost> {
     host: WidgetHost,
     error: unknown,
   ): void {
-    element.textContent = content.fallback;
+    element.textContent = content.fallback();
     host.onError?.(new Error('The code that draws widgets could not be loaded.', { cause: error }));
   }
 }

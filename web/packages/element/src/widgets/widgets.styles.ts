@@ -482,11 +482,11 @@ export const widgetStyles = css`
 
   .w-field:has(> .w-editable) {
     /* Looks like text, but has to be found by those who want to change it. */
-    box-shadow: 0 1px 0 var(--ck-border);
+    border-block-end: 1px solid var(--ck-border);
   }
 
   .w-field:has(> .w-editable:focus) {
-    box-shadow: none;
+    border-block-end-color: transparent;
   }
 
   .w-markdown {
@@ -523,8 +523,8 @@ export const widgetStyles = css`
 
   .w-host [data-color='warning'] {
     --tone: light-dark(oklch(0.45 0.11 55), oklch(0.85 0.12 75));
-    --tone-solid: light-dark(oklch(0.53 0.13 50), oklch(0.8 0.14 70));
-    --tone-on: light-dark(white, oklch(0.2 0.05 65));
+    --tone-solid: light-dark(oklch(0.74 0.155 58), oklch(0.78 0.14 65));
+    --tone-on: oklch(0.22 0.05 55);
     --tone-soft: light-dark(oklch(0.962 0.034 70), oklch(0.32 0.055 65));
     --tone-line: light-dark(oklch(0.82 0.1 65), oklch(0.5 0.09 65));
   }
@@ -578,13 +578,17 @@ export const widgetStyles = css`
     overflow-wrap: anywhere;
   }
 
-  .w-box[data-dir='col'] > .w-badge,
+  .w-box[data-aligned] > .w-badge {
+    align-self: auto;
+  }
+
+  .w-box[data-dir='col']:not([data-aligned]) > .w-badge,
   .w-card-body > .w-badge,
   .w-cell > .w-badge {
     align-self: flex-start;
   }
 
-  .w-box[data-dir='col'] > .w-icon,
+  .w-box[data-dir='col']:not([data-aligned]) > .w-icon,
   .w-card-body > .w-icon {
     align-self: flex-start;
   }
@@ -698,7 +702,7 @@ export const widgetStyles = css`
       opacity 0.12s;
   }
 
-  .w-box[data-dir='col'] > .w-button:not([data-block]),
+  .w-box[data-dir='col']:not([data-aligned]) > .w-button:not([data-block]),
   .w-card-body > .w-button:not([data-block]),
   .w-cell > .w-button:not([data-block]) {
     align-self: flex-start;
@@ -732,7 +736,6 @@ export const widgetStyles = css`
   }
 
   .w-button[data-variant='outline'][data-color='secondary'] {
-    border-color: var(--ck-border);
     color: var(--ck-text);
   }
 
@@ -1317,7 +1320,7 @@ export const widgetStyles = css`
   }
 
   .w-card-body > .w-image,
-  .w-box[data-dir='col'] > .w-image {
+  .w-box[data-dir='col']:not([data-aligned]) > .w-image {
     align-self: flex-start;
   }
 

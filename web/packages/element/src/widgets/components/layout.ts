@@ -47,6 +47,7 @@ export function box(node: WidgetNode, scope: Scope): TemplateResult {
     class="w-box"
     data-type=${node.type}
     data-dir=${direction}
+    ?data-aligned=${alignment(node.align) !== null}
     ${css(containerStyle(node, scope.scheme))}
   >
     ${renderChildren(node, scope, { direction })}
@@ -60,6 +61,7 @@ export function basic(node: WidgetNode, scope: Scope): TemplateResult {
     class="w-box w-basic"
     data-type="Basic"
     data-dir=${direction}
+    ?data-aligned=${alignment(node.align) !== null}
     ${css({ ...style, ...containerStyle(node, scheme) })}
   >
     ${renderChildren(node, scope, { direction, scheme })}
@@ -111,6 +113,7 @@ export function form(node: WidgetNode, scope: Scope): TemplateResult {
     class="w-box w-form"
     data-type="Form"
     data-dir=${direction}
+    ?data-aligned=${alignment(node.align) !== null}
     data-form=${inner.form.path}
     novalidate
     @submit=${submitHandler(node, inner, node.onSubmitAction, 'self')}

@@ -148,6 +148,7 @@ export function caption(node: WidgetNode): TemplateResult {
 export function markdownView(node: WidgetNode, scope: Scope): TemplateResult {
   return html`<div
     class="md w-markdown"
+    ?data-streaming=${node.streaming === true}
     ${markdown({
       text: text(node.value),
       annotations: [],

@@ -118,6 +118,31 @@ describe('a widget in a conversation', () => {
   });
 });
 
+describe('a whole gallery in a conversation', () => {
+  it.each(['light', 'dark'] as const)(
+    'passes axe in the %s scheme, and keeps to its width',
+    async (scheme) => {
+      const chat = await lab.open({ scheme, width: 420, context: { reducedMotion: 'reduce' } });
+      await chat.askAndWait('gallery');
+      await chat.page.getByRole('group', { name: /^Chart: Online, Stores, Target/ }).waitFor();
+      expect(await chat.audit()).toEqual([]);
+      for (const width of [420, 320]) {
+        await chat.page.setViewportSize({ width, height: 700 });
+        for (const overflow of await chat.sidewaysOverflow()) expect(overflow).toBeLessThanOrEqual(0);
+      }
+    },
+  );
+});
+
+describe('a widget nested without end', () => {
+  it('does not take the conversation with it', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('abyss');
+    await chat.page.getByText('Still here.').waitFor();
+    expect(await chat.page.locator('.w-box').count()).toBeLessThanOrEqual(100);
+  });
+});
+
 describe('questions in a conversation', () => {
   it.each(['/chatkit', '/plain/chatkit'])(
     'are answered, and shown as answered after a reload, at %s',

@@ -74,7 +74,7 @@ const api: WidgetPage = {
         (content) =>
           html`<div
             ${widget(
-              { widget: content, fallback: 'fallback' },
+              { widget: content, fallback: () => 'fallback' },
               {
                 theme,
                 markdown: {

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { GALLERY, QUESTIONS } from './gallery.js';
+import { GALLERY, QUESTIONS } from '../../../../../dev/gallery.mjs';
 import { WidgetLab } from './harness.js';
 
 let lab: WidgetLab;

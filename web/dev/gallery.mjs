@@ -1,9 +1,10 @@
-/** Widgets as products use them: what the tests look at, and what screenshots are taken of. */
-const action = (type: string, more: object = {}) => ({ type, payload: { id: 7 }, ...more });
+// Widgets as products use them: what the tests look at, and what the
+// development backend answers to "gallery".
+const action = (type, more = {}) => ({ type, payload: { id: 7 }, ...more });
 
-/** A picture of four colours. */
+/** A small picture: a blue disc. */
 const PICTURE =
-  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR4nGP8z8DAwMDAxMDAwMDAAAANHQEDasKb6QAAAABJRU5ErkJggg==';
+  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAABgAAAAYCAIAAABvFaqvAAADOklEQVR42q3M26qcVgDGcd9k8IC68IAH5jFGRBFloYgiyrzcIIosEUUUUWQu2qRN0kPSvbPTvZv0AdZ1CwN2OknuBn6X3/8jnv7Gd0Hc7ejjF3wXxOMX/E2sc+bcM++dATwL/lkMzlJ4lqPz9/bEw2d8g7ZWxl5ZZ+XclfdWAFfBX8VglcJVjlYlXtVk/boi/viMr1HmQlsLYy+ss3DuwnsLgIvgL2KwSOEiR4sSL2qyaOlyExIf/sIb0pgpc6atmbFn1pk5d+a9GcBZ8GcxmKVwlqNZiWc1mbV01rP5ur05mihzoq2JsSfWmTh34r0JwEnwJzGYpHCSo0mJJzWZtHTSs+l/R+9f8MXuMJLGSJkjbY2MPbLOyLkj740AjoI/isEohaMcjUo8qsmopaOejfvjuOXE7y/4YncYSGOgzIG2BsYeWGfg3IH3BgAHwR/EYJDCQY4GJR7UZNDSQc+G/XHYcuK3Z3yxO/Sk0VNmT1s9Y/es03Nuz3s9gL3g92LQS2EvR70S92rSa2mvZ/3+2G858eszvtgdOtLoKLOjrY6xO9bpOLfjvQ7ATvA7MeiksJOjTok7Nem0tNOzbn/stpz45U98sTu0pNFSZktbLWO3rNNybst7LYCt4Ldi0EphK0etErdq0mppq2ft/thu+fVRQxoNZTa01TB2wzoN5za81wDYCH4jBo0UNnLUKHGjJo2WNnrW7I/Nf0fvPuGL3aEmjZoya9qqGbtmnZpza96rAawFvxaDWgprOaqVuFaTWktrPav3x3rLibef8MXugEgDUSaiLcTYiHUQ5yLeQwAiwUdigKQQyRFSYqQmSEuRnqH9EW058eYJb0ijosyKtirGrlin4tyK9yoAK8GvxKCSwkqOKiWu1KTS0krPquuW+PkJb0ijpMyStkrGLlmn5NyS90oAS8EvxaCUwlKOSiUu1aTU0lLPyuuW+OkjvkaZBW0VjF2wTsG5Be8VABaCX4hBIYWFHBVKXKhJoaXFTXh79C/ayhk7Z52cc3PeywHMBT8Xg1wKcznKlThXk/zrinj9iL+JdU6ce+K9E4AnwT+JwUkKT3J0+t6eePWI74L48QHfBfHDA76LfwBi6YTXSgcZCwAAAABJRU5ErkJggg==';
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun'];
 const sales = months.map((month, at) => ({
@@ -13,7 +14,8 @@ const sales = months.map((month, at) => ({
   target: [150, 200, 220, 260, 340, 400][at],
 }));
 
-export const GALLERY: Record<string, object> = {
+/** By what they show. */
+export const GALLERY = {
   'a task form': {
     type: 'Card',
     asForm: true,
@@ -311,12 +313,19 @@ export const GALLERY: Record<string, object> = {
     type: 'Card',
     size: 'full',
     children: [
-      ...(['solid', 'soft', 'outline', 'ghost'] as const).map((variant) => ({
+      ...['solid', 'soft', 'outline', 'ghost'].map((variant) => ({
         type: 'Row',
         wrap: 'wrap',
-        children: (
-          ['primary', 'secondary', 'info', 'discovery', 'success', 'caution', 'warning', 'danger'] as const
-        ).map((color) => ({ type: 'Button', label: color, color, variant, onClickAction: action('press') })),
+        children: [
+          'primary',
+          'secondary',
+          'info',
+          'discovery',
+          'success',
+          'caution',
+          'warning',
+          'danger',
+        ].map((color) => ({ type: 'Button', label: color, color, variant, onClickAction: action('press') })),
       })),
       {
         type: 'Row',
@@ -353,8 +362,8 @@ export const GALLERY: Record<string, object> = {
       {
         type: 'Row',
         wrap: 'wrap',
-        children: (['solid', 'soft', 'outline'] as const).flatMap((variant) =>
-          (['secondary', 'success', 'danger', 'warning', 'info', 'discovery'] as const).map((color) => ({
+        children: ['solid', 'soft', 'outline'].flatMap((variant) =>
+          ['secondary', 'success', 'danger', 'warning', 'info', 'discovery'].map((color) => ({
             type: 'Badge',
             label: color,
             color,
@@ -420,6 +429,7 @@ export const GALLERY: Record<string, object> = {
   },
 };
 
+/** A question that waits, and one that was answered. */
 export const QUESTIONS = [
   {
     type: 'structured_input',
@@ -466,4 +476,4 @@ export const QUESTIONS = [
       { type: 'freeform', id: 'why', question: 'Anything else?', answer: { values: [], skipped: true } },
     ],
   },
-] as const;
+];
