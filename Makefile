@@ -57,6 +57,7 @@ test-conformance: web setup ## Hold our types and the running server against the
 	.cache/venv/bin/python tests/conformance/record_fixtures.py --check
 	cargo run --quiet -p parlor-protocol --example dump | .cache/venv/bin/python tests/conformance/check_rust.py
 	node tests/conformance/check_widgets_js.mjs
+	cargo build --quiet -p parlor-chatkit --example widgets_jsonl && .cache/venv/bin/python tests/conformance/check_widget_diff.py target/debug/examples/widgets_jsonl
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
 	.cache/venv/bin/python tests/conformance/run.py
 

@@ -3,9 +3,12 @@
 //!
 //! A line is `{"before": <widget>, "after": <widget>}`, answered with the updates that
 //! `diff_widget` finds, or `{"template": <widget file>, "data": <object>}`, answered with
-//! `{"widget": <widget>}` or `{"error": <message>}`.
+//! `{"widget": <widget>}` or `{"error": <message>, "cause": <message>}`.
 
-use std::io::{BufRead as _, Write as _};
+use std::{
+    error::Error,
+    io::{BufRead as _, Write as _},
+};
 
 use parlor_chatkit::{WidgetTemplate, diff_widget, protocol::widgets::WidgetRoot};
 use serde::Deserialize;
@@ -18,7 +21,7 @@ enum Question {
     Template { template: Value, data: Value },
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         let answer = match serde_json::from_str(&line?)? {
@@ -28,7 +31,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     .and_then(|template| template.build(data));
                 match built {
                     Ok(widget) => json!({"widget": widget}),
-                    Err(error) => json!({"error": error.to_string()}),
+                    Err(error) => {
+                        let cause = error.source().map(ToString::to_string);
+                        json!({"error": error.to_string(), "cause": cause})
+                    }
                 }
             }
         };

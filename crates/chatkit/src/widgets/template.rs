@@ -209,7 +209,7 @@ impl WidgetTemplate {
 /// difference.
 fn to_json(
     value: &minijinja::Value,
-    _layout: minijinja::value::Rest<minijinja::Value>,
+    _layout: minijinja::value::Rest<minijinja::value::ValueOrKwargs>,
 ) -> Result<String, minijinja::Error> {
     if value.is_undefined() {
         return Err(minijinja::Error::from(minijinja::ErrorKind::UndefinedError));
