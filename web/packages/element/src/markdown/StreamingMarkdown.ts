@@ -35,6 +35,13 @@ export interface MarkdownOptions {
   strings: { copyCode: string; copied: string };
 }
 
+/**
+ * Units built in one inert document. The sanitiser leaves a NodeIterator behind in it for each, until a collection of
+ * garbage, and a browser asks all of them about every node that moves out: with thousands, that takes longer than
+ * everything else.
+ */
+const MAX_INERT_USES = 32;
+
 type Kind = 'block' | 'item' | 'head' | 'row';
 
 /** A list or table, of which each item or row is a unit of its own. */
@@ -85,7 +92,8 @@ interface OpenFence {
  * that the outcome is the same however the text was cut.
  */
 export class StreamingMarkdown {
-  private readonly inert = document.implementation.createHTMLDocument('');
+  private inert = document.implementation.createHTMLDocument('');
+  private inertUses = 0;
   private readonly observer: ResizeObserver | null;
   private readonly chipNodes = new Map<string, HTMLElement>();
   private readonly copiedTimers = new Map<Element, ReturnType<typeof setTimeout>>();
@@ -396,6 +404,11 @@ export class StreamingMarkdown {
     const signature = `${hot ? 'h' : 'd'}${chips.map(({ at, key }) => `${key}@${at - unit.start}`).join(' ')}\n${unit.token.type}\n${unit.group?.head ?? ''}\n${unit.raw}${unit.raw.includes('[') ? this.definitions : ''}`;
     if (unit.rendered === signature) return;
     unit.rendered = signature;
+    this.inertUses += 1;
+    if (this.inertUses > MAX_INERT_USES) {
+      this.inert = document.implementation.createHTMLDocument('');
+      this.inertUses = 0;
+    }
     const context: RenderContext = {
       doc: this.inert,
       base: this.container.baseURI,
@@ -410,7 +423,7 @@ export class StreamingMarkdown {
     if (unit.kind === 'item') next = renderItem(unit.token as Tokens.ListItem, unit.start, context);
     else if (unit.cells) next = renderRow(unit.cells, unit.raw, unit.start, context);
     else next = renderBlock(unit.token, unit.start, context);
-    unit.words = next && unit.group ? wordsOf(next) : null;
+    unit.words = null;
     if (next) {
       sanitize(next);
       this.fill(next);
@@ -432,8 +445,15 @@ export class StreamingMarkdown {
     let at: ChildNode | null = anchor ? anchor.nextSibling : this.container.firstChild;
     let group: Group | null = before?.group ?? null;
     let inside = this.afterMembers(units, keep);
+    // A new frame is put in when it is filled: members are cheaper to add while nothing has to be laid out.
+    let frame: HTMLElement | null = null;
+    const placeFrame = () => {
+      if (frame) this.container.insertBefore(frame, at);
+      frame = null;
+    };
     for (const unit of units.slice(keep)) {
       const { element } = unit;
+      if (unit.group !== group) placeFrame();
       if (!unit.group) {
         group = null;
         if (!element) continue;
@@ -446,7 +466,8 @@ export class StreamingMarkdown {
         group = unit.group;
         inside = view.body.firstChild;
         if (at === view.root) at = view.root.nextSibling;
-        else this.container.insertBefore(view.root, at);
+        else if (view.root.parentNode) this.container.insertBefore(view.root, at);
+        else frame = view.root;
       }
       if (!element) continue;
       if (unit.kind === 'head') {
@@ -456,6 +477,7 @@ export class StreamingMarkdown {
     }
     this.loosen(units, keep);
     this.orient(units, keep);
+    placeFrame();
   }
 
   /** Where the next member of the list or table that unit `keep` continues belongs. */
@@ -478,11 +500,13 @@ export class StreamingMarkdown {
   }
 
   private createView(group: Group): GroupView {
+    // Not in the inert document: members would take their iterators there (see MAX_INERT_USES).
+    const doc = this.container.ownerDocument;
     if (group.token.type === 'list') {
-      const root = listFrame(group.token as Tokens.List, this.inert);
+      const root = listFrame(group.token as Tokens.List, doc);
       return { root, head: root, body: root };
     }
-    const view = tableFrame(this.inert);
+    const view = tableFrame(doc);
     this.watch(view.root);
     return view;
   }
@@ -519,10 +543,11 @@ export class StreamingMarkdown {
       const group = units[index]?.group;
       const words = { ltr: 0, rtl: 0 };
       for (; units[index]?.group === group && index < units.length; index += 1) {
-        const own = units[index]?.words;
-        if (!group || !own || enough(words)) continue;
-        words.ltr += own.ltr;
-        words.rtl += own.rtl;
+        const unit = units[index];
+        if (!group || !unit?.element || enough(words)) continue;
+        unit.words ??= wordsOf(unit.element);
+        words.ltr += unit.words.ltr;
+        words.rtl += unit.words.rtl;
       }
       if (group?.view) direct(group.view.root, directionOf(words));
     }

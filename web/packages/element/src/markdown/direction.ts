@@ -15,6 +15,16 @@ const RTL =
 const LETTER = /[\p{L}\u200e\u200f]/u;
 const ADDRESS = /^(?:https?:|www\.)|@/i;
 
+/** Finds quickly that a text has nothing that runs from right to left. */
+const MAYBE_RTL = /[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** The direction of a paragraph, heading, cell or quote, or null when nothing in it has one. */
+export function directionIn(root: Element): 'ltr' | 'rtl' | null {
+  const text = root.textContent ?? '';
+  if (!MAYBE_RTL.test(text)) return LETTER.test(text) ? 'ltr' : null;
+  return directionOf(wordsOf(root));
+}
+
 /** Counts the words that readers read; code, formulas and addresses run left to right in any text. */
 export function wordsOf(root: Element): Words {
   const words = { ltr: 0, rtl: 0 };

@@ -1,5 +1,5 @@
 import type { Token, Tokens } from 'marked';
-import { directionOf, wordsOf } from './direction.js';
+import { directionIn } from './direction.js';
 import { afterReference, decodeEntities } from './entities.js';
 import type { BlockLex } from './lexer.js';
 import type { MathToken } from './mathSyntax.js';
@@ -154,7 +154,7 @@ function renderOne(
         tail,
       );
       // Lists and tables in it follow it: the bar and the bullets stand on one side.
-      if (!parent.closest('li, blockquote')) direct(element, directionOf(wordsOf(element)));
+      if (!parent.closest('li, blockquote')) direct(element, directionIn(element));
       return;
     }
     case 'list': {
@@ -304,7 +304,7 @@ function leaf(
 ): void {
   if (context.hot) markHalfAddresses(tokens);
   renderInline(tokens, parent, span, context, cell);
-  direct(parent, directionOf(wordsOf(parent)));
+  direct(parent, directionIn(parent));
   tail.element = parent;
   if (span) placeUpTo(cell ? span.end : blanksAfter(span.end, context.source), parent, context);
 }
