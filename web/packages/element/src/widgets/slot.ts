@@ -27,7 +27,7 @@ function load(): Promise<Module> {
 /** What a view of this folder offers. */
 interface View<T, H> {
   update(content: T, host: H): void;
-  destroy(): void;
+  setConnected?(connected: boolean): void;
 }
 
 /** Hands an element over to a view whose code is loaded on first use. */
@@ -77,13 +77,15 @@ abstract class LazyDirective<T, H> extends AsyncDirective {
     }
   }
 
+  // An element that is moved is taken out of the document and put back: what was
+  // typed must survive that, so the view stays.
   override disconnected(): void {
-    this.#view?.destroy();
-    this.#view = null;
+    this.#view?.setConnected?.(false);
   }
 
   override reconnected(): void {
-    void this.#mount();
+    if (this.#view === null) void this.#mount();
+    else this.#view.setConnected?.(true);
   }
 }
 
@@ -105,7 +107,7 @@ class WidgetDirective extends LazyDirective<WidgetContent, WidgetHost> {
     const view = new module.WidgetView(element, host);
     return {
       update: (content: WidgetContent, next: WidgetHost) => view.update(content.widget, next),
-      destroy: () => view.destroy(),
+      setConnected: (connected: boolean) => view.setConnected(connected),
     };
   }
 

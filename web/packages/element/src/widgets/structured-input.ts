@@ -43,10 +43,6 @@ export class StructuredInputView {
     this.#refresh();
   }
 
-  destroy(): void {
-    render(nothing, this.#container);
-  }
-
   get #strings(): WidgetStrings {
     return { ...englishWidgets, ...this.#host.strings };
   }

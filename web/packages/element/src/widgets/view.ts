@@ -1,5 +1,5 @@
 import type { ChatKitOptions } from '@openai/chatkit';
-import { html, nothing, render, type TemplateResult } from 'lit';
+import { html, nothing, render, type RootPart, type TemplateResult } from 'lit';
 import { icon } from '../icons.js';
 import type { MarkdownOptions } from '../markdown/index.js';
 import { themeOption } from '../theme.js';
@@ -62,6 +62,7 @@ export class WidgetView {
   #left = MAX_NODES;
   #errors: ReadonlyMap<string, string> = new Map();
   #destroyed = false;
+  #part: RootPart | null = null;
 
   constructor(container: HTMLElement, host: WidgetHost) {
     this.container = container;
@@ -87,7 +88,12 @@ export class WidgetView {
   refresh(): void {
     if (this.#destroyed) return;
     this.#left = MAX_NODES;
-    render(this.#template(), this.container);
+    this.#part = render(this.#template(), this.container);
+  }
+
+  /** Tells the parts that hold on to something whether the widget is in a document. Its DOM stays. */
+  setConnected(connected: boolean): void {
+    this.#part?.setConnected(connected);
   }
 
   destroy(): void {
@@ -104,9 +110,8 @@ export class WidgetView {
 
   /** State of one component that is no business of the server: what is open, what was picked. */
   local<T extends object>(path: string, initial: () => T): T {
-    const key = path;
-    let state = this.#locals.get(key) as T | undefined;
-    if (state === undefined) this.#locals.set(key, (state = initial()));
+    let state = this.#locals.get(path) as T | undefined;
+    if (state === undefined) this.#locals.set(path, (state = initial()));
     return state;
   }
 
@@ -220,7 +225,8 @@ export class WidgetView {
     const scheme = themeOption(this.#host.theme).colorScheme === 'dark' ? 'dark' : 'light';
     const scope: Scope = {
       view: this,
-      path: '',
+      // With the type, as everywhere: another root must not find this one's state.
+      path: this.#root.type,
       depth: 0,
       direction: 'col',
       form: { path: '', labelled: labelsIn(this.#root) },

@@ -49,6 +49,21 @@ describe('a widget in a conversation', () => {
     );
   });
 
+  it('keeps what is typed into it when the page moves the element', async () => {
+    const chat = await lab.open();
+    await chat.askAndWait('gallery');
+    const field = chat.page.getByRole('textbox', { name: 'Title' }).first();
+    await field.fill('Moved');
+    await chat.page.evaluate(() => {
+      const place = document.createElement('section');
+      document.querySelector('main')?.append(place);
+      place.append(globalThis.chat);
+    });
+    await chat.page.getByRole('group', { name: /^Chart: Online, Stores, Target/ }).waitFor();
+    await chat.page.locator('.w-markdown strong').getByText('bold').waitFor();
+    expect(await field.inputValue()).toBe('Moved');
+  });
+
   it('sends its form to the server as an action, and shows what comes of it', async () => {
     const chat = await lab.open();
     await chat.askAndWait('form');

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readFixtures } from '../../../../client/tests/unit/fixtures.js';
 import { imageSource } from '../../../src/widgets/components/image-source.js';
@@ -145,6 +146,50 @@ describe('hostile widgets', () => {
     for (const element of container.querySelectorAll('*')) {
       for (const name of element.getAttributeNames()) expect(name).not.toMatch(/^on/);
     }
+    expect(errors).toEqual([]);
+  });
+});
+
+describe('whatever a server sends', () => {
+  const types = [
+    ...new Set(
+      [...readFixtures('widgets'), ...readFixtures('widgets_js')].flatMap(({ json }) =>
+        typeof json === 'object' && json !== null && 'type' in json ? [String(json.type)] : [],
+      ),
+    ),
+  ];
+  /** The properties that renderers read, each with a value of any shape. */
+  const names = [
+    'value label name options children confirm cancel status theme size width gap padding border background color',
+    'data series xAxis editable limit onClickAction fieldName defaultValue min max rows colSpan icon src radius flex id key',
+  ].flatMap((line) => line.split(' '));
+  const value = fc.oneof(
+    fc.jsonValue({ maxDepth: 2 }),
+    fc.constantFrom('__proto__', 'constructor', 'md', 'red-500', -1, 1e308, true, ''),
+  );
+  const nodeOf = fc.memo((depth: number) =>
+    fc
+      .record({
+        type: fc.constantFrom(...types),
+        properties: fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 8 }),
+        below: depth > 1 ? fc.array(nodeOf(depth - 1), { maxLength: 3 }) : fc.constant([]),
+      })
+      .map(({ type, properties, below }): object => ({ children: below, ...properties, type })),
+  ) as (depth: number) => fc.Arbitrary<object>;
+  const node = nodeOf(4);
+
+  it('is drawn, updated and drawn again without an error', () => {
+    fc.assert(
+      fc.property(node, node, (first, second) => {
+        const view = open();
+        view.update({ type: 'Card', asForm: true, children: [first] });
+        view.update({ type: 'Card', asForm: true, children: [second] });
+        view.update(second);
+        view.update(first);
+        view.destroy();
+      }),
+      { numRuns: 150 },
+    );
     expect(errors).toEqual([]);
   });
 });
