@@ -211,6 +211,25 @@ impl Color {
     }
 }
 
+impl From<String> for Color {
+    fn from(color: String) -> Self {
+        Self::Value(color)
+    }
+}
+
+/// The roots that [`Basic`] holds beside components.
+macro_rules! root_nodes {
+    ($($name:ident)+) => {$(
+        impl From<$name> for WidgetNode {
+            fn from(root: $name) -> Self {
+                Self::Root(root.into())
+            }
+        }
+    )+};
+}
+
+root_nodes! { Basic Card ListView }
+
 impl From<u32> for ListLimit {
     fn from(rows: u32) -> Self {
         Self::Rows(rows)
@@ -261,3 +280,6 @@ impl From<&str> for ActionConfig {
         Self::new(name)
     }
 }
+
+#[cfg(test)]
+mod tests;

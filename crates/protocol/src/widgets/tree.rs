@@ -173,3 +173,6 @@ fn value_of(fields: &mut Map<String, Value>) -> Option<&mut String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
