@@ -87,3 +87,30 @@ export function labelsIn(root: WidgetNode): ReadonlySet<string> {
   }
   return names;
 }
+
+const LETTER = /\p{L}/u;
+const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+/** Words that are looked at, and the share of right-to-left ones that turns a layout round. */
+const ENOUGH_WORDS = 60;
+const SHARE = 0.4;
+
+/**
+ * The direction that texts as a whole run in, or null where they have none.
+ * A widget is laid out in one direction: with each text deciding for itself,
+ * labels would leave the fields they belong to.
+ */
+export function directionOf(texts: readonly string[]): 'ltr' | 'rtl' | null {
+  let all = 0;
+  let rtl = 0;
+  for (const words of texts) {
+    for (const [word] of words.slice(0, 2000).matchAll(/\S+/g)) {
+      const letter = LETTER.exec(word)?.[0];
+      if (letter === undefined) continue;
+      all += 1;
+      if (RIGHT_TO_LEFT.test(letter)) rtl += 1;
+      if (all === ENOUGH_WORDS) break;
+    }
+    if (all === ENOUGH_WORDS) break;
+  }
+  return all === 0 ? null : rtl / all >= SHARE ? 'rtl' : 'ltr';
+}

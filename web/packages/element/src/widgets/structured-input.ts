@@ -1,6 +1,7 @@
 import type { StructuredInput, StructuredInputItem, StructuredInputSubmission } from '@parlor/client';
 import { html, nothing, render, type TemplateResult } from 'lit';
 import { icon } from '../icons.js';
+import { directionOf } from './nodes.js';
 import { englishWidgets, type WidgetStrings } from './strings.js';
 
 /** What the questions ask of whoever shows them. */
@@ -41,6 +42,10 @@ export class StructuredInputView {
     this.#item = item;
     this.#host = host;
     this.#refresh();
+  }
+
+  #direction(item: StructuredInputItem): 'ltr' | 'rtl' | typeof nothing {
+    return directionOf(item.inputs.map((input) => input.question)) ?? nothing;
   }
 
   get #strings(): WidgetStrings {
@@ -101,7 +106,12 @@ export class StructuredInputView {
 
   #answers(item: StructuredInputItem): TemplateResult {
     const strings = this.#strings;
-    return html`<dl class="w-card w-answers" data-size="md" aria-label=${strings.questions}>
+    return html`<dl
+      class="w-card w-answers"
+      data-size="md"
+      dir=${this.#direction(item)}
+      aria-label=${strings.questions}
+    >
       ${item.inputs.map((input) => {
         const skipped = item.status === 'skipped' || input.answer == null || input.answer.skipped === true;
         const values = input.answer?.values ?? [];
@@ -146,6 +156,7 @@ export class StructuredInputView {
     return html`<form
       class="w-card w-questions"
       data-size="md"
+      dir=${this.#direction(item)}
       novalidate
       aria-label=${strings.questions}
       @submit=${submit}

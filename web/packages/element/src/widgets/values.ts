@@ -357,7 +357,8 @@ export function textStyle(node: WidgetNode): Declarations {
   const least = count(node.minLines, 1, 100);
   return {
     color: color(node.color, 'text'),
-    'text-align': token(node.textAlign, ['start', 'center', 'end'], undefined) ?? null,
+    // `start` is where the layout starts, which is what the style sheet says already.
+    'text-align': token(node.textAlign, ['center', 'end'], undefined) ?? null,
     width: size(node.width),
     '--w-lines': most === undefined ? null : String(most),
     'min-height': least === undefined ? null : `${least}lh`,

@@ -5,7 +5,7 @@ import type { MarkdownOptions } from '../markdown/index.js';
 import { themeOption } from '../theme.js';
 import { fieldsOf, mergePayload, readFields, type FormValues, type WidgetAction } from './actions.js';
 import { checkFields } from './validity.js';
-import { asNode, labelsIn, type WidgetNode } from './nodes.js';
+import { asNode, directionOf, labelsIn, textsOf, type WidgetNode } from './nodes.js';
 import { renderNode } from './render.js';
 import { englishWidgets, type WidgetStrings } from './strings.js';
 
@@ -58,6 +58,7 @@ export class WidgetView {
   readonly #locals = new Map<string, unknown>();
   #host: WidgetHost;
   #root: WidgetNode | null = null;
+  #direction: 'ltr' | 'rtl' | null = null;
   #failure: Failure | null = null;
   #left = MAX_NODES;
   #errors: ReadonlyMap<string, string> = new Map();
@@ -79,7 +80,9 @@ export class WidgetView {
 
   /** Shows a widget, or the next version of the one that is shown. */
   update(root: unknown, host: WidgetHost = this.#host): void {
-    this.#root = asNode(root);
+    const next = asNode(root);
+    if (next !== this.#root) this.#direction = next === null ? null : directionOf(textsOf(next));
+    this.#root = next;
     this.#host = host;
     this.refresh();
   }
@@ -233,7 +236,13 @@ export class WidgetView {
       scheme,
       draw: renderNode,
     };
-    return html`<div class="w-root" data-form="" aria-busy=${waiting ? 'true' : 'false'} ?inert=${waiting}>
+    return html`<div
+        class="w-root"
+        data-form=""
+        dir=${this.#direction ?? nothing}
+        aria-busy=${waiting ? 'true' : 'false'}
+        ?inert=${waiting}
+      >
         ${renderNode(this.#root, scope)}
       </div>
       ${this.#alert()}`;

@@ -334,6 +334,11 @@ export const widgetStyles = css`
     overflow-wrap: anywhere;
   }
 
+  /* The widget has a direction; a text in another one stays in its place. */
+  .w-host :is(.w-text, .w-title, .w-caption, .w-label, .w-question-text, .w-question-hint):not(.w-editable) {
+    text-align: match-parent;
+  }
+
   .w-text {
     font-size: 1em;
     line-height: 1.5;

@@ -433,6 +433,30 @@ describe('lists and cards', () => {
   });
 });
 
+describe('direction', () => {
+  it('is the one of the words, for the whole widget', async () => {
+    const page = await lab.open();
+    const row = (value: string) =>
+      card([
+        {
+          type: 'Row',
+          children: [
+            { type: 'Icon', name: 'star' },
+            { type: 'Text', value },
+          ],
+        },
+      ]);
+    await lab.show(page, row('مرحبا بكم في المطعم'), row('Welcome to the restaurant'), row('2026'));
+    const sides = await page.evaluate(() =>
+      [...globalThis.widgets.root().querySelectorAll('.w-box')].map((box) => {
+        const [icon, words] = [...box.children].map((part) => part.getBoundingClientRect().left);
+        return (icon ?? 0) > (words ?? 0) ? 'rtl' : 'ltr';
+      }),
+    );
+    expect(sides).toEqual(['rtl', 'ltr', 'ltr']);
+  });
+});
+
 describe('a chart', () => {
   it('is read point by point with the arrow keys, and is a table for those who can not see it', async () => {
     const page = await lab.open();

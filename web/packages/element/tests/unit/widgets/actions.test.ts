@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mergePayload, readAction, setField } from '../../../src/widgets/actions.js';
 import { humanName } from '../../../src/widgets/components/field.js';
-import { keysOf } from '../../../src/widgets/nodes.js';
+import { directionOf, keysOf } from '../../../src/widgets/nodes.js';
 
 describe('actions', () => {
   it('have the defaults of the model', () => {
@@ -73,5 +73,14 @@ describe('names', () => {
       'Text:#2',
       'Text:a~2',
     ]);
+  });
+});
+
+describe('the direction of texts', () => {
+  it('is that of their words, foreign names and numbers among them or not', () => {
+    expect(directionOf(['الطلب رقم 4127 من Parlor', 'في الطريق'])).toBe('rtl');
+    expect(directionOf(['Order 4127', 'by علي'])).toBe('ltr');
+    expect(directionOf(['4127', '€ 3'])).toBeNull();
+    expect(directionOf([])).toBeNull();
   });
 });
