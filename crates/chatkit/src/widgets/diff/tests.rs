@@ -192,8 +192,68 @@ fn versions() -> impl Strategy<Value = (Value, Value)> {
     })
 }
 
+/// JSON that looks like a component from afar: known names with anything in them.
+fn odd() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec!["Text", "Markdown", "Col", "Transition", "t", "tt", ""]);
+    let leaf = prop_oneof![
+        4 => word.prop_map(Value::from),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => Just(Value::Null),
+        1 => (0..3).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 32, 4, |inner| {
+        let name = prop::sample::select(vec!["id", "key", "value", "children", "streaming", "gap"]);
+        let kind = prop::sample::select(vec!["Text", "Markdown", "Col", "Transition", "Panel"]);
+        prop_oneof![
+            1 => prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            3 => (kind, prop::collection::vec((name, inner), 0..5)).prop_map(|(kind, fields)| {
+                let mut component = json!({"type": kind});
+                for (name, value) in fields {
+                    component[name] = value;
+                }
+                component
+            }),
+        ]
+    })
+}
+
+/// The same, with some texts grown.
+fn grow(value: &mut Value, at: &mut impl Iterator<Item = bool>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "value" => {
+                        if at.next().unwrap_or(false) {
+                            text.push('+');
+                        }
+                    }
+                    value => grow(value, at),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| grow(value, at)),
+        _ => {}
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn whatever_a_widget_holds_the_second_version_is_reached(
+        children in odd(),
+        other in prop::option::weighted(0.2, odd()),
+        grown in prop::collection::vec(any::<bool>(), 0..8),
+    ) {
+        let mut after = children.clone();
+        grow(&mut after, &mut grown.into_iter());
+        let after = widget(json!({"type": "Card", "children": other.unwrap_or(after)}));
+        let before = widget(json!({"type": "Card", "children": children}));
+        let updates = diff_widget(&before, &after);
+        prop_assert_eq!(updates.is_empty(), before == after);
+        prop_assert_eq!(applied(&before, &updates), after);
+    }
 
     #[test]
     fn the_updates_make_the_second_version_of_the_first((before, after) in versions()) {
