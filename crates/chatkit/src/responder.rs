@@ -36,6 +36,10 @@ pub trait Responder: Send + Sync + 'static {
     }
 
     /// Somebody used a widget whose action is answered with one item instead of a stream.
+    ///
+    /// `updated_item` is the widget that was used, changed: it is stored in its place before the
+    /// answer goes out. Another item there is a mistake and fails the request. Nobody is asked
+    /// while the thread is locked or closed.
     fn sync_action(
         &self,
         context: &RequestContext,
