@@ -42,6 +42,19 @@ export interface MarkdownOptions {
  */
 const MAX_INERT_USES = 32;
 
+/** Work that may take long makes room for other tasks after this. Milliseconds. */
+const SLICE = 24;
+
+/** More new text than this is shown in steps. UTF-16 units of source. */
+const MAX_AT_ONCE = 6000;
+const STEP = 3000;
+
+interface Wanted {
+  text: string;
+  annotations: readonly MarkdownAnnotation[];
+  done: boolean;
+}
+
 type Kind = 'block' | 'item' | 'head' | 'row';
 
 /** A list or table, of which each item or row is a unit of its own. */
@@ -113,6 +126,9 @@ export class StreamingMarkdown {
   private checkpoint = { points: 0, units: 0 };
   private annotationSignature = '';
   private alive = true;
+  /** What was last asked for. */
+  private wanted: Wanted = { text: '', annotations: [], done: false };
+  private feeding: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly container: HTMLElement,
@@ -127,10 +143,59 @@ export class StreamingMarkdown {
 
   /**
    * Shows `text`, the whole source so far. `done` says that nothing will follow. Text that only grew costs as much
-   * as its last block, whatever its length; other changes are rendered anew where they differ.
+   * as its last block, whatever its length; other changes are rendered anew where they differ. A lot of text at once
+   * is shown bit by bit, over several tasks, as if it had been streamed; see `finish`.
    */
   update(text: string, annotations: readonly MarkdownAnnotation[], done: boolean): void {
     if (!this.alive) return;
+    this.wanted = { text, annotations, done };
+    if (this.feeding === undefined) this.feed();
+  }
+
+  /** Shows at once what is still to come of a long text. */
+  finish(): void {
+    if (this.feeding === undefined) return;
+    clearTimeout(this.feeding);
+    this.feeding = undefined;
+    const { text, annotations, done } = this.wanted;
+    this.apply(text, annotations, done);
+  }
+
+  private feed(): void {
+    this.feeding = undefined;
+    const { text, annotations, done } = this.wanted;
+    const until = performance.now() + SLICE;
+    while (text.length - this.raw.length > MAX_AT_ONCE && text.startsWith(this.raw)) {
+      if (performance.now() >= until) {
+        this.feeding = setTimeout(() => this.feed());
+        return;
+      }
+      const end = this.stepEnd(text);
+      if (end === text.length) break;
+      this.apply(
+        text.slice(0, end),
+        annotations.filter(({ index }) => index <= end),
+        false,
+      );
+    }
+    this.apply(text, annotations, done);
+  }
+
+  /** Where the next step of a long text ends. */
+  private stepEnd(text: string): number {
+    const least = this.raw.length + STEP;
+    const last = this.units.at(-1);
+    if (last && last.token.type !== 'code' && last.raw.length > MAX_AT_ONCE) {
+      // A giant paragraph is rendered as a whole at each step, so there must be few.
+      const blank = text.indexOf('\n\n', least);
+      return blank < 0 ? text.length : blank + 2;
+    }
+    // At the end of a line, where one is near: nothing half-written is shown that is whole.
+    const line = text.indexOf('\n', least);
+    return line < 0 || line > least + STEP ? least : line + 1;
+  }
+
+  private apply(text: string, annotations: readonly MarkdownAnnotation[], done: boolean): void {
     const grew = text.length >= this.raw.length && text.startsWith(this.raw);
     const sameText = grew && text.length === this.raw.length && done === this.done;
     const before = this.text;
@@ -157,6 +222,8 @@ export class StreamingMarkdown {
   /** Removes everything that was rendered and every listener. */
   destroy(): void {
     this.alive = false;
+    clearTimeout(this.feeding);
+    this.feeding = undefined;
     this.container.removeEventListener('click', this.onClick);
     this.container.removeEventListener('auxclick', this.onClick);
     this.observer?.disconnect();
@@ -584,9 +651,9 @@ export class StreamingMarkdown {
     if (!isMathReady() && root.querySelector('.ck-math:not(.ck-math-open)')) {
       void loadMath().then((loaded) => {
         if (!this.alive || !loaded) return;
-        for (const element of this.container.querySelectorAll<HTMLElement>('.ck-math')) {
-          this.fillFormula(element);
-        }
+        this.overTasks([...this.container.querySelectorAll<HTMLElement>('.ck-math')], (element) =>
+          this.fillFormula(element),
+        );
       });
     }
     for (const element of root.querySelectorAll<HTMLElement>('.ck-code-box code')) {
@@ -594,8 +661,24 @@ export class StreamingMarkdown {
       if (language === undefined || isLanguageReady(language)) continue;
       void loadLanguage(language).then((loaded) => {
         if (!this.alive || !loaded) return;
-        for (const code of this.container.querySelectorAll<HTMLElement>('.ck-code-box code'))
-          this.colour(code);
+        this.overTasks([...this.container.querySelectorAll<HTMLElement>('.ck-code-box code')], (code) =>
+          this.colour(code),
+        );
+      });
+    }
+  }
+
+  /** Does something to many elements without keeping the page from answering. Those that are gone are left out. */
+  private overTasks(elements: readonly HTMLElement[], run: (element: HTMLElement) => void): void {
+    const until = performance.now() + SLICE;
+    let next = 0;
+    for (; next < elements.length && (next === 0 || performance.now() < until); next += 1) {
+      const element = elements[next] as HTMLElement;
+      if (this.container.contains(element)) run(element);
+    }
+    if (next < elements.length) {
+      setTimeout(() => {
+        if (this.alive) this.overTasks(elements.slice(next), run);
       });
     }
   }

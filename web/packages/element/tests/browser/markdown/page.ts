@@ -60,10 +60,12 @@ const api: MarkdownPage = {
   },
   update(text, done, cites = []) {
     markdown.update(text, annotations(cites), done);
+    markdown.finish();
   },
   stream(text, step) {
     for (let at = step; at < text.length; at += step) markdown.update(text.slice(0, at), [], false);
     markdown.update(text, [], true);
+    markdown.finish();
   },
   html: () => container.innerHTML,
   text: () => container.textContent ?? '',
