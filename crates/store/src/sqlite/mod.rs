@@ -1,6 +1,7 @@
 //! SQLite.
 
 mod rows;
+mod worker;
 
 use std::{path::PathBuf, str::FromStr as _, time::Duration};
 
@@ -13,24 +14,26 @@ use parlor_chatkit::{
         ThreadMetadata, ThreadStatus, Timestamp, TurnId,
     },
 };
+use rusqlite::{Connection, Params, Row, named_params, params};
 use sqlx::{
-    ConnectOptions as _, Connection as _, Row as _, Sqlite, SqliteConnection, SqlitePool,
-    Transaction,
+    Connection as _, SqliteConnection,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
-    sqlite::{
-        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-    },
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use rows::{THREAD_COLUMNS, failed, item, items_page, json, thread};
+use rows::{THREAD_COLUMNS, failed, item, json, page, text, thread};
+use worker::{Readers, Worker};
+
+/// Connections that read. A thread each.
+const READERS: usize = 2;
 
 /// Threads in a SQLite file. Cloning shares the connections.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     /// One connection: SQLite has one writer at a time, and waiting in our queue is fairer and
     /// cheaper than waiting for its lock.
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Worker,
+    readers: Readers,
 }
 
 /// Why a database could not be opened.
@@ -73,6 +76,15 @@ pub enum OpenError {
         /// What the driver says.
         #[source]
         source: sqlx::Error,
+    },
+    /// The file cannot be opened a second time.
+    #[error("cannot open database `{}` for reading and writing", path.display())]
+    Connect {
+        /// The file.
+        path: PathBuf,
+        /// What the driver says.
+        #[source]
+        source: rusqlite::Error,
     },
     /// The schema could not be brought up to date.
     #[error("cannot bring the schema of database `{}` up to date", path.display())]
@@ -124,10 +136,7 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5))
-            // Small caches: the operating system's does the work, and idle memory stays low.
-            .pragma("cache_size", "-1024")
-            .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1));
+            .busy_timeout(Duration::from_secs(5));
 
         let open_error = |source: sqlx::Error| {
             if is_no_database(&source) {
@@ -147,80 +156,24 @@ impl SqliteStore {
         })?;
         first.close().await.map_err(open_error)?;
 
-        // Connections to a file do not go stale: testing them costs a round trip a query.
-        let pool = || {
-            SqlitePoolOptions::new()
-                .test_before_acquire(false)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .acquire_timeout(Duration::from_secs(5))
+        let connect = |source| OpenError::Connect { path: path.clone(), source };
+        // A URL with parameters is SQLite's own kind of URI but for its scheme.
+        let file = match url.strip_prefix("sqlite:") {
+            Some(rest) if rest.contains('?') => {
+                PathBuf::from(format!("file:{}", rest.strip_prefix("//").unwrap_or(rest)))
+            }
+            _ => path.clone(),
         };
-        let writer =
-            pool().max_connections(1).connect_with(options.clone()).await.map_err(open_error)?;
-        let readers = pool().max_connections(4).connect_with(options).await.map_err(open_error)?;
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer: Worker::writer(&file).map_err(connect)?,
+            readers: Readers::start(&file, READERS).map_err(connect)?,
+        })
     }
 
     /// Closes all connections, which writes the log back into the database file.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-    }
-
-    /// Writes one item in one statement, which is what most writes are: a statement by itself is
-    /// a transaction, and four trips to the connection's thread become one. `false`: it wrote
-    /// nothing, and the longer way knows why.
-    async fn put_alone(
-        &self,
-        owner: &Owner,
-        turn: &TurnKey,
-        seq: i64,
-        item: &ThreadItem,
-        state: ItemState,
-    ) -> Result<bool, StoreError> {
-        let id = item.id().unwrap_or_else(|| ItemId::new(""));
-        let written = sqlx::query(
-            "INSERT INTO items (thread_id, seq, id, turn_id, hidden, pending, waiting, body) \
-             SELECT ?4, ?5, ?6, ?3, ?7, ?8, ?9, ?10 WHERE EXISTS (SELECT 1 FROM turns WHERE id = \
-             ?3 AND thread_id = ?4 AND state = 'running' AND tenant_id = ?1 AND user_id = ?2) ON \
-             CONFLICT (thread_id, seq) DO UPDATE SET hidden = excluded.hidden, pending = \
-             excluded.pending, waiting = excluded.waiting, body = excluded.body WHERE items.id = \
-             excluded.id AND items.turn_id = excluded.turn_id",
-        )
-        .bind(owner.tenant().as_str())
-        .bind(owner.user().as_str())
-        .bind(turn.turn_id.as_str())
-        .bind(turn.thread_id.as_str())
-        .bind(seq)
-        .bind(id.as_str())
-        .bind(i64::from(item.is_hidden()))
-        .bind(i64::from(state == ItemState::Pending))
-        .bind(i64::from(is_waiting(item)))
-        .bind(json(item)?)
-        .execute(&self.writer)
-        .await;
-        match written {
-            Ok(written) => Ok(written.rows_affected() > 0),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                Err(StoreError::DuplicateItem(id))
-            }
-            Err(error) => Err(failed(error)),
-        }
-    }
-
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        // Immediate: a transaction that reads first and writes later must not find that
-        // another process has written in between.
-        const BEGIN: &str = "BEGIN IMMEDIATE";
-        match self.writer.begin_with(BEGIN).await {
-            // On a full disk SQLite rolls back by itself, and the driver (sqlx 0.9) goes on
-            // believing that it is in a transaction, for ever: a new connection knows better.
-            Err(sqlx::Error::InvalidSavePointStatement) => {
-                self.writer.acquire().await.map_err(failed)?.close().await.map_err(failed)?;
-                self.writer.begin_with(BEGIN).await.map_err(failed)
-            }
-            begun => begun.map_err(failed),
-        }
     }
 }
 
@@ -245,11 +198,80 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(migrations)
 }
 
-/// `AND` the owner's, for statements that name a thread. The owner is always ?1 and ?2.
-macro_rules! of_owner {
-    ($sql:literal) => {
-        concat!($sql, " AND tenant_id = ?1 AND user_id = ?2")
-    };
+/// An item as it is written. Serialised before it crosses to the writing thread, which has
+/// better things to do.
+struct ItemRow {
+    id: ItemId,
+    hidden: bool,
+    /// A client tool call that waits for its output.
+    waiting: bool,
+    body: String,
+}
+
+impl ItemRow {
+    fn new(item: &ThreadItem) -> Result<Self, StoreError> {
+        let waiting = matches!(
+            item,
+            ThreadItem::ClientToolCall(call) if call.status == ClientToolCallStatus::Pending
+        );
+        Ok(Self {
+            id: item.id().unwrap_or_else(|| ItemId::new("")),
+            hidden: item.is_hidden(),
+            waiting,
+            body: json(item)?,
+        })
+    }
+
+    fn all(items: &[ThreadItem]) -> Result<Vec<Self>, StoreError> {
+        items.iter().map(Self::new).collect()
+    }
+}
+
+/// A thread's properties as they are written.
+struct ThreadRow {
+    title: Option<String>,
+    status: String,
+    allowed_image_domains: Option<String>,
+    metadata: String,
+}
+
+impl ThreadRow {
+    fn new(thread: &ThreadMetadata) -> Result<Self, StoreError> {
+        Ok(Self {
+            title: thread.title.clone(),
+            status: json(&thread.status)?,
+            allowed_image_domains: thread.allowed_image_domains.as_ref().map(json).transpose()?,
+            metadata: json(&thread.metadata)?,
+        })
+    }
+}
+
+/// One of [`ItemWrite`], ready to be written.
+enum Write {
+    Put { seq: i64, item: ItemRow, pending: bool },
+    Replace(ItemRow),
+    Remove(ItemId),
+    Thread(ThreadRow),
+}
+
+impl Write {
+    fn all(writes: &[ItemWrite]) -> Result<Vec<Self>, StoreError> {
+        writes
+            .iter()
+            .map(|write| {
+                Ok(match write {
+                    ItemWrite::Put { seq, item, state } => Self::Put {
+                        seq: *seq,
+                        item: ItemRow::new(item)?,
+                        pending: *state == ItemState::Pending,
+                    },
+                    ItemWrite::Replace(item) => Self::Replace(ItemRow::new(item)?),
+                    ItemWrite::Remove(item_id) => Self::Remove(item_id.clone()),
+                    ItemWrite::Thread(thread) => Self::Thread(ThreadRow::new(thread)?),
+                })
+            })
+            .collect()
+    }
 }
 
 #[async_trait]
@@ -259,8 +281,8 @@ impl Store for SqliteStore {
         owner: &Owner,
         thread_id: &ThreadId,
     ) -> Result<Option<ThreadMetadata>, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(failed)?;
-        read_thread(&mut connection, owner, thread_id).await
+        let (owner, thread_id) = (owner.clone(), thread_id.clone());
+        self.readers.run(move |connection| read_thread(connection, &owner, &thread_id)).await
     }
 
     async fn threads(
@@ -268,53 +290,46 @@ impl Store for SqliteStore {
         owner: &Owner,
         query: &PageQuery,
     ) -> Result<Option<Page<ThreadMetadata>>, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(failed)?;
-        let edge = match (&query.after, query.order) {
-            (Some(after), _) => {
-                let row = sqlx::query(of_owner!("SELECT position FROM threads WHERE id = ?3"))
-                    .bind(owner.tenant().as_str())
-                    .bind(owner.user().as_str())
-                    .bind(after)
-                    .fetch_optional(&mut *connection)
-                    .await
-                    .map_err(failed)?;
-                let Some(row) = row else { return Ok(None) };
-                row.get::<i64, _>(0)
-            }
-            (None, Order::Asc) => i64::MIN,
-            (None, Order::Desc) => i64::MAX,
-        };
-        let sql = match query.order {
-            Order::Asc => {
-                concat!(
-                    "SELECT ",
-                    THREAD_COLUMNS!(),
-                    " FROM threads WHERE tenant_id = ?1 AND \
-                     user_id = ?2 AND position > ?3 ORDER BY position LIMIT ?4"
-                )
-            }
-            Order::Desc => {
-                concat!(
-                    "SELECT ",
-                    THREAD_COLUMNS!(),
-                    " FROM threads WHERE tenant_id = ?1 AND \
-                     user_id = ?2 AND position < ?3 ORDER BY position DESC LIMIT ?4"
-                )
-            }
-        };
-        let rows = sqlx::query(sql)
-            .bind(owner.tenant().as_str())
-            .bind(owner.user().as_str())
-            .bind(edge)
-            .bind(i64::from(query.limit) + 1)
-            .fetch_all(&mut *connection)
+        let (owner, query) = (owner.clone(), query.clone());
+        self.readers
+            .run(move |connection| {
+                let edge = match (&query.after, query.order) {
+                    (Some(after), _) => {
+                        let position = one(
+                            connection,
+                            "SELECT position FROM threads WHERE id = ?3 AND tenant_id = ?1 AND \
+                             user_id = ?2",
+                            params![owner.tenant().as_str(), owner.user().as_str(), after],
+                            |row| row.get::<_, i64>(0).map_err(failed),
+                        )?;
+                        match position {
+                            Some(position) => position,
+                            None => return Ok(None),
+                        }
+                    }
+                    (None, Order::Asc) => i64::MIN,
+                    (None, Order::Desc) => i64::MAX,
+                };
+                let sql = match query.order {
+                    Order::Asc => concat!(
+                        "SELECT ",
+                        THREAD_COLUMNS!(),
+                        " FROM threads WHERE tenant_id = ?1 AND user_id = ?2 AND position > ?3 \
+                         ORDER BY position LIMIT ?4"
+                    ),
+                    Order::Desc => concat!(
+                        "SELECT ",
+                        THREAD_COLUMNS!(),
+                        " FROM threads WHERE tenant_id = ?1 AND user_id = ?2 AND position < ?3 \
+                         ORDER BY position DESC LIMIT ?4"
+                    ),
+                };
+                let (tenant, user) = (owner.tenant().as_str(), owner.user().as_str());
+                let limit = i64::from(query.limit) + 1;
+                let data = all(connection, sql, params![tenant, user, edge, limit], thread)?;
+                Ok(Some(page(data, query.limit as usize, |thread| Some(thread.id.to_string()))))
+            })
             .await
-            .map_err(failed)?;
-        let has_more = rows.len() > query.limit as usize;
-        let data =
-            rows.iter().take(query.limit as usize).map(thread).collect::<Result<Vec<_>, _>>()?;
-        let after = has_more.then(|| data.last().map(|thread| thread.id.to_string())).flatten();
-        Ok(Some(Page { data, has_more, after }))
     }
 
     async fn rename_thread(
@@ -323,30 +338,40 @@ impl Store for SqliteStore {
         thread_id: &ThreadId,
         title: &str,
     ) -> Result<Option<ThreadMetadata>, StoreError> {
-        let row = sqlx::query(concat!(
-            "UPDATE threads SET title = ?4, titled_by_user = 1 WHERE id = ?3 AND tenant_id = ?1 \
-             AND user_id = ?2 RETURNING ",
-            THREAD_COLUMNS!()
-        ))
-        .bind(owner.tenant().as_str())
-        .bind(owner.user().as_str())
-        .bind(thread_id.as_str())
-        .bind(title)
-        .fetch_optional(&self.writer)
-        .await
-        .map_err(failed)?;
-        row.as_ref().map(thread).transpose()
+        let (owner, thread_id, title) = (owner.clone(), thread_id.clone(), title.to_owned());
+        self.writer
+            .run(move |connection| {
+                one(
+                    connection,
+                    concat!(
+                        "UPDATE threads SET title = ?4, titled_by_user = 1 WHERE id = ?3 AND \
+                         tenant_id = ?1 AND user_id = ?2 RETURNING ",
+                        THREAD_COLUMNS!()
+                    ),
+                    params![
+                        owner.tenant().as_str(),
+                        owner.user().as_str(),
+                        thread_id.as_str(),
+                        title
+                    ],
+                    thread,
+                )
+            })
+            .await
     }
 
     async fn delete_thread(&self, owner: &Owner, thread_id: &ThreadId) -> Result<bool, StoreError> {
-        let deleted = sqlx::query(of_owner!("DELETE FROM threads WHERE id = ?3"))
-            .bind(owner.tenant().as_str())
-            .bind(owner.user().as_str())
-            .bind(thread_id.as_str())
-            .execute(&self.writer)
+        let (owner, thread_id) = (owner.clone(), thread_id.clone());
+        self.writer
+            .run(move |connection| {
+                let deleted = execute(
+                    connection,
+                    "DELETE FROM threads WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2",
+                    params![owner.tenant().as_str(), owner.user().as_str(), thread_id.as_str()],
+                )?;
+                Ok(deleted > 0)
+            })
             .await
-            .map_err(failed)?;
-        Ok(deleted.rows_affected() > 0)
     }
 
     async fn item(
@@ -355,19 +380,24 @@ impl Store for SqliteStore {
         thread_id: &ThreadId,
         item_id: &ItemId,
     ) -> Result<Option<ThreadItem>, StoreError> {
-        let row = sqlx::query(
-            "SELECT items.body FROM items JOIN threads ON threads.id = items.thread_id WHERE \
-             tenant_id = ?1 AND user_id = ?2 AND items.thread_id = ?3 AND items.id = ?4 AND \
-             pending = 0",
-        )
-        .bind(owner.tenant().as_str())
-        .bind(owner.user().as_str())
-        .bind(thread_id.as_str())
-        .bind(item_id.as_str())
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(failed)?;
-        row.as_ref().map(item).transpose()
+        let (owner, thread_id, item_id) = (owner.clone(), thread_id.clone(), item_id.clone());
+        self.readers
+            .run(move |connection| {
+                one(
+                    connection,
+                    "SELECT items.body FROM items JOIN threads ON threads.id = items.thread_id \
+                     WHERE tenant_id = ?1 AND user_id = ?2 AND items.thread_id = ?3 AND items.id \
+                     = ?4 AND pending = 0",
+                    params![
+                        owner.tenant().as_str(),
+                        owner.user().as_str(),
+                        thread_id.as_str(),
+                        item_id.as_str()
+                    ],
+                    item,
+                )
+            })
+            .await
     }
 
     async fn items(
@@ -377,45 +407,48 @@ impl Store for SqliteStore {
         query: &PageQuery,
         visibility: Visibility,
     ) -> Result<Option<Page<ThreadItem>>, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(failed)?;
-        // Whose thread it is and where the cursor stands, in one look.
-        let row = sqlx::query(of_owner!(
-            "SELECT (SELECT seq FROM items WHERE items.thread_id = threads.id AND items.id = ?4 \
-             AND pending = 0) FROM threads WHERE id = ?3"
-        ))
-        .bind(owner.tenant().as_str())
-        .bind(owner.user().as_str())
-        .bind(thread_id.as_str())
-        .bind(query.after.as_deref())
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed)?;
-        let Some(row) = row else { return Ok(None) };
-        let edge = match (&query.after, row.get::<Option<i64>, _>(0), query.order) {
-            (Some(_), None, _) => return Ok(None),
-            (Some(_), Some(seq), _) => seq,
-            (None, _, Order::Asc) => i64::MIN,
-            (None, _, Order::Desc) => i64::MAX,
-        };
-        let sql = match query.order {
-            Order::Asc => {
-                "SELECT body FROM items WHERE thread_id = ?1 AND seq > ?2 AND pending = 0 AND \
-                 hidden <= ?3 ORDER BY seq LIMIT ?4"
-            }
-            Order::Desc => {
-                "SELECT body FROM items WHERE thread_id = ?1 AND seq < ?2 AND pending = 0 AND \
-                 hidden <= ?3 ORDER BY seq DESC LIMIT ?4"
-            }
-        };
-        let rows = sqlx::query(sql)
-            .bind(thread_id.as_str())
-            .bind(edge)
-            .bind(i64::from(visibility == Visibility::All))
-            .bind(i64::from(query.limit) + 1)
-            .fetch_all(&mut *connection)
+        let (owner, thread_id, query) = (owner.clone(), thread_id.clone(), query.clone());
+        self.readers
+            .run(move |connection| {
+                // Whose thread it is and where the cursor stands, in one look.
+                let cursor = one(
+                    connection,
+                    "SELECT (SELECT seq FROM items WHERE items.thread_id = threads.id AND \
+                     items.id = ?4 AND pending = 0) FROM threads WHERE id = ?3 AND tenant_id = ?1 \
+                     AND user_id = ?2",
+                    params![
+                        owner.tenant().as_str(),
+                        owner.user().as_str(),
+                        thread_id.as_str(),
+                        query.after
+                    ],
+                    |row| row.get::<_, Option<i64>>(0).map_err(failed),
+                )?;
+                let Some(cursor) = cursor else { return Ok(None) };
+                let edge = match (&query.after, cursor, query.order) {
+                    (Some(_), None, _) => return Ok(None),
+                    (Some(_), Some(seq), _) => seq,
+                    (None, _, Order::Asc) => i64::MIN,
+                    (None, _, Order::Desc) => i64::MAX,
+                };
+                let sql = match query.order {
+                    Order::Asc => {
+                        "SELECT body FROM items WHERE thread_id = ?1 AND seq > ?2 AND pending = 0 \
+                         AND hidden <= ?3 ORDER BY seq LIMIT ?4"
+                    }
+                    Order::Desc => {
+                        "SELECT body FROM items WHERE thread_id = ?1 AND seq < ?2 AND pending = 0 \
+                         AND hidden <= ?3 ORDER BY seq DESC LIMIT ?4"
+                    }
+                };
+                let hidden = visibility == Visibility::All;
+                let limit = i64::from(query.limit) + 1;
+                let data =
+                    all(connection, sql, params![thread_id.as_str(), edge, hidden, limit], item)?;
+                let cursor = |item: &ThreadItem| item.id().map(|id| id.to_string());
+                Ok(Some(page(data, query.limit as usize, cursor)))
+            })
             .await
-            .map_err(failed)?;
-        items_page(&rows, query.limit as usize).map(Some)
     }
 
     async fn turn_items(
@@ -423,19 +456,24 @@ impl Store for SqliteStore {
         owner: &Owner,
         turn: &TurnKey,
     ) -> Result<Vec<ThreadItem>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT items.body FROM items JOIN threads ON threads.id = items.thread_id WHERE \
-             tenant_id = ?1 AND user_id = ?2 AND items.thread_id = ?3 AND turn_id = ?4 AND \
-             pending = 0 AND hidden = 0 ORDER BY seq",
-        )
-        .bind(owner.tenant().as_str())
-        .bind(owner.user().as_str())
-        .bind(turn.thread_id.as_str())
-        .bind(turn.turn_id.as_str())
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed)?;
-        rows.iter().map(item).collect()
+        let (owner, turn) = (owner.clone(), turn.clone());
+        self.readers
+            .run(move |connection| {
+                all(
+                    connection,
+                    "SELECT items.body FROM items JOIN threads ON threads.id = items.thread_id \
+                     WHERE tenant_id = ?1 AND user_id = ?2 AND items.thread_id = ?3 AND turn_id = \
+                     ?4 AND pending = 0 AND hidden = 0 ORDER BY seq",
+                    params![
+                        owner.tenant().as_str(),
+                        owner.user().as_str(),
+                        turn.thread_id.as_str(),
+                        turn.turn_id.as_str()
+                    ],
+                    item,
+                )
+            })
+            .await
     }
 
     async fn set_feedback(
@@ -446,34 +484,44 @@ impl Store for SqliteStore {
         kind: FeedbackKind,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        /// Takes back what was written without it being an error.
+        struct NotTheirs;
         let kind = match kind {
             FeedbackKind::Positive => "positive",
             FeedbackKind::Negative => "negative",
         };
         let wanted: std::collections::BTreeSet<&str> =
             item_ids.iter().map(ItemId::as_str).collect();
-        let mut transaction = self.begin().await?;
-        if read_thread(&mut transaction, owner, thread_id).await?.is_none() {
-            return Ok(false);
-        }
-        let kept = sqlx::query(
-            "INSERT INTO feedback (item_id, thread_id, kind, created_at) SELECT items.id, \
-             thread_id, ?3, ?4 FROM items WHERE thread_id = ?1 AND pending = 0 AND hidden = 0 AND \
-             items.id IN (SELECT value FROM json_each(?2)) ON CONFLICT (item_id) DO UPDATE SET \
-             kind = excluded.kind, created_at = excluded.created_at",
-        )
-        .bind(thread_id.as_str())
-        .bind(json(&wanted)?)
-        .bind(kind)
-        .bind(now.as_micros())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        if kept.rows_affected() != wanted.len() as u64 {
-            return Ok(false);
-        }
-        transaction.commit().await.map_err(failed)?;
-        Ok(true)
+        let (count, wanted) = (wanted.len(), json(&wanted)?);
+        let (owner, thread_id) = (owner.clone(), thread_id.clone());
+        self.writer
+            .run(move |connection| {
+                if read_thread(connection, &owner, &thread_id)?.is_none() {
+                    return Ok(Err(NotTheirs));
+                }
+                // Counted first: nothing is written unless all of it is.
+                let theirs = one(
+                    connection,
+                    "SELECT COUNT(*) FROM items WHERE thread_id = ?1 AND pending = 0 AND hidden = \
+                     0 AND id IN (SELECT value FROM json_each(?2))",
+                    params![thread_id.as_str(), wanted],
+                    |row| row.get::<_, i64>(0).map_err(failed),
+                )?;
+                if theirs.and_then(|count| usize::try_from(count).ok()) != Some(count) {
+                    return Ok(Err(NotTheirs));
+                }
+                execute(
+                    connection,
+                    "INSERT INTO feedback (item_id, thread_id, kind, created_at) SELECT items.id, \
+                     thread_id, ?3, ?4 FROM items WHERE thread_id = ?1 AND pending = 0 AND hidden \
+                     = 0 AND items.id IN (SELECT value FROM json_each(?2)) ON CONFLICT (item_id) \
+                     DO UPDATE SET kind = excluded.kind, created_at = excluded.created_at",
+                    params![thread_id.as_str(), wanted, kind, now.as_micros()],
+                )?;
+                Ok(Ok(()))
+            })
+            .await
+            .map(|kept| kept.is_ok())
     }
 
     async fn replace_item(
@@ -515,8 +563,8 @@ impl Store for SqliteStore {
         owner: &Owner,
         idempotency_key: &str,
     ) -> Result<Option<RecordedTurn>, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(failed)?;
-        read_turn_by_key(&mut connection, owner, idempotency_key).await
+        let (owner, key) = (owner.clone(), idempotency_key.to_owned());
+        self.readers.run(move |connection| read_turn_by_key(connection, &owner, &key)).await
     }
 
     async fn begin_turn(
@@ -524,83 +572,64 @@ impl Store for SqliteStore {
         owner: &Owner,
         begin: BeginTurn<'_>,
     ) -> Result<BeginOutcome, StoreError> {
-        let mut transaction = self.begin().await?;
-        if let Some(key) = begin.idempotency_key
-            && let Some(recorded) = read_turn_by_key(&mut transaction, owner, key).await?
-        {
-            return Ok(BeginOutcome::Repeated(recorded));
-        }
-        let (thread, last_seq, waiting) = match begin.thread {
-            TurnThread::New(thread) => {
-                insert_thread(&mut transaction, owner, &thread).await?;
-                (thread, 0, false)
-            }
-            TurnThread::Existing(thread_id) => {
-                // All that decides, in one look.
-                let row = sqlx::query(concat!(
-                    "SELECT ",
-                    THREAD_COLUMNS!(),
-                    ", (SELECT MAX(seq) FROM items WHERE items.thread_id = threads.id) AS last_seq, \
-                     EXISTS (SELECT 1 FROM items WHERE items.thread_id = threads.id AND waiting = \
-                     1) AS waiting, (SELECT turns.id || ' ' || holder FROM turns WHERE \
-                     turns.thread_id = threads.id AND state = 'running') AS running FROM threads \
-                     WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2"
-                ))
-                .bind(owner.tenant().as_str())
-                .bind(owner.user().as_str())
-                .bind(thread_id.as_str())
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(failed)?;
-                let Some(row) = row else { return Ok(BeginOutcome::NotFound) };
-                let thread = thread(&row)?;
-                if thread.status != ThreadStatus::Active {
-                    return Ok(BeginOutcome::NotActive(thread.status));
-                }
-                // Neither id has a space in it: both are made by the server.
-                if let Some(running) = row.get::<Option<&str>, _>("running") {
-                    let (turn_id, holder) = running.split_once(' ').unwrap_or((running, ""));
-                    return Ok(BeginOutcome::Busy {
-                        turn_id: TurnId::new(turn_id),
-                        holder: holder.to_owned(),
-                    });
-                }
-                (thread, row.get::<Option<i64>, _>("last_seq").unwrap_or(0), row.get("waiting"))
-            }
-        };
-        sqlx::query(
-            "INSERT INTO turns (id, thread_id, tenant_id, user_id, state, holder, \
-             idempotency_key, started_at) VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6, ?7)",
-        )
-        .bind(begin.turn_id.as_str())
-        .bind(thread.id.as_str())
-        .bind(owner.tenant().as_str())
-        .bind(owner.user().as_str())
-        .bind(begin.holder)
-        .bind(begin.idempotency_key)
-        .bind(begin.now.as_micros())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-
-        let turn = TurnKey { turn_id: begin.turn_id, thread_id: thread.id.clone() };
-        let mut next_seq = last_seq + 1;
-        for item in begin.opening {
-            put_item(&mut transaction, &turn, next_seq, item, ItemState::Done).await?;
-            next_seq += 1;
-        }
-        for item in begin.changed {
-            replace_item(&mut transaction, &turn, item).await?;
-        }
+        let owner = owner.clone();
+        let BeginTurn { turn_id, thread, now, .. } = begin;
+        let key = begin.idempotency_key.map(ToOwned::to_owned);
+        let holder = begin.holder.to_owned();
         let says_something =
             begin.opening.iter().any(|item| matches!(item, ThreadItem::UserMessage(_)));
-        let settled = if waiting && says_something {
-            settle_waiting(&mut transaction, &turn).await?
-        } else {
-            Vec::new()
-        };
-        transaction.commit().await.map_err(failed)?;
-        Ok(BeginOutcome::Begun { thread, next_seq, settled })
+        let opening = ItemRow::all(begin.opening)?;
+        let changed = ItemRow::all(begin.changed)?;
+        self.writer
+            .run(move |connection| {
+                if let Some(key) = &key
+                    && let Some(recorded) = read_turn_by_key(connection, &owner, key)?
+                {
+                    return Ok(BeginOutcome::Repeated(recorded));
+                }
+                let (thread, last_seq, waiting) = match thread {
+                    TurnThread::New(thread) => {
+                        insert_thread(connection, &owner, &thread)?;
+                        (thread, 0, false)
+                    }
+                    TurnThread::Existing(thread_id) => {
+                        match open_thread(connection, &owner, &thread_id)? {
+                            Ok(open) => open,
+                            Err(refused) => return Ok(refused),
+                        }
+                    }
+                };
+                execute(
+                    connection,
+                    "INSERT INTO turns (id, thread_id, tenant_id, user_id, state, holder, \
+                     idempotency_key, started_at) VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6, ?7)",
+                    params![
+                        turn_id.as_str(),
+                        thread.id.as_str(),
+                        owner.tenant().as_str(),
+                        owner.user().as_str(),
+                        holder,
+                        key,
+                        now.as_micros()
+                    ],
+                )?;
+                let turn = TurnKey { turn_id, thread_id: thread.id.clone() };
+                let mut next_seq = last_seq + 1;
+                for item in &opening {
+                    put_item(connection, &turn, next_seq, item, false)?;
+                    next_seq += 1;
+                }
+                for item in &changed {
+                    replace_item(connection, &turn, item)?;
+                }
+                let settled = if waiting && says_something {
+                    settle_waiting(connection, &turn)?
+                } else {
+                    Vec::new()
+                };
+                Ok(BeginOutcome::Begun { thread, next_seq, settled })
+            })
+            .await
     }
 
     async fn write(
@@ -609,15 +638,13 @@ impl Store for SqliteStore {
         turn: &TurnKey,
         writes: &[ItemWrite],
     ) -> Result<(), StoreError> {
-        if let [ItemWrite::Put { seq, item, state }] = writes
-            && self.put_alone(owner, turn, *seq, item, *state).await?
-        {
-            return Ok(());
-        }
-        let mut transaction = self.begin().await?;
-        check_running(&mut transaction, owner, turn).await?;
-        apply(&mut transaction, owner, turn, writes).await?;
-        transaction.commit().await.map_err(failed)
+        let (owner, turn, writes) = (owner.clone(), turn.clone(), Write::all(writes)?);
+        self.writer
+            .run(move |connection| {
+                check_running(connection, &owner, &turn)?;
+                apply(connection, &owner, &turn, &writes)
+            })
+            .await
     }
 
     async fn end_turn(
@@ -628,279 +655,348 @@ impl Store for SqliteStore {
         writes: &[ItemWrite],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        let ended = sqlx::query(
-            "UPDATE turns SET state = ?5, ended_at = ?6 WHERE id = ?3 AND thread_id = ?4 AND \
-             state = 'running' AND tenant_id = ?1 AND user_id = ?2",
-        )
-        .bind(owner.tenant().as_str())
-        .bind(owner.user().as_str())
-        .bind(turn.turn_id.as_str())
-        .bind(turn.thread_id.as_str())
-        .bind(state.as_str())
-        .bind(now.as_micros())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        if ended.rows_affected() == 0 {
-            return Err(StoreError::TurnLost(turn.turn_id.clone()));
-        }
-        apply(&mut transaction, owner, turn, writes).await?;
-        sqlx::query("UPDATE items SET pending = 0 WHERE turn_id = ?1 AND pending = 1")
-            .bind(turn.turn_id.as_str())
-            .execute(&mut *transaction)
+        let (owner, turn, writes) = (owner.clone(), turn.clone(), Write::all(writes)?);
+        self.writer
+            .run(move |connection| {
+                let ended = execute(
+                    connection,
+                    "UPDATE turns SET state = ?5, ended_at = ?6 WHERE id = ?3 AND thread_id = ?4 \
+                     AND state = 'running' AND tenant_id = ?1 AND user_id = ?2",
+                    params![
+                        owner.tenant().as_str(),
+                        owner.user().as_str(),
+                        turn.turn_id.as_str(),
+                        turn.thread_id.as_str(),
+                        state.as_str(),
+                        now.as_micros()
+                    ],
+                )?;
+                if ended == 0 {
+                    return Err(StoreError::TurnLost(turn.turn_id.clone()));
+                }
+                apply(connection, &owner, &turn, &writes)?;
+                execute(
+                    connection,
+                    "UPDATE items SET pending = 0 WHERE turn_id = ?1 AND pending = 1",
+                    [turn.turn_id.as_str()],
+                )?;
+                Ok(())
+            })
             .await
-            .map_err(failed)?;
-        transaction.commit().await.map_err(failed)
     }
 
     async fn interrupt_orphans(&self, holder: &str, now: Timestamp) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
-        sqlx::query(
-            "UPDATE items SET pending = 0 WHERE pending = 1 AND turn_id IN (SELECT id FROM turns \
-             WHERE state = 'running' AND holder <> ?1)",
-        )
-        .bind(holder)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        let interrupted = sqlx::query(
-            "UPDATE turns SET state = 'interrupted', ended_at = ?2 WHERE state = 'running' AND \
-             holder <> ?1",
-        )
-        .bind(holder)
-        .bind(now.as_micros())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(interrupted.rows_affected())
+        let holder = holder.to_owned();
+        self.writer
+            .run(move |connection| {
+                execute(
+                    connection,
+                    "UPDATE items SET pending = 0 WHERE pending = 1 AND turn_id IN (SELECT id \
+                     FROM turns WHERE state = 'running' AND holder <> ?1)",
+                    [&holder],
+                )?;
+                let interrupted = execute(
+                    connection,
+                    "UPDATE turns SET state = 'interrupted', ended_at = ?2 WHERE state = \
+                     'running' AND holder <> ?1",
+                    params![holder, now.as_micros()],
+                )?;
+                Ok(interrupted as u64)
+            })
+            .await
     }
 
     async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-        sqlx::query("INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
-            .bind(name)
-            .bind(fresh)
-            .execute(&self.writer)
+        let name = name.to_owned();
+        self.writer
+            .run(move |connection| {
+                execute(
+                    connection,
+                    "INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                    params![name, fresh],
+                )?;
+                let kept =
+                    one(connection, "SELECT value FROM secrets WHERE name = ?1", [&name], |row| {
+                        row.get(0).map_err(failed)
+                    })?;
+                Ok(kept.unwrap_or_default())
+            })
             .await
-            .map_err(failed)?;
-        sqlx::query("SELECT value FROM secrets WHERE name = ?1")
-            .bind(name)
-            .fetch_one(&self.readers)
-            .await
-            .map(|row| row.get(0))
-            .map_err(failed)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1 FROM threads LIMIT 1")
-            .fetch_optional(&self.readers)
+        self.readers
+            .run(|connection| {
+                one(connection, "SELECT 1 FROM threads LIMIT 1", [], |_| Ok(())).map(drop)
+            })
             .await
-            .map(drop)
-            .map_err(failed)
     }
 }
 
-async fn read_thread(
-    connection: &mut SqliteConnection,
+// Statements. Each is prepared once a connection.
+
+fn execute(connection: &Connection, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+    connection.prepare_cached(sql).and_then(|mut found| found.execute(params)).map_err(failed)
+}
+
+/// The first row, if there is one.
+fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    rows.next().map_err(failed)?.map(read).transpose()
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+fn read_thread(
+    connection: &Connection,
     owner: &Owner,
     thread_id: &ThreadId,
 ) -> Result<Option<ThreadMetadata>, StoreError> {
-    let row: Option<SqliteRow> = sqlx::query(concat!(
-        "SELECT ",
-        THREAD_COLUMNS!(),
-        " FROM threads WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2"
-    ))
-    .bind(owner.tenant().as_str())
-    .bind(owner.user().as_str())
-    .bind(thread_id.as_str())
-    .fetch_optional(connection)
-    .await
-    .map_err(failed)?;
-    row.as_ref().map(thread).transpose()
+    one(
+        connection,
+        concat!(
+            "SELECT ",
+            THREAD_COLUMNS!(),
+            " FROM threads WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2"
+        ),
+        params![owner.tenant().as_str(), owner.user().as_str(), thread_id.as_str()],
+        thread,
+    )
 }
 
-async fn read_turn_by_key(
-    connection: &mut SqliteConnection,
+fn read_turn_by_key(
+    connection: &Connection,
     owner: &Owner,
     idempotency_key: &str,
 ) -> Result<Option<RecordedTurn>, StoreError> {
-    let row =
-        sqlx::query(of_owner!("SELECT id, thread_id, state FROM turns WHERE idempotency_key = ?3"))
-            .bind(owner.tenant().as_str())
-            .bind(owner.user().as_str())
-            .bind(idempotency_key)
-            .fetch_optional(connection)
-            .await
-            .map_err(failed)?;
-    Ok(row.map(|row| RecordedTurn {
-        turn_id: TurnId::new(row.get::<String, _>(0)),
-        thread_id: ThreadId::new(row.get::<String, _>(1)),
-        state: TurnState::from_name(row.get::<&str, _>(2)).unwrap_or(TurnState::Interrupted),
-    }))
+    one(
+        connection,
+        "SELECT id, thread_id, state FROM turns WHERE idempotency_key = ?3 AND tenant_id = ?1 AND \
+         user_id = ?2",
+        params![owner.tenant().as_str(), owner.user().as_str(), idempotency_key],
+        |row| {
+            let column = |at| text(row, at).map(Option::unwrap_or_default);
+            Ok(RecordedTurn {
+                turn_id: TurnId::new(column(0)?),
+                thread_id: ThreadId::new(column(1)?),
+                state: TurnState::from_name(column(2)?).unwrap_or(TurnState::Interrupted),
+            })
+        },
+    )
 }
 
-async fn insert_thread(
-    transaction: &mut SqliteConnection,
+/// A thread that a turn is to begin in, with its last sequence number and whether a client tool
+/// call waits there; or why no turn can begin.
+fn open_thread(
+    connection: &Connection,
+    owner: &Owner,
+    thread_id: &ThreadId,
+) -> Result<Result<(ThreadMetadata, i64, bool), BeginOutcome>, StoreError> {
+    // All that decides, in one look.
+    let found = one(
+        connection,
+        concat!(
+            "SELECT ",
+            THREAD_COLUMNS!(),
+            ", (SELECT MAX(seq) FROM items WHERE items.thread_id = threads.id), EXISTS (SELECT 1 \
+             FROM items WHERE items.thread_id = threads.id AND waiting = 1), (SELECT turns.id || ' \
+             ' || holder FROM turns WHERE turns.thread_id = threads.id AND state = 'running') FROM \
+             threads WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2"
+        ),
+        params![owner.tenant().as_str(), owner.user().as_str(), thread_id.as_str()],
+        |row| {
+            let last_seq: Option<i64> = row.get(6).map_err(failed)?;
+            let waiting: bool = row.get(7).map_err(failed)?;
+            let running = text(row, 8)?.map(ToOwned::to_owned);
+            Ok((thread(row)?, last_seq.unwrap_or(0), waiting, running))
+        },
+    )?;
+    let Some((thread, last_seq, waiting, running)) = found else {
+        return Ok(Err(BeginOutcome::NotFound));
+    };
+    if thread.status != ThreadStatus::Active {
+        return Ok(Err(BeginOutcome::NotActive(thread.status)));
+    }
+    // Neither id has a space in it: both are made by the server.
+    if let Some(running) = running {
+        let (turn_id, holder) = running.split_once(' ').unwrap_or((&running, ""));
+        return Ok(Err(BeginOutcome::Busy {
+            turn_id: TurnId::new(turn_id),
+            holder: holder.to_owned(),
+        }));
+    }
+    Ok(Ok((thread, last_seq, waiting)))
+}
+
+fn insert_thread(
+    connection: &Connection,
     owner: &Owner,
     thread: &ThreadMetadata,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let row = ThreadRow::new(thread)?;
+    execute(
+        connection,
         "INSERT INTO threads (id, tenant_id, user_id, title, created_at, status, \
-         allowed_image_domains, metadata) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         allowed_image_domains, metadata) VALUES (:id, :tenant, :user, :title, :created_at, \
+         :status, :domains, :metadata)",
+        named_params! {
+            ":id": thread.id.as_str(),
+            ":tenant": owner.tenant().as_str(),
+            ":user": owner.user().as_str(),
+            ":title": row.title,
+            ":created_at": thread.created_at.as_micros(),
+            ":status": row.status,
+            ":domains": row.allowed_image_domains,
+            ":metadata": row.metadata,
+        },
     )
-    .bind(thread.id.as_str())
-    .bind(owner.tenant().as_str())
-    .bind(owner.user().as_str())
-    .bind(thread.title.as_deref())
-    .bind(thread.created_at.as_micros())
-    .bind(json(&thread.status)?)
-    .bind(thread.allowed_image_domains.as_ref().map(json).transpose()?)
-    .bind(json(&thread.metadata)?)
-    .execute(transaction)
-    .await
     .map(drop)
-    .map_err(failed)
 }
 
 /// A turn that no longer holds its thread must not write: the thread may be another's by now.
-async fn check_running(
-    transaction: &mut SqliteConnection,
-    owner: &Owner,
-    turn: &TurnKey,
-) -> Result<(), StoreError> {
-    let running = sqlx::query(
-        "SELECT 1 FROM turns WHERE id = ?3 AND thread_id = ?4 AND state = 'running' AND \
-         tenant_id = ?1 AND user_id = ?2",
-    )
-    .bind(owner.tenant().as_str())
-    .bind(owner.user().as_str())
-    .bind(turn.turn_id.as_str())
-    .bind(turn.thread_id.as_str())
-    .fetch_optional(transaction)
-    .await
-    .map_err(failed)?;
-    running.map(drop).ok_or_else(|| StoreError::TurnLost(turn.turn_id.clone()))
+fn check_running(connection: &Connection, owner: &Owner, turn: &TurnKey) -> Result<(), StoreError> {
+    one(
+        connection,
+        "SELECT 1 FROM turns WHERE id = ?3 AND thread_id = ?4 AND state = 'running' AND tenant_id \
+         = ?1 AND user_id = ?2",
+        params![
+            owner.tenant().as_str(),
+            owner.user().as_str(),
+            turn.turn_id.as_str(),
+            turn.thread_id.as_str()
+        ],
+        |_| Ok(()),
+    )?
+    .ok_or_else(|| StoreError::TurnLost(turn.turn_id.clone()))
 }
 
-async fn apply(
-    transaction: &mut SqliteConnection,
+fn apply(
+    connection: &Connection,
     owner: &Owner,
     turn: &TurnKey,
-    writes: &[ItemWrite],
+    writes: &[Write],
 ) -> Result<(), StoreError> {
     for write in writes {
         match write {
-            ItemWrite::Put { seq, item, state } => {
-                put_item(transaction, turn, *seq, item, *state).await?;
+            Write::Put { seq, item, pending } => {
+                put_item(connection, turn, *seq, item, *pending)?;
             }
-            ItemWrite::Replace(item) => replace_item(transaction, turn, item).await?,
-            ItemWrite::Remove(item_id) => {
-                sqlx::query("DELETE FROM items WHERE thread_id = ?1 AND id = ?2")
-                    .bind(turn.thread_id.as_str())
-                    .bind(item_id.as_str())
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(failed)?;
+            Write::Replace(item) => replace_item(connection, turn, item)?,
+            Write::Remove(item_id) => {
+                execute(
+                    connection,
+                    "DELETE FROM items WHERE thread_id = ?1 AND id = ?2",
+                    params![turn.thread_id.as_str(), item_id.as_str()],
+                )?;
             }
-            ItemWrite::Thread(thread) => {
-                sqlx::query(
-                    "UPDATE threads SET title = CASE WHEN titled_by_user = 1 THEN title ELSE ?4 \
-                     END, status = ?5, allowed_image_domains = ?6, metadata = ?7 WHERE id = ?3 \
-                     AND tenant_id = ?1 AND user_id = ?2",
-                )
-                .bind(owner.tenant().as_str())
-                .bind(owner.user().as_str())
-                .bind(turn.thread_id.as_str())
-                .bind(thread.title.as_deref())
-                .bind(json(&thread.status)?)
-                .bind(thread.allowed_image_domains.as_ref().map(json).transpose()?)
-                .bind(json(&thread.metadata)?)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
+            Write::Thread(row) => {
+                execute(
+                    connection,
+                    "UPDATE threads SET title = CASE WHEN titled_by_user = 1 THEN title ELSE \
+                     :title END, status = :status, allowed_image_domains = :domains, metadata = \
+                     :metadata WHERE id = :id AND tenant_id = :tenant AND user_id = :user",
+                    named_params! {
+                        ":id": turn.thread_id.as_str(),
+                        ":tenant": owner.tenant().as_str(),
+                        ":user": owner.user().as_str(),
+                        ":title": row.title,
+                        ":status": row.status,
+                        ":domains": row.allowed_image_domains,
+                        ":metadata": row.metadata,
+                    },
+                )?;
             }
         }
     }
     Ok(())
 }
 
-async fn put_item(
-    transaction: &mut SqliteConnection,
+fn put_item(
+    connection: &Connection,
     turn: &TurnKey,
     seq: i64,
-    item: &ThreadItem,
-    state: ItemState,
+    item: &ItemRow,
+    pending: bool,
 ) -> Result<(), StoreError> {
-    let id = item.id().unwrap_or_else(|| ItemId::new(""));
-    let written = sqlx::query(
-        "INSERT INTO items (thread_id, seq, id, turn_id, hidden, pending, waiting, body) VALUES \
-         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (thread_id, seq) DO UPDATE SET hidden = \
-         excluded.hidden, pending = excluded.pending, waiting = excluded.waiting, body = \
-         excluded.body WHERE items.id = excluded.id AND items.turn_id = excluded.turn_id",
-    )
-    .bind(turn.thread_id.as_str())
-    .bind(seq)
-    .bind(id.as_str())
-    .bind(turn.turn_id.as_str())
-    .bind(i64::from(item.is_hidden()))
-    .bind(i64::from(state == ItemState::Pending))
-    .bind(i64::from(is_waiting(item)))
-    .bind(json(item)?)
-    .execute(transaction)
-    .await;
+    let duplicate = || StoreError::DuplicateItem(item.id.clone());
+    let written = connection
+        .prepare_cached(
+            "INSERT INTO items (thread_id, seq, id, turn_id, hidden, pending, waiting, body) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (thread_id, seq) DO UPDATE SET \
+             hidden = excluded.hidden, pending = excluded.pending, waiting = excluded.waiting, \
+             body = excluded.body WHERE items.id = excluded.id AND items.turn_id = \
+             excluded.turn_id",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![
+                turn.thread_id.as_str(),
+                seq,
+                item.id.as_str(),
+                turn.turn_id.as_str(),
+                item.hidden,
+                pending,
+                item.waiting,
+                item.body
+            ])
+        });
     match written {
-        Ok(written) if written.rows_affected() == 0 => Err(StoreError::DuplicateItem(id)),
+        Ok(0) => Err(duplicate()),
         Ok(_) => Ok(()),
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            Err(StoreError::DuplicateItem(id))
+        // SQLITE_CONSTRAINT_UNIQUE and SQLITE_CONSTRAINT_PRIMARYKEY.
+        Err(error)
+            if error
+                .sqlite_error()
+                .is_some_and(|error| matches!(error.extended_code, 2067 | 1555)) =>
+        {
+            Err(duplicate())
         }
         Err(error) => Err(failed(error)),
     }
 }
 
-async fn replace_item(
-    transaction: &mut SqliteConnection,
-    turn: &TurnKey,
-    item: &ThreadItem,
-) -> Result<(), StoreError> {
-    let id = item.id().unwrap_or_else(|| ItemId::new(""));
-    sqlx::query(
+fn replace_item(connection: &Connection, turn: &TurnKey, item: &ItemRow) -> Result<(), StoreError> {
+    execute(
+        connection,
         "UPDATE items SET body = ?3, hidden = ?4, waiting = ?5, pending = 0 WHERE thread_id = ?1 \
          AND id = ?2",
+        params![turn.thread_id.as_str(), item.id.as_str(), item.body, item.hidden, item.waiting],
     )
-    .bind(turn.thread_id.as_str())
-    .bind(id.as_str())
-    .bind(json(item)?)
-    .bind(i64::from(item.is_hidden()))
-    .bind(i64::from(is_waiting(item)))
-    .execute(transaction)
-    .await
     .map(drop)
-    .map_err(failed)
-}
-
-fn is_waiting(item: &ThreadItem) -> bool {
-    matches!(item, ThreadItem::ClientToolCall(call) if call.status == ClientToolCallStatus::Pending)
 }
 
 /// Settles the client tool calls that no output will come for any more.
-async fn settle_waiting(
-    transaction: &mut SqliteConnection,
-    turn: &TurnKey,
-) -> Result<Vec<ThreadItem>, StoreError> {
-    let rows =
-        sqlx::query("SELECT body FROM items WHERE thread_id = ?1 AND waiting = 1 ORDER BY seq")
-            .bind(turn.thread_id.as_str())
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed)?;
-    let mut settled = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if let ThreadItem::ClientToolCall(mut call) = item(row)? {
+fn settle_waiting(connection: &Connection, turn: &TurnKey) -> Result<Vec<ThreadItem>, StoreError> {
+    let waiting = all(
+        connection,
+        "SELECT body FROM items WHERE thread_id = ?1 AND waiting = 1 ORDER BY seq",
+        [turn.thread_id.as_str()],
+        item,
+    )?;
+    let mut settled = Vec::with_capacity(waiting.len());
+    for item in waiting {
+        if let ThreadItem::ClientToolCall(mut call) = item {
             call.status = ClientToolCallStatus::Completed;
             let call = ThreadItem::ClientToolCall(call);
-            replace_item(transaction, turn, &call).await?;
+            replace_item(connection, turn, &ItemRow::new(&call)?)?;
             settled.push(call);
         }
     }

@@ -4,8 +4,8 @@ use parlor_chatkit::{
     StoreError,
     protocol::{Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp},
 };
+use rusqlite::Row;
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{Row as _, sqlite::SqliteRow};
 
 /// The columns that [`thread`] reads, in its order.
 macro_rules! thread_columns {
@@ -15,30 +15,43 @@ macro_rules! thread_columns {
 }
 pub(super) use thread_columns as THREAD_COLUMNS;
 
-pub(super) fn thread(row: &SqliteRow) -> Result<ThreadMetadata, StoreError> {
-    let domains: Option<&str> = row.get(4);
+pub(super) fn thread(row: &Row<'_>) -> Result<ThreadMetadata, StoreError> {
+    let domains = text(row, 4)?;
     Ok(ThreadMetadata {
-        id: ThreadId::new(row.get::<&str, _>(0)),
-        title: row.get(1),
-        created_at: Timestamp::from_micros(row.get(2))
+        id: ThreadId::new(required(row, 0)?),
+        title: text(row, 1)?.map(ToOwned::to_owned),
+        created_at: Timestamp::from_micros(row.get(2).map_err(failed)?)
             .unwrap_or_else(|| chrono::DateTime::UNIX_EPOCH.into()),
-        status: parse("thread status", row.get(3))?,
+        status: parse("thread status", required(row, 3)?)?,
         allowed_image_domains: domains.map(|text| parse("image domains", text)).transpose()?,
-        metadata: parse("thread metadata", row.get(5))?,
+        metadata: parse("thread metadata", required(row, 5)?)?,
     })
 }
 
-pub(super) fn item(row: &SqliteRow) -> Result<ThreadItem, StoreError> {
-    parse("thread item", row.get(0))
+pub(super) fn item(row: &Row<'_>) -> Result<ThreadItem, StoreError> {
+    parse("thread item", required(row, 0)?)
 }
 
-/// A page from one row more than it holds.
-pub(super) fn items_page(rows: &[SqliteRow], limit: usize) -> Result<Page<ThreadItem>, StoreError> {
-    let has_more = rows.len() > limit;
-    let data = rows.iter().take(limit).map(item).collect::<Result<Vec<_>, _>>()?;
-    let after =
-        has_more.then(|| data.last().and_then(ThreadItem::id).map(|id| id.to_string())).flatten();
-    Ok(Page { data, has_more, after })
+/// A column's text, as the database lends it.
+pub(super) fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str>, StoreError> {
+    let value = row.get_ref(column).map_err(failed)?;
+    value.as_str_or_null().map_err(|error| StoreError::Failed(Box::new(error)))
+}
+
+fn required<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, StoreError> {
+    Ok(text(row, column)?.unwrap_or_default())
+}
+
+/// A page from one record more than it holds.
+pub(super) fn page<T>(
+    mut data: Vec<T>,
+    limit: usize,
+    cursor: impl Fn(&T) -> Option<String>,
+) -> Page<T> {
+    let has_more = data.len() > limit;
+    data.truncate(limit);
+    let after = has_more.then(|| data.last().and_then(cursor)).flatten();
+    Page { data, has_more, after }
 }
 
 pub(super) fn json(value: &impl Serialize) -> Result<String, StoreError> {
@@ -50,21 +63,12 @@ fn parse<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, Store
 }
 
 /// Whether trying again later can help decides which error it is.
-pub(super) fn failed(error: sqlx::Error) -> StoreError {
+pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     // SQLite's primary result codes: PERM 3, BUSY 5, LOCKED 6, READONLY 8, IOERR 10, FULL 13,
     // CANTOPEN 14. Extended codes hold the primary one in their low byte.
     const PASSING: [i32; 7] = [3, 5, 6, 8, 10, 13, 14];
-    let passing = match &error {
-        sqlx::Error::Database(database) => database
-            .code()
-            .and_then(|code| code.parse::<i32>().ok())
-            .is_some_and(|code| PASSING.contains(&(code & 0xff))),
-        sqlx::Error::Io(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        _ => false,
-    };
+    let passing =
+        error.sqlite_error().is_some_and(|error| PASSING.contains(&(error.extended_code & 0xff)));
     if passing {
         StoreError::Unavailable(Box::new(error))
     } else {

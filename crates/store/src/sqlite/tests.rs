@@ -47,13 +47,20 @@ async fn a_full_disk_refuses_whole_turns_and_goes_on_when_there_is_room() {
     let path = folder.path().join("chat.db");
     let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
     // SQLite then behaves as on a disk of that size. The writer is a single connection.
-    let pages: i64 = sqlx::query("PRAGMA page_count")
-        .fetch_one(&store.writer)
-        .await
-        .map(|row| row.get(0))
-        .unwrap();
-    let limit = |pages: i64| sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(limit(pages + 30)).execute(&store.writer).await.unwrap();
+    let pragma = async |sql: String| -> String {
+        let read = move |connection: &Connection| {
+            let value: rusqlite::types::Value =
+                connection.query_row(&sql, [], |row| row.get(0)).map_err(failed)?;
+            Ok(match value {
+                rusqlite::types::Value::Integer(number) => number.to_string(),
+                rusqlite::types::Value::Text(text) => text,
+                other => format!("{other:?}"),
+            })
+        };
+        store.writer.run(read).await.unwrap()
+    };
+    let pages: i64 = pragma("PRAGMA page_count".to_owned()).await.parse().unwrap();
+    pragma(format!("PRAGMA max_page_count = {}", pages + 30)).await;
 
     let mut kept = 0;
     let refused = loop {
@@ -69,8 +76,7 @@ async fn a_full_disk_refuses_whole_turns_and_goes_on_when_there_is_room() {
     let threads = store.threads(&owner, &all).await.unwrap().unwrap();
     assert_eq!(threads.data.len(), kept, "reading goes on, and nothing is half there");
 
-    sqlx::query(limit(1_000_000)).execute(&store.writer).await.unwrap();
-    // SQLite has rolled the transaction back by itself, unknown to the driver.
+    pragma("PRAGMA max_page_count = 1000000".to_owned()).await;
     say(&store, kept).await.unwrap();
     let items = store
         .items(&owner, &ThreadId::new(format!("thr-{kept}")), &all, Visibility::All)
@@ -78,12 +84,7 @@ async fn a_full_disk_refuses_whole_turns_and_goes_on_when_there_is_room() {
         .unwrap()
         .unwrap();
     assert_eq!(items.data.len(), 1);
-    let sound: String = sqlx::query("PRAGMA integrity_check")
-        .fetch_one(&store.writer)
-        .await
-        .map(|row| row.get(0))
-        .unwrap();
-    assert_eq!(sound, "ok");
+    assert_eq!(pragma("PRAGMA integrity_check".to_owned()).await, "ok");
 }
 
 #[tokio::test]
@@ -113,12 +114,14 @@ async fn pending_calls_of_an_older_database_are_found() {
     }
     first.close().await.unwrap();
     let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
-    let waiting: Vec<String> = sqlx::query("SELECT id FROM items WHERE waiting = 1")
-        .fetch_all(&store.readers)
+    let waiting = store
+        .readers
+        .run(|connection| {
+            all(connection, "SELECT id FROM items WHERE waiting = 1", [], |row| {
+                row.get::<_, String>(0).map_err(failed)
+            })
+        })
         .await
-        .unwrap()
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+        .unwrap();
     assert_eq!(waiting, ["a"]);
 }
