@@ -1,7 +1,6 @@
 //! The numbered events of one turn, and those who follow them.
 
 use std::{
-    collections::VecDeque,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -18,6 +17,7 @@ use tokio::{
     sync::watch,
     time::{Instant, Sleep, sleep_until},
 };
+use tokio_util::sync::ReusableBoxFuture;
 
 use crate::TurnState;
 
@@ -119,9 +119,9 @@ impl TurnLog {
         EventStream {
             log: Arc::clone(self),
             next: usize::try_from(after).unwrap_or(usize::MAX),
-            ready: VecDeque::new(),
-            changed: Box::pin(changed(self.changed.subscribe())),
+            changed: ReusableBoxFuture::new(changed(self.changed.subscribe())),
             keep_alive: Box::pin(sleep_until(Instant::now() + KEEP_ALIVE)),
+            last_sent: Instant::now(),
             ended: false,
         }
     }
@@ -138,15 +138,16 @@ async fn changed(mut receiver: watch::Receiver<()>) -> watch::Receiver<()> {
 }
 
 /// A turn as Server-Sent Events: numbered frames, a comment every 15 s of silence, and the
-/// comment `: end <state>` as the last, so that a clean end can be told from a cut.
+/// comment `: end <state>` as the last, so that a clean end can be told from a cut. What is
+/// there at once comes as one piece.
 ///
 /// Dropping it does not touch the turn.
 pub struct EventStream {
     log: Arc<TurnLog>,
     next: usize,
-    ready: VecDeque<Bytes>,
-    changed: Pin<Box<dyn Future<Output = watch::Receiver<()>> + Send>>,
+    changed: ReusableBoxFuture<'static, watch::Receiver<()>>,
     keep_alive: Pin<Box<Sleep>>,
+    last_sent: Instant,
     ended: bool,
 }
 
@@ -170,35 +171,51 @@ impl Stream for EventStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
         loop {
-            if let Some(frame) = this.ready.pop_front() {
-                return Poll::Ready(Some(frame));
-            }
             if this.ended {
                 return Poll::Ready(None);
             }
-            {
-                let log = this.log.lock();
-                if this.next < log.frames.len() {
-                    this.ready.extend(log.frames[this.next..].iter().cloned());
-                    this.next = log.frames.len();
-                } else if let Some(state) = log.end {
-                    this.ended = true;
-                    this.ready.push_back(Bytes::from(format!(": end {}\n\n", state.as_str())));
-                }
+            if let Some(piece) = this.take() {
+                this.last_sent = Instant::now();
+                return Poll::Ready(Some(piece));
             }
-            if !this.ready.is_empty() {
-                this.keep_alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
-                continue;
-            }
-            if let Poll::Ready(receiver) = this.changed.as_mut().poll(cx) {
-                this.changed = Box::pin(changed(receiver));
+            if let Poll::Ready(receiver) = this.changed.poll(cx) {
+                this.changed.set(changed(receiver));
                 continue;
             }
             if this.keep_alive.as_mut().poll(cx).is_ready() {
-                this.keep_alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
-                return Poll::Ready(Some(Bytes::from_static(b": keep-alive\n\n")));
+                // Moved on only here: moving it with every event would cost more than the event.
+                let due = this.last_sent + KEEP_ALIVE;
+                if Instant::now() >= due {
+                    this.last_sent = Instant::now();
+                    this.keep_alive.as_mut().reset(this.last_sent + KEEP_ALIVE);
+                    return Poll::Ready(Some(Bytes::from_static(b": keep-alive\n\n")));
+                }
+                this.keep_alive.as_mut().reset(due);
+                continue;
             }
             return Poll::Pending;
+        }
+    }
+}
+
+impl EventStream {
+    /// All frames that are there and were not sent; the end, once there are no more.
+    fn take(&mut self) -> Option<Bytes> {
+        let log = self.log.lock();
+        let frames = log.frames.get(self.next..).unwrap_or_default();
+        self.next = self.next.max(log.frames.len());
+        match (frames, log.end) {
+            ([], None) => None,
+            ([], Some(state)) => {
+                self.ended = true;
+                Some(Bytes::from(format!(": end {}\n\n", state.as_str())))
+            }
+            ([frame], _) => Some(frame.clone()),
+            (frames, _) => {
+                let mut piece = Vec::with_capacity(frames.iter().map(Bytes::len).sum());
+                frames.iter().for_each(|frame| piece.extend_from_slice(frame));
+                Some(piece.into())
+            }
         }
     }
 }

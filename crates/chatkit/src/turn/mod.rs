@@ -159,7 +159,8 @@ impl Turn {
         self.shared.clock.now()
     }
 
-    // What can be changed of the thread: saved and announced with the next event.
+    // What can be changed of the thread: saved and announced when the turn ends, or by
+    // `save_thread`.
 
     /// Gives the thread a title. A title that its user gave it stays.
     pub fn set_title(&mut self, title: impl Into<String>) {
@@ -322,7 +323,15 @@ impl Turn {
     /// When the event makes no sense ([`apply::ApplyError`]), when the store fails, or when the
     /// turn's event log is full.
     pub async fn emit(&mut self, event: ThreadStreamEvent) -> Result<(), TurnError> {
-        self.apply_and_send(event).await?;
+        self.apply_and_send(event).await
+    }
+
+    /// Saves and announces changes of the thread now instead of at the end of the turn, which
+    /// does it in the transaction that it needs anyway.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn save_thread(&mut self) -> Result<(), TurnError> {
         self.save_thread_if_changed().await
     }
 

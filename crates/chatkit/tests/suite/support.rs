@@ -440,24 +440,32 @@ impl Frames {
 /// Reads a stream, and checks that its events are numbered 1, 2, 3, …
 pub(crate) struct Reader {
     stream: EventStream,
+    /// Frames that came in one piece with the one before.
+    waiting: std::collections::VecDeque<String>,
     first: Option<u64>,
     pub(crate) frames: Frames,
 }
 
 impl Reader {
     pub(crate) fn new(stream: EventStream) -> Self {
-        Self { stream, first: None, frames: Frames::default() }
+        Self { stream, waiting: Default::default(), first: None, frames: Frames::default() }
     }
 
     /// The next event; `None` when the stream has ended.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
-            let Some(frame) = self.stream.next().await else {
-                assert!(self.frames.end.is_some(), "a stream says how it ended");
-                return None;
+            let Some(frame) = self.waiting.pop_front() else {
+                let Some(piece) = self.stream.next().await else {
+                    assert!(self.frames.end.is_some(), "a stream says how it ended");
+                    return None;
+                };
+                let piece = std::str::from_utf8(&piece).unwrap();
+                assert!(piece.ends_with("\n\n"), "only whole frames are sent: {piece}");
+                self.waiting.extend(piece.split_inclusive("\n\n").map(ToOwned::to_owned));
+                continue;
             };
             assert!(self.frames.end.is_none(), "nothing comes after the end");
-            let frame = std::str::from_utf8(&frame).unwrap();
+            let frame = frame.as_str();
             self.frames.raw.push_str(frame);
             if let Some(end) = frame.strip_prefix(": end ") {
                 self.frames.end = Some(end.strip_suffix("\n\n").unwrap().to_owned());
