@@ -530,32 +530,37 @@ impl Store for SqliteStore {
         thread_id: &ThreadId,
         item: &ThreadItem,
     ) -> Result<ReplaceOutcome, StoreError> {
-        let Some(item_id) = item.id() else { return Ok(ReplaceOutcome::NotFound) };
-        let mut transaction = self.begin().await?;
-        match read_thread(&mut transaction, owner, thread_id).await? {
-            None => return Ok(ReplaceOutcome::NotFound),
-            Some(thread) if thread.status != ThreadStatus::Active => {
-                return Ok(ReplaceOutcome::NotActive(thread.status));
-            }
-            Some(_) => {}
-        }
-        let replaced = sqlx::query(
-            "UPDATE items SET body = ?3, hidden = ?4, waiting = ?5 WHERE thread_id = ?1 AND \
-             id = ?2 AND pending = 0",
-        )
-        .bind(thread_id.as_str())
-        .bind(item_id.as_str())
-        .bind(json(item)?)
-        .bind(i64::from(item.is_hidden()))
-        .bind(i64::from(is_waiting(item)))
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        if replaced.rows_affected() == 0 {
+        if item.id().is_none() {
             return Ok(ReplaceOutcome::NotFound);
         }
-        transaction.commit().await.map_err(failed)?;
-        Ok(ReplaceOutcome::Replaced)
+        let (owner, thread_id, item) = (owner.clone(), thread_id.clone(), ItemRow::new(item)?);
+        self.writer
+            .run(move |connection| {
+                match read_thread(connection, &owner, &thread_id)? {
+                    None => return Ok(ReplaceOutcome::NotFound),
+                    Some(thread) if thread.status != ThreadStatus::Active => {
+                        return Ok(ReplaceOutcome::NotActive(thread.status));
+                    }
+                    Some(_) => {}
+                }
+                let replaced = execute(
+                    connection,
+                    "UPDATE items SET body = ?3, hidden = ?4, waiting = ?5 WHERE thread_id = ?1 \
+                     AND id = ?2 AND pending = 0",
+                    params![
+                        thread_id.as_str(),
+                        item.id.as_str(),
+                        item.body,
+                        item.hidden,
+                        item.waiting
+                    ],
+                )?;
+                Ok(match replaced {
+                    0 => ReplaceOutcome::NotFound,
+                    _ => ReplaceOutcome::Replaced,
+                })
+            })
+            .await
     }
 
     async fn turn_by_key(

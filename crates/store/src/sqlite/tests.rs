@@ -125,3 +125,40 @@ async fn pending_calls_of_an_older_database_are_found() {
         .unwrap();
     assert_eq!(waiting, ["a"]);
 }
+
+#[tokio::test]
+async fn work_that_fails_or_panics_takes_nothing_else_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("chat.db").to_str().unwrap()).await.unwrap();
+    // Waits in the queue until all of them are there, so that they share a transaction.
+    let (all_there, wait) = std::sync::mpsc::channel::<()>();
+    let blocked = store.writer.run(move |_| {
+        wait.recv().ok();
+        Ok(())
+    });
+    let put = |name: &'static str| {
+        store.writer.run(move |connection| {
+            execute(connection, "INSERT INTO secrets (name, value) VALUES (?1, x'00')", [name])
+        })
+    };
+    let panics = store.writer.run(|connection| -> Result<(), StoreError> {
+        execute(connection, "INSERT INTO secrets (name, value) VALUES ('p', x'00')", [])?;
+        panic!("on purpose")
+    });
+    let release = async {
+        tokio::task::yield_now().await;
+        all_there.send(()).ok();
+        Ok(())
+    };
+    let (_, first, panicked, twice, last, _): (_, _, _, _, _, Result<(), StoreError>) =
+        tokio::join!(blocked, put("a"), panics, put("a"), put("b"), release);
+    assert!(first.is_ok() && last.is_ok());
+    assert!(matches!(twice, Err(StoreError::Failed(_))), "{twice:?}");
+    assert!(matches!(panicked, Err(StoreError::Unavailable(_))), "{panicked:?}");
+    let names = store.readers.run(|connection| {
+        all(connection, "SELECT name FROM secrets ORDER BY name", [], |row| {
+            row.get::<_, String>(0).map_err(failed)
+        })
+    });
+    assert_eq!(names.await.unwrap(), ["a", "b"], "and what was written is committed");
+}

@@ -5,6 +5,7 @@
 //! under load several turns share a sync of the disk.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     path::Path,
     sync::{
         Arc,
@@ -65,7 +66,9 @@ impl Worker {
     pub(super) fn reader(path: &Path) -> rusqlite::Result<Self> {
         Self::start(path, "parlor-reader", |connection, mut queue| {
             while let Some(Message::Work(work)) = queue.blocking_recv() {
-                (work(Some(connection)).tell)(Ok(()));
+                if let Some(answer) = guarded(work, connection) {
+                    (answer.tell)(Ok(()));
+                }
             }
         })
     }
@@ -176,7 +179,8 @@ fn write_batch(connection: &Connection, batch: Vec<Work>) {
             answers.push(work(None));
             continue;
         }
-        let answer = work(Some(connection));
+        let answer = guarded(work, connection);
+        let ok = answer.as_ref().is_some_and(|answer| answer.ok);
         if connection.is_autocommit() {
             // On a full disk SQLite rolls back by itself: what came before is gone, too.
             outcome = Err(rusqlite::Error::SqliteFailure(
@@ -184,16 +188,16 @@ fn write_batch(connection: &Connection, batch: Vec<Work>) {
                 Some("the transaction was rolled back".to_owned()),
             ));
         } else if alone {
-            if !answer.ok {
+            if !ok {
                 let _ = execute(connection, "ROLLBACK");
             }
         } else {
-            if !answer.ok {
+            if !ok {
                 outcome = execute(connection, "ROLLBACK TO unit");
             }
             outcome = outcome.and_then(|()| execute(connection, "RELEASE unit"));
         }
-        answers.push(answer);
+        answers.extend(answer);
     }
     if outcome.is_ok() && !connection.is_autocommit() {
         outcome = execute(connection, "COMMIT");
@@ -208,6 +212,12 @@ fn write_batch(connection: &Connection, batch: Vec<Work>) {
             Some(error) => Err(failed(again(error))),
         });
     }
+}
+
+/// Runs work. One that panics takes neither the thread nor the others with it: its caller finds
+/// its channel closed.
+fn guarded(work: Work, connection: &Connection) -> Option<Answer> {
+    panic::catch_unwind(AssertUnwindSafe(|| work(Some(connection)))).ok()
 }
 
 fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
