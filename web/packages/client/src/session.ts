@@ -488,7 +488,13 @@ export class ChatSession {
     const patience = setTimeout(() => run.abort.abort(), STOP_PATIENCE_MS);
     run.abort.signal.addEventListener('abort', () => clearTimeout(patience), { once: true });
     try {
-      await client.request('threads.stop', { thread_id: threadId }, { signal: run.abort.signal });
+      const { body } = await client.request(
+        'threads.stop',
+        { thread_id: threadId },
+        { signal: run.abort.signal },
+      );
+      // Nothing runs there: the run waits for a client tool, or for an end that got lost.
+      if (body.stopped === false) run.abort.abort();
     } catch (error) {
       if (isAbort(error)) return;
       this.#emit({ type: 'error', error: asApiError(error) });

@@ -464,6 +464,17 @@ describe('client tools', () => {
     expect(calls).toEqual([]);
   });
 
+  it('that are still at work when the user stops are not waited for', async () => {
+    const context = await calling({ onClientTool: () => new Promise(() => undefined) });
+    await vi.waitFor(() => expect(context.session.state.thread.items).toHaveLength(2));
+    const stopping = context.session.stop();
+    (await context.next('threads.stop')).respond(Response.json({ stopped: false }));
+    await stopping;
+    await context.sent;
+    expect(context.session.state.turn).toBeNull();
+    expect(context.calls).toEqual([]);
+  });
+
   it('that answer after another thread was opened send nothing there', async () => {
     let answerLate: (result: object) => void = () => undefined;
     const context = await calling({

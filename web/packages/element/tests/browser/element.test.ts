@@ -126,7 +126,9 @@ describe('citations', () => {
     expect(await inline.allInnerTexts()).toEqual(['1', '2', '3', '4', '2']);
     expect(await inline.first().getAttribute('href')).toBe(`${lab.server.url}/docs/architecture#store`);
     expect(await inline.nth(1).getAttribute('aria-label')).toContain('Source 2: Choosing a store');
-    expect(await inline.first().getAttribute('rel')).toBe('noopener noreferrer');
+    // A page of this site opens in place, another site in a tab of its own.
+    expect(await inline.first().getAttribute('target')).toBeNull();
+    expect(await inline.nth(1).getAttribute('rel')).toBe('noopener noreferrer');
     expect(await chat.page.locator('.source').count()).toBe(4);
 
     await chat.page.locator('.scroll').focus();
