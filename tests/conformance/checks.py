@@ -192,6 +192,10 @@ class Threads:
             return
         if exchange.is_stream:
             yield from self._stream(exchange)
+        elif exchange.operation == "threads.sync_custom_action":
+            changed = exchange.body.get("updated_item")
+            if changed is not None:
+                self.items[changed["thread_id"]][changed["id"]] = changed
         elif exchange.operation == "threads.get_by_id":
             yield from self._compare(exchange.body, exchange.body["items"])
         elif exchange.operation == "threads.update":

@@ -149,6 +149,7 @@ def fails_as_expected(session: Session) -> Iterator[str]:
         "model_error": "model.server_error",
         "model_cut": "model.cut",
         "model_end": "model.cut",
+        "model_malformed": "model.malformed",
         "an_empty_answer": "model.empty",
     }.get(session.name)
     if session.model is None or not session.exchanges:

@@ -264,7 +264,7 @@ impl Responder for AgentResponder {
         if turn.thread().title.is_none()
             && let Some(title) = turn.input().and_then(|message| title_of(&message.text()))
         {
-            turn.set_title(title);
+            turn.set_title_at_end(title);
         }
         match &self.model {
             Some(model) => self.answer(turn, model, &conversation).await,

@@ -124,6 +124,9 @@ impl Turn {
                 events.push(ThreadItemRemovedEvent { item_id }.into());
             }
         }
+        if self.thread.title.is_none() {
+            self.thread.title = self.title_at_end.take();
+        }
         let thread_changed = self.thread != self.saved_thread;
         if thread_changed {
             writes.push(ItemWrite::Thread(self.thread.clone()));

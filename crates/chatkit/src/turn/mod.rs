@@ -49,6 +49,8 @@ pub struct Turn {
     saved_thread: ThreadMetadata,
     input: Option<UserMessageItem>,
     items: TurnItems,
+    /// A title for a thread that has none when the turn ends.
+    title_at_end: Option<String>,
     /// The earlier answer that this turn takes the place of once it has begun, oldest item
     /// first.
     replaces: Vec<Replaced>,
@@ -103,6 +105,7 @@ impl Turn {
             thread,
             input: opening.input,
             items: TurnItems::new(next_seq),
+            title_at_end: None,
             replaces: opening.replaces,
             thread_touched: false,
             checkpoint: Checkpoint { last: Instant::now(), running: None },
@@ -159,8 +162,7 @@ impl Turn {
         self.shared.clock.now()
     }
 
-    // What can be changed of the thread: saved and announced when the turn ends, or by
-    // `save_thread`.
+    // What can be changed of the thread: saved and announced with the next event.
 
     /// Gives the thread a title. A title that its user gave it stays.
     pub fn set_title(&mut self, title: impl Into<String>) {
@@ -168,6 +170,16 @@ impl Turn {
         let title = title.chars().take(self.shared.limits.title_chars).collect();
         self.thread.title = Some(title);
         self.thread_touched = true;
+    }
+
+    /// Gives the thread a title when the turn ends, unless it has one by then. However it ends:
+    /// also a thread whose first answer was stopped can be told from the others.
+    ///
+    /// It is saved with the end of the turn and delays nothing, where [`set_title`](Self::set_title)
+    /// is saved before the next event is sent.
+    pub fn set_title_at_end(&mut self, title: impl Into<String>) {
+        let title: String = title.into();
+        self.title_at_end = Some(title.chars().take(self.shared.limits.title_chars).collect());
     }
 
     /// Opens, locks or closes the thread.
@@ -323,15 +335,7 @@ impl Turn {
     /// When the event makes no sense ([`apply::ApplyError`]), when the store fails, or when the
     /// turn's event log is full.
     pub async fn emit(&mut self, event: ThreadStreamEvent) -> Result<(), TurnError> {
-        self.apply_and_send(event).await
-    }
-
-    /// Saves and announces changes of the thread now instead of at the end of the turn, which
-    /// does it in the transaction that it needs anyway.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn save_thread(&mut self) -> Result<(), TurnError> {
+        self.apply_and_send(event).await?;
         self.save_thread_if_changed().await
     }
 
