@@ -536,6 +536,15 @@ describe('streaming', () => {
     }
   });
 
+  it('takes a line that was underlined for a moment back into its paragraph', () => {
+    const text = '**bold\n2. second # Title\n  - nested\n';
+    const { container, markdown } = open();
+    for (let at = 28; at <= text.length; at += 1) {
+      markdown.update(text.slice(0, at), [], false);
+      expect(markup(container)).toBe(oneShot(text.slice(0, at), false));
+    }
+  });
+
   it('keeps long lists and tables in order when several members arrive at once', () => {
     const rows = Array.from({ length: 40 }, (_, i) => i);
     for (const text of [

@@ -45,6 +45,9 @@ const MAX_INERT_USES = 32;
 /** Work that may take long makes room for other tasks after this. Milliseconds. */
 const SLICE = 24;
 
+/** A last line that may underline a heading. */
+const UNDERLINE = /(?:^|\n) {0,3}(?:-+|=+)[ \t]*$/;
+
 /** More new text than this is shown in steps. UTF-16 units of source. */
 const MAX_AT_ONCE = 6000;
 const STEP = 3000;
@@ -289,7 +292,10 @@ export class StreamingMarkdown {
     }
     if (!lexed) return;
     const fresh = lexed;
-    const settled = keep + Math.max(0, fresh.length - 2);
+    // marked ends a paragraph before a line that what follows may underline; when it is no underline after all, that
+    // line belongs to the paragraph again.
+    const open = UNDERLINE.test(this.text.slice(-200)) ? 3 : 2;
+    const settled = keep + Math.max(0, fresh.length - open);
     const definitions = this.define(keep, fresh, done);
     const redefined = definitions !== this.definitions;
     this.definitions = definitions;
