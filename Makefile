@@ -27,7 +27,9 @@ web: web/dist/chatkit.js ## Build the web packages into web/dist
 web/node_modules/.package-lock.json: web/package-lock.json
 	@./scripts/need node npm
 	@./scripts/say "Installing the web packages' dependencies"
-	cd web && $(NPM) ci
+	@# Not `npm ci`: it refuses a lock file without the linter's binaries for other platforms,
+	@# which some mirrors don't carry. This keeps to the lock file and leaves it as it is.
+	cd web && $(NPM) install --no-save
 	@touch $@
 
 web/dist/chatkit.js: web/node_modules/.package-lock.json $(WEB_SOURCES)
