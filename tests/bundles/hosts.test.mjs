@@ -12,6 +12,7 @@ const ALLOWED = [
   'http://www.w3.org/', // XML namespaces
   'https://github.com/markedjs/marked.', // an error message of marked
   'https://github.com/highlightjs/highlight.js/', // warnings of highlight.js
+  'https://example.com.', // the example in a hint for URL fields
 ];
 
 function files(folder) {
