@@ -24,6 +24,10 @@ use crate::TurnState;
 /// How long a stream may be silent before a comment keeps it alive. Proxies cut at 30 s or 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// A stream is written to at most so often. A model that sends a hundred words at once would
+/// otherwise cost a hundred writes to the socket; the first word of a burst waits for nothing.
+const PACE: Duration = Duration::from_millis(1);
+
 /// The events of one turn, each serialised once, shared by everybody who reads them.
 ///
 /// Readers never slow the turn and cost no memory beside the log itself, which is bounded by
@@ -121,7 +125,10 @@ impl TurnLog {
             next: usize::try_from(after).unwrap_or(usize::MAX),
             changed: ReusableBoxFuture::new(changed(self.changed.subscribe())),
             keep_alive: Box::pin(sleep_until(Instant::now() + KEEP_ALIVE)),
-            last_sent: Instant::now(),
+            // Long enough ago for the first frame to go at once.
+            last_sent: Instant::now().checked_sub(PACE).unwrap_or_else(Instant::now),
+            hold: Box::pin(sleep_until(Instant::now())),
+            holding: false,
             ended: false,
         }
     }
@@ -148,6 +155,9 @@ pub struct EventStream {
     changed: ReusableBoxFuture<'static, watch::Receiver<()>>,
     keep_alive: Pin<Box<Sleep>>,
     last_sent: Instant,
+    /// Runs while `holding`.
+    hold: Pin<Box<Sleep>>,
+    holding: bool,
     ended: bool,
 }
 
@@ -174,6 +184,15 @@ impl Stream for EventStream {
             if this.ended {
                 return Poll::Ready(None);
             }
+            if this.holding {
+                std::task::ready!(this.hold.as_mut().poll(cx));
+                this.holding = false;
+            }
+            if this.is_early() {
+                this.hold.as_mut().reset(this.last_sent + PACE);
+                this.holding = true;
+                continue;
+            }
             if let Some(piece) = this.take() {
                 this.last_sent = Instant::now();
                 return Poll::Ready(Some(piece));
@@ -199,6 +218,13 @@ impl Stream for EventStream {
 }
 
 impl EventStream {
+    /// Whether there is something to send, but something was sent only just now, and more is to
+    /// come: it is sent together with what comes until then.
+    fn is_early(&self) -> bool {
+        let log = self.log.lock();
+        self.next < log.frames.len() && log.end.is_none() && self.last_sent.elapsed() < PACE
+    }
+
     /// All frames that are there and were not sent; the end, once there are no more.
     fn take(&mut self) -> Option<Bytes> {
         let log = self.log.lock();
