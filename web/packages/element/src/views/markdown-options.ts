@@ -1,22 +1,22 @@
 import type { MarkdownOptions } from '../markdown/index.js';
 import type { ViewContext } from './context.js';
 
-const cache = new WeakMap<object, MarkdownOptions>();
-/** Stands for "no thread yet" in the cache. */
-const NO_THREAD = {};
+const cache = new WeakMap<ViewContext, { domains: string; options: MarkdownOptions }>();
 
-/** The Markdown options of the open thread; the same object until the thread's metadata changes. */
+/**
+ * The Markdown options of the open thread; the same object until the hosts of its images change. New options mean that
+ * everything is rendered again, which a new title must not cause.
+ */
 export function markdownOptions(view: ViewContext): MarkdownOptions {
-  const { thread } = view.state.thread;
-  const key = thread ?? NO_THREAD;
-  let options = cache.get(key);
-  if (options === undefined) {
-    options = {
-      allowedImageDomains: thread?.allowed_image_domains ?? null,
-      onLink: ({ href, originalEvent }) => view.followLink(href, originalEvent),
-      strings: { copyCode: view.strings.copyCode, copied: view.strings.copied },
-    };
-    if (key !== NO_THREAD) cache.set(key, options);
-  }
+  const allowedImageDomains = view.state.thread.thread?.allowed_image_domains ?? null;
+  const domains = JSON.stringify(allowedImageDomains);
+  const known = cache.get(view);
+  if (known?.domains === domains) return known.options;
+  const options: MarkdownOptions = {
+    allowedImageDomains,
+    onLink: ({ href, originalEvent }) => view.followLink(href, originalEvent),
+    strings: { copyCode: view.strings.copyCode, copied: view.strings.copied },
+  };
+  cache.set(view, { domains, options });
   return options;
 }
