@@ -61,12 +61,15 @@ export class ScrollKeeper {
   /** Call before older content is put in; the result puts the reader back where they were. */
   holdPosition(): () => void {
     const scroller = this.#scroller;
-    if (scroller === null) return () => undefined;
-    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    const anchor = this.#firstInView();
+    if (scroller === null || anchor === undefined) return () => undefined;
+    // By what the reader looks at, not by the height of the whole: browsers report that
+    // rounded, so that the text would creep by a pixel or two with every page.
+    const before = anchor.getBoundingClientRect().top;
     return () => {
       // On the way to the end: a smooth scroll does not survive what was put in.
       if (this.#stick) return this.toBottom();
-      scroller.scrollTop = scroller.scrollHeight - fromEnd;
+      scroller.scrollTop += anchor.getBoundingClientRect().top - before;
       this.#lastTop = scroller.scrollTop;
     };
   }
@@ -104,6 +107,14 @@ export class ScrollKeeper {
 
   #lastQuestion(): Element | undefined {
     return [...(this.#content?.querySelectorAll('.user') ?? [])].at(-1);
+  }
+
+  /** The message at the upper edge of the view, or the first one below it. */
+  #firstInView(): Element | undefined {
+    const edge = this.#scroller?.getBoundingClientRect().top ?? 0;
+    return [...(this.#content?.querySelectorAll('.messages > *') ?? [])].find(
+      (message) => message.getBoundingClientRect().bottom > edge,
+    );
   }
 
   #measure(): void {

@@ -464,6 +464,10 @@ export const styles = css`
     flex-direction: column;
     align-items: flex-end;
     gap: calc(var(--ck-space) * 1.5);
+  }
+
+  /* Only what was just sent: a thread that is opened stands still, also for whoever measures it. */
+  .user[data-pending='true'] {
     animation: rise 260ms var(--ck-ease);
   }
 
