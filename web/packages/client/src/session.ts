@@ -146,6 +146,8 @@ interface Run {
   toolCalls: ClientToolCallItem[];
   /** Ids of the calls that were taken up, to run none twice. */
   readonly calledTools: Set<string>;
+  /** The call whose output the server did not take. */
+  refused: { readonly call: ClientToolCallItem; readonly error: ApiError } | null;
 }
 
 /**
@@ -536,6 +538,7 @@ export class ChatSession {
       replaces,
       toolCalls: [],
       calledTools: new Set(),
+      refused: null,
     };
     this.#run = run;
     this.#clearBanner();
@@ -601,6 +604,7 @@ export class ChatSession {
       if (outcome !== 'aborted') this.#set({ pending: null });
       running = await this.#refetch(threadId, partial);
     }
+    if (run.refused !== null && this.#run === null) this.#stillWaiting(run.refused.call, run.refused.error);
     if (run.started) this.#emit({ type: 'response.end' });
     if (outcome === 'refused') return;
     if (unseen) {
@@ -746,6 +750,7 @@ export class ChatSession {
           call.name,
           run.abort.signal,
         );
+        asJson(result, call.name);
       } catch (error) {
         run.abort.signal.throwIfAborted();
         // The server has to hear of it, or its turn waits for ever.
@@ -754,11 +759,24 @@ export class ChatSession {
       }
     }
     run.abort.signal.throwIfAborted();
-    return client.stream(
-      'threads.add_client_tool_output',
-      { thread_id: call.thread_id, result: result ?? null },
-      { ...options, idempotencyKey: newIdempotencyKey() },
-    );
+    try {
+      return await client.stream(
+        'threads.add_client_tool_output',
+        { thread_id: call.thread_id, result: result ?? null },
+        { ...options, idempotencyKey: newIdempotencyKey() },
+      );
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 422) throw error;
+      // Answered elsewhere meanwhile, in another tab perhaps: the thread says how it goes on.
+      run.refused = { call, error };
+      return 'gone';
+    }
+  }
+
+  /** Says why a call goes on waiting, if it does. */
+  #stillWaiting(call: ClientToolCallItem, error: ApiError): void {
+    const stored = this.#state.thread.items.find((item) => item.id === call.id);
+    if (stored?.type === 'client_tool_call' && stored.status === 'pending') this.#report(error, null);
   }
 
   /** What a tool answers; an error when it takes too long, and the abort's when the run is given up. */
@@ -844,6 +862,15 @@ export class ChatSession {
     const { thread } = this.#state;
     if (thread.thread?.id !== threadId) return;
     this.#set({ thread: { ...thread, thread: { ...thread.thread, title } } });
+  }
+}
+
+/** @throws {Error} when a tool answered with something that cannot be sent. */
+function asJson(result: unknown, name: string): void {
+  try {
+    JSON.stringify(result);
+  } catch (cause) {
+    throw new Error(`The client tool "${name}" answered with something that is not JSON.`, { cause });
   }
 }
 

@@ -456,6 +456,36 @@ describe('client tools', () => {
     await settleOutput(output, sent);
   });
 
+  it('that answer with something that is not JSON have failed', async () => {
+    const { next, sent, events } = await calling({
+      onClientTool: () => ({ huge: 1n }) as never,
+    });
+    const output = await next('threads.add_client_tool_output');
+    expect(output.params.result).toEqual({
+      error: 'The client tool "read_page" answered with something that is not JSON.',
+    });
+    await settleOutput(output, sent);
+    expect(events.some((event) => event.type === 'error')).toBe(true);
+  });
+
+  it.each([
+    ['was answered elsewhere, is read again', 'completed', 0],
+    ['still waits, says why', 'pending', 1],
+  ] as const)('whose output is refused: a call that %s', async (_, status, banners) => {
+    const { session, next, sent } = await calling({ onClientTool: () => ({}) });
+    const message = 'params.result: there is no call that waits for an output';
+    const refusal = { error: { code: 'invalid_field', message } };
+    (await next('threads.add_client_tool_output')).respond(Response.json(refusal, { status: 422 }));
+    const { thread } = created;
+    (await next('threads.get_by_id')).respond(Response.json({ ...thread, items: { data: [] } }));
+    const data = [{ ...call, status }, question()];
+    (await next('items.list')).respond(Response.json({ data, has_more: false }));
+    await sent;
+    expect(session.state.thread.items).toMatchObject([{ id: 'q1' }, { id: 't1', status }]);
+    expect(session.state.banner === null ? 0 : 1).toBe(banners);
+    expect(session.state.turn).toBeNull();
+  });
+
   it('run once a call, also when it is announced twice', async () => {
     const onClientTool = vi.fn(() => ({}));
     const { next, sent, calls } = await calling({ onClientTool });
