@@ -65,7 +65,7 @@ test-conformance: web setup ## Hold our types and the running server against the
 
 e2e: web setup ## Run the end-to-end tests: real browser, real server, fake model
 	@./scripts/say "End-to-end tests"
-	cargo build --quiet -p parlor-server -p parlor-fake-model
+	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
 	node --test tests/e2e/*.test.mjs
 
 lint: setup ## Check formatting, lints, types, licences

@@ -96,6 +96,46 @@ async function run(name, file, args, options) {
   return program.log;
 }
 
+/** A ChatKit server of the conformance tests. */
+export class Server {
+  #program;
+  #folder;
+
+  /** The server on the official Python SDK; it asks the model. */
+  static async reference(model) {
+    const python = path.join(ROOT, '.cache/venv/bin/python');
+    if (!existsSync(python)) throw new Error(`${python} is missing: run \`make setup\`.`);
+    return Server.#start('reference', python, [path.join(ROOT, 'tests/conformance/reference_server.py')], {
+      OPENAI_BASE_URL: `${model.url}/v1`,
+      OPENAI_API_KEY: 'none',
+    });
+  }
+
+  /** Parlor's SDK with a responder that plays scripts. */
+  static async scripted() {
+    return Server.#start('scripted', binary('SCRIPTED_BIN', 'examples/scripted'), ['scripted.db'], {});
+  }
+
+  static async #start(name, file, args, environment) {
+    const server = new Server();
+    server.#folder = await mkdtemp(path.join(tmpdir(), `parlor-e2e-${name}-`));
+    server.#program = new Program(name, file, args, { cwd: server.#folder, env: { ...cleanEnvironment(), ...environment } });
+    [, server.url] = await server.#program.says(/listening on (http:\S+)/);
+    // It has said where it will listen, and may not listen yet.
+    await eventually(`${name} answers`, () => fetch(server.url).then(() => true, () => false));
+    return server;
+  }
+
+  get log() {
+    return this.#program.log;
+  }
+
+  async stop() {
+    await this.#program.end();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
 /** The fake model server, and the ways to steer it. */
 export class FakeModel {
   #program;

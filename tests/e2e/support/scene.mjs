@@ -21,33 +21,46 @@ export function modelSettings(kind, model) {
  * another left behind.
  */
 export function stage({ kind = 'responses', environment = {} } = {}) {
-  const here = { kind };
-  before(async () => {
+  return scenes(kind, async (here) => {
+    here.kind = kind;
     here.model = await FakeModel.start();
     here.parlor = await Parlor.start({ ...modelSettings(kind, here.model), ...environment });
+    return here.parlor.url;
+  });
+}
+
+/**
+ * The same with other servers: `start` puts them on the stage, where whatever can be stopped is stopped
+ * in the end, and gives the address that visitors come to.
+ */
+export function scenes(kind, start) {
+  const here = {};
+  const programs = () => Object.entries(here).filter(([name, part]) => name !== 'browser' && typeof part?.stop === 'function');
+  let origin = '';
+  before(async () => {
+    origin = await start(here);
     here.browser = await launchBrowser();
   });
   after(async () => {
     await here.browser?.close();
-    await here.parlor?.stop();
-    await here.model?.stop();
+    for (const [, program] of programs().reverse()) await program.stop();
   });
 
   /** A scene with a visitor, whose page must stay calm throughout. */
   here.scene = (name, play, options = {}) =>
     test(name, { timeout: 60_000 }, async () => {
-      await here.model.reset();
-      const from = here.parlor.log.length;
-      const visitor = await Visitor.enter(here.browser, here.parlor.url, options);
+      await here.model?.reset();
+      const from = here.parlor?.log.length;
+      const visitor = await Visitor.enter(here.browser, origin, options);
       try {
         await play(visitor, here);
         visitor.assertCalm();
       } catch (error) {
         const file = `failed-${kind}-${name.replaceAll(/\W+/g, '-').slice(0, 60)}`;
         await visitor.screenshot(file).catch(() => {});
+        const logs = programs().filter(([, { log }]) => log).map(([part, { log }]) => `${part} said:\n${part === 'parlor' ? log.slice(from) : log}`);
         console.error(
-          `--- ${name}\nscreenshot: tests/e2e/output/${file}.png\ncomplaints: ${JSON.stringify(visitor.complaints, null, 1)}\n` +
-            `parlor said:\n${here.parlor.log.slice(from)}\nfake model said:\n${here.model.log}`,
+          `--- ${name}\nscreenshot: tests/e2e/output/${file}.png\ncomplaints: ${JSON.stringify(visitor.complaints, null, 1)}\n${logs.join('\n')}`,
         );
         throw error;
       } finally {
