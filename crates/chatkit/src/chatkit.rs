@@ -19,9 +19,9 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::{
-    BeginOutcome, BeginTurn, ChatKitError, Clock, Identity, Limits, Owner, PageQuery, RecordedTurn,
-    ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock, TurnError, TurnKey,
-    TurnState, TurnThread, Visibility, ids,
+    BeginOutcome, BeginTurn, ChatKitError, Clock, Identity, Limits, OnDisconnect, Owner, PageQuery,
+    RecordedTurn, ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock,
+    TurnError, TurnKey, TurnState, TurnThread, Visibility, ids,
     registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
     turn::{EventStream, Job, Opening, Replaced, Shared, Turn, TurnLog, drive},
@@ -51,6 +51,7 @@ pub struct ChatKitBuilder {
     responder: Arc<dyn DynResponder>,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    on_disconnect: OnDisconnect,
 }
 
 impl ChatKitBuilder {
@@ -68,6 +69,13 @@ impl ChatKitBuilder {
         self
     }
 
+    /// What becomes of a turn when nobody follows it any more. It goes on by default.
+    #[must_use]
+    pub fn on_disconnect(mut self, on_disconnect: OnDisconnect) -> Self {
+        self.on_disconnect = on_disconnect;
+        self
+    }
+
     /// The server.
     pub fn build(self) -> ChatKit {
         ChatKit {
@@ -76,6 +84,7 @@ impl ChatKitBuilder {
                     store: self.store,
                     clock: self.clock,
                     limits: self.limits,
+                    on_disconnect: self.on_disconnect,
                 }),
                 responder: self.responder,
                 registry: Arc::new(Registry::default()),
@@ -147,6 +156,7 @@ impl ChatKit {
             responder: Arc::new(responder),
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
+            on_disconnect: OnDisconnect::default(),
         }
     }
 
@@ -183,7 +193,8 @@ impl ChatKit {
     /// Handles one request.
     ///
     /// `owner` and `identity` are what authentication found out. The turn that a request begins
-    /// is a task of its own: dropping the answer does not end it.
+    /// is a task of its own: dropping the answer does not end it, unless the server was built with
+    /// [`OnDisconnect::Cancel`].
     ///
     /// # Errors
     /// A [`ChatKitError`] says what is wrong with the request, or what is down. Nothing was

@@ -27,5 +27,5 @@ pub use store::{
     BeginOutcome, BeginTurn, ItemState, ItemWrite, PageQuery, RecordedTurn, ReplaceOutcome, Store,
     StoreError, TurnKey, TurnState, TurnThread, Visibility,
 };
-pub use turn::{EventStream, MessageWriter, Turn};
+pub use turn::{EventStream, MessageWriter, OnDisconnect, Turn};
 pub use widgets::{WidgetTemplate, WidgetTemplateError, WidgetWriter, diff_widget};

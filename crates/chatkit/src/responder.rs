@@ -80,7 +80,8 @@ pub trait Responder: Send + Sync + 'static {
         StreamOptions { allow_cancel: true }
     }
 
-    /// A turn was stopped or interrupted. Its partial text is stored already.
+    /// A turn was stopped or interrupted, or its last reader has gone and the server cancels such
+    /// turns. Its partial text is stored already.
     fn on_cancelled(
         &self,
         context: &RequestContext,

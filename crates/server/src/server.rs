@@ -80,7 +80,10 @@ impl Server {
             prompt_config(config),
         )
         .allowed_models(config.model.choices.iter().cloned());
-        let chatkit = ChatKit::builder(store, responder).limits((&config.limits).into()).build();
+        let chatkit = ChatKit::builder(store, responder)
+            .limits((&config.limits).into())
+            .on_disconnect(config.turns.on_disconnect.into())
+            .build();
         let auth = match config.auth.mode() {
             AuthMode::TrustedHeader => {
                 Authenticator::TrustedHeader(config.auth.trusted_header.clone().unwrap_or_default())

@@ -8,7 +8,7 @@ use parlor_protocol::{
     ThreadItemRemovedEvent, UserMessageItem,
 };
 
-use super::{Patience, Turn, TurnLog, Unsaved};
+use super::{OnDisconnect, Patience, Turn, TurnLog, Unsaved};
 use crate::{
     ItemState, ItemWrite, StoreError, TurnError, TurnState,
     registry::{Reservation, RunningTurn},
@@ -56,6 +56,8 @@ pub(crate) async fn drive(
 ) {
     let _end = EndOfLog(Arc::clone(&turn.log));
     let limit = turn.shared.limits.turn_duration;
+    let cancel_when_left = turn.shared.on_disconnect == OnDisconnect::Cancel;
+    let log = Arc::clone(&turn.log);
     let work = async {
         let options = responder.stream_options(&turn.context, &turn.thread);
         turn.emit(StreamOptionsEvent { stream_options: options }.into()).await?;
@@ -69,6 +71,7 @@ pub(crate) async fn drive(
     let (state, error) = tokio::select! {
         biased;
         state = running.cancelled() => (state, None),
+        () = log.abandoned(), if cancel_when_left => (TurnState::Stopped, None),
         result = tokio::time::timeout(limit, work) => match result {
             Ok(Ok(Ok(()))) => (TurnState::Done, None),
             Ok(Ok(Err(error))) => (TurnState::Failed, Some(error)),

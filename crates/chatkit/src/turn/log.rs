@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::Stream;
 use parlor_protocol::ThreadStreamEvent;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::sync::ReusableBoxFuture;
@@ -36,6 +36,8 @@ pub(crate) struct TurnLog {
     frames: Mutex<Frames>,
     changed: watch::Sender<()>,
     readers: AtomicUsize,
+    /// The last reader has gone.
+    left: Notify,
 }
 
 #[derive(Default)]
@@ -56,6 +58,7 @@ impl TurnLog {
             frames: Mutex::default(),
             changed: watch::Sender::new(()),
             readers: AtomicUsize::new(0),
+            left: Notify::new(),
         })
     }
 
@@ -105,6 +108,19 @@ impl TurnLog {
         self.readers.load(Ordering::Acquire) > 0
     }
 
+    /// Waits until nobody follows any more.
+    pub(crate) async fn abandoned(&self) {
+        loop {
+            // Made before the look: a reader that leaves after the look is not missed. One that
+            // came back meanwhile counts.
+            let left = self.left.notified();
+            if !self.has_readers() {
+                return;
+            }
+            left.await;
+        }
+    }
+
     /// Waits for the end; gives its kind.
     pub(crate) async fn ended(&self) -> TurnState {
         let mut changed = self.changed.subscribe();
@@ -148,7 +164,8 @@ async fn changed(mut receiver: watch::Receiver<()>) -> watch::Receiver<()> {
 /// comment `: end <state>` as the last, so that a clean end can be told from a cut. What is
 /// there at once comes as one piece.
 ///
-/// Dropping it does not touch the turn.
+/// Dropping it does not touch the turn, unless the server is built with
+/// [`OnDisconnect::Cancel`](crate::OnDisconnect::Cancel).
 pub struct EventStream {
     log: Arc<TurnLog>,
     next: usize,
@@ -248,7 +265,9 @@ impl EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.log.readers.fetch_sub(1, Ordering::AcqRel);
+        if self.log.readers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.log.left.notify_waiters();
+        }
     }
 }
 
@@ -311,6 +330,21 @@ mod tests {
         let mut stream = log.follow(0);
         assert_eq!(stream.next().await.unwrap(), ": keep-alive\n\n");
         assert_eq!(stream.next().await.unwrap(), ": keep-alive\n\n");
+    }
+
+    #[tokio::test]
+    async fn a_log_is_abandoned_once_its_last_follower_has_gone() {
+        let log = TurnLog::new();
+        let (first, second) = (log.follow(0), log.follow(0));
+        let mut abandoned = Box::pin(log.abandoned());
+        assert!(futures::poll!(&mut abandoned).is_pending());
+        drop(first);
+        assert!(futures::poll!(&mut abandoned).is_pending(), "one is still there");
+        drop(second);
+        let resumed = log.follow(0);
+        assert!(futures::poll!(&mut abandoned).is_pending(), "somebody came back in time");
+        drop(resumed);
+        abandoned.await;
     }
 
     #[test]

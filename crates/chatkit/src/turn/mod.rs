@@ -30,11 +30,24 @@ pub use message::MessageWriter;
 /// How often a growing item is stored while it grows, at most.
 const CHECKPOINT: Duration = Duration::from_millis(1_000);
 
+/// What becomes of a turn when the last connection that followed it is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// It goes on and is saved; it can be resumed.
+    #[default]
+    Continue,
+    /// It ends as if the user had stopped it: the partial text is kept and
+    /// [`Responder::on_cancelled`](crate::Responder::on_cancelled) is called, as in the official
+    /// SDK. A reload or a lost network ends an answer then.
+    Cancel,
+}
+
 /// What all turns of a server share.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
+    pub(crate) on_disconnect: OnDisconnect,
 }
 
 /// One answer being made: what is known, and what can be said.

@@ -10,8 +10,8 @@ use std::{
 
 use futures::StreamExt as _;
 use parlor_chatkit::{
-    ActionSender, ChatKit, ChatKitError, EventStream, Identity, Limits, Owner, RequestContext,
-    RequestOptions, Responder, Response, Store, Turn, TurnError, UserId,
+    ActionSender, ChatKit, ChatKitError, EventStream, Identity, Limits, OnDisconnect, Owner,
+    RequestContext, RequestOptions, Responder, Response, Store, Turn, TurnError, UserId,
     protocol::{
         Annotation, CallId, HiddenContextItem, JsonMap, StructuredInput, StructuredInputFreeform,
         SyncCustomActionResponse, ThreadMetadata, ThreadStatus, TranscriptionResult, UrlSource,
@@ -278,6 +278,17 @@ impl Server {
         let path = folder.path().join("chat.db");
         let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
         Self::over(store, limits, folder)
+    }
+
+    /// One that ends a turn with its last reader.
+    pub(crate) async fn that_cancels() -> Self {
+        let mut server = Self::start().await;
+        let path = server.folder.path().join("chat.db");
+        let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
+        server.chatkit = ChatKit::builder(store, Script(server.stage.clone()))
+            .on_disconnect(OnDisconnect::Cancel)
+            .build();
+        server
     }
 
     pub(crate) fn over(store: impl Store, limits: Limits, folder: Arc<tempfile::TempDir>) -> Self {

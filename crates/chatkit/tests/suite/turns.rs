@@ -85,6 +85,44 @@ async fn a_turn_goes_on_when_its_reader_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_turn_ends_with_its_last_reader_where_the_server_says_so() {
+    let server = Server::that_cancels().await;
+    let (thread, mut reader) = server.begin("half one@never").await;
+    reader.until_text("one").await;
+    let resume = json!({"thread_id": thread, "after": 0});
+    let mut resumed = Reader::new(server.stream("threads.resume", resume.clone()).await);
+    resumed.until_text("one").await;
+    drop(reader);
+    // A third that comes and goes: the one that is left counts.
+    drop(server.stream("threads.resume", resume.clone()).await);
+    let mut third = Reader::new(server.stream("threads.resume", resume).await);
+    third.until_text("one").await;
+    assert_eq!(server.stage.count(&server.stage.gone), 0, "the turn is still followed");
+    drop(resumed);
+    drop(third);
+    server.until(|stage| stage.count(&stage.cancelled) == 1).await;
+    assert_eq!(server.stage.count(&server.stage.gone), 1, "the responder's future is dropped");
+    assert_eq!(
+        server.items(&thread).await,
+        ["user_message half one@never", "assistant_message one"],
+        "what was said is kept"
+    );
+    server.say(&thread, "say two").await.ended("done");
+    assert_eq!(server.stage.count(&server.stage.cancelled), 1, "one that ends is not cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_whose_sender_left_before_it_began_is_cancelled_too_and_its_message_kept() {
+    let server = Server::that_cancels().await;
+    let events = server.stream("threads.create", message("half one@never")).await;
+    drop(events);
+    server.until(|stage| stage.count(&stage.cancelled) == 1).await;
+    let threads = server.json("threads.list", json!({})).await;
+    let thread = threads["data"][0]["id"].as_str().unwrap();
+    assert_eq!(server.items(thread).await[0], "user_message half one@never");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_keeps_the_partial_text_and_drops_the_responder() {
     let server = Server::start().await;
     let (thread, mut reader) = server.begin("half one|two@never").await;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use sections::{
     Assistant, Auth, AuthMode, Context, HistoryMode, Limits, Log, LogFormat, Model, ModelApi,
-    Search, Site, TrustedHeader,
+    OnDisconnect, Search, Site, TrustedHeader, Turns,
 };
 
 /// The whole configuration of `parlor serve`.
@@ -32,6 +32,8 @@ pub struct Config {
     pub search: Search,
     /// Who may ask.
     pub auth: Auth,
+    /// How answers are made.
+    pub turns: Turns,
     /// How much is too much.
     pub limits: Limits,
     /// Pages and origins.
@@ -50,6 +52,7 @@ impl Default for Config {
             context: Context::default(),
             search: Search::default(),
             auth: Auth::default(),
+            turns: Turns::default(),
             limits: Limits::default(),
             site: Site::default(),
             log: Log::default(),

@@ -233,6 +233,34 @@ impl From<&Limits> for parlor_chatkit::Limits {
     }
 }
 
+/// How answers are made.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Turns {
+    /// What becomes of an answer whose last reader's connection is gone: `continue` or `cancel`.
+    pub on_disconnect: OnDisconnect,
+}
+
+/// What becomes of an answer that nobody follows any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDisconnect {
+    /// It is written to its end and saved.
+    #[default]
+    Continue,
+    /// It is stopped, and keeps the text it has.
+    Cancel,
+}
+
+impl From<OnDisconnect> for parlor_chatkit::OnDisconnect {
+    fn from(setting: OnDisconnect) -> Self {
+        match setting {
+            OnDisconnect::Continue => Self::Continue,
+            OnDisconnect::Cancel => Self::Cancel,
+        }
+    }
+}
+
 /// Pages and origins.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

@@ -4,7 +4,7 @@ use std::fs;
 
 use parlor_fake_model::{Behaviour, FakeModel};
 use parlor_search::{IngestOptions, SqliteIndex};
-use parlor_server::config::{Config, ModelApi};
+use parlor_server::config::{Config, ModelApi, OnDisconnect};
 use serde_json::{Value, json};
 
 use crate::app::{Follower, Stream, TestApp, User, config, input, with_model};
@@ -176,6 +176,41 @@ async fn a_lost_connection_loses_nothing_and_the_stream_can_be_taken_up_again() 
     assert_eq!(resumed.end.as_deref(), Some("done"));
     assert_eq!(ada.items(&thread_id).await.len(), 2);
     assert_eq!(model.requests().len(), 1, "the model was asked once");
+}
+
+#[tokio::test]
+async fn a_lost_connection_ends_the_answer_where_that_is_set() {
+    for api in APIS {
+        let model = FakeModel::start().await;
+        model.push(Behaviour::new().text("Only this").hold("never").text(" and not that."));
+        let app = TestApp::with(|config| {
+            with_model(config, &model, api);
+            config.turns.on_disconnect = OnDisconnect::Cancel;
+        })
+        .await;
+        let ada = app.user("ada");
+        let response = ada.call("threads.create", json!({"input": input("Go on")})).await;
+        let mut follower = Follower::new(response);
+        follower.until(" this").await;
+        let thread_id = only_thread(&ada).await;
+        // A second connection follows: the first may go.
+        let resume = json!({"thread_id": thread_id, "after": 0});
+        let mut resumed = Follower::new(ada.call("threads.resume", resume.clone()).await);
+        resumed.until(" this").await;
+        drop(follower);
+        let (_, thread) = ada.json("threads.get_by_id", json!({"thread_id": thread_id})).await;
+        assert_eq!(thread["items"]["data"].as_array().unwrap().len(), 1, "still being written");
+        assert_eq!(model.requests()[0].aborted_after_events, None);
+
+        drop(resumed);
+        model.requests_when(|requests| requests[0].aborted_after_events.is_some()).await;
+        // The turn may still be saving; a message that comes now waits for it.
+        assert_eq!(ada.ask_in(&thread_id, "Once more").await.end.as_deref(), Some("done"));
+        let items = ada.items(&thread_id).await;
+        assert_eq!(items[1]["content"][0]["text"], "Only this");
+        assert_eq!(items.len(), 4);
+        assert_eq!(ada.call("threads.resume", resume).await.status(), 404);
+    }
 }
 
 async fn only_thread(user: &User) -> String {
