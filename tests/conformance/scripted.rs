@@ -16,6 +16,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use parlor_chatkit::{
     ActionSender, ChatKit, RequestContext, Responder, Turn, TurnError,
     protocol::{
@@ -79,7 +80,7 @@ impl Responder for Scripted {
     async fn transcribe(
         &self,
         _: &RequestContext,
-        audio: &[u8],
+        audio: Bytes,
         mime_type: &str,
     ) -> Result<Option<TranscriptionResult>, TurnError> {
         let text = format!("{} bytes of {mime_type}", audio.len());

@@ -3,6 +3,7 @@
 With documents and a model over both APIs, and without a model. Run by `run.py`, or alone.
 """
 
+import base64
 from collections.abc import Callable, Iterator
 
 import corpus
@@ -129,6 +130,28 @@ def requests_that_http_refuses(s: Session) -> None:
     s.send("too much metadata", "threads.create", large, refused=INVALID)
 
 
+# Where a speech model is configured.
+
+
+def recordings(s: Session) -> None:
+    assert s.model is not None
+
+    def recording(length: int, kind: str = "audio/webm;codecs=opus") -> dict[str, str]:
+        return {"audio_base64": base64.b64encode(b"x" * length).decode(), "mime_type": kind}
+
+    for kind in ("audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4"):
+        said = s.send(kind, "input.transcribe", recording(300, kind)).body
+        assert kind.split(";")[0] in said["text"], said
+    s.send("larger than other requests may be", "input.transcribe", recording(3_000_000))
+    s.send("nothing", "input.transcribe", recording(0), refused=(422, "refused"))
+    s.send("no recording", "input.transcribe", recording(9, "text/html"), refused=(422, "refused"))
+    s.send("not base64", "input.transcribe", recording(9) | {"audio_base64": "?"}, refused=INVALID)
+    s.send("too long", "input.transcribe", recording(10 * 1024 * 1024 + 1), refused=(413, "too_large"))
+    for status, refused in ((429, (503, "unavailable")), (401, (500, "internal")), (400, (422, "refused"))):
+        s.script({"purpose": "transcription", "steps": [{"step": "status", "status": status}]})
+        s.send(f"the speech model says {status}", "input.transcribe", recording(9), refused=refused)
+
+
 OURS: list[Callable[[Session], None]] = [
     cited_documents,
     a_turn_that_is_stopped,
@@ -195,6 +218,10 @@ def results(processes: Processes, model: Process) -> Iterator[Result]:
         yield from wire
         if asked and name == "responses":
             yield from test_checks.results(sessions["a_conversation"])
+    speech = processes.parlor("dictation", OPENAI_BASE_URL=f"{model.url}/v1", PARLOR_DICTATION__NAME="fake-speech")
+    speech.ready()
+    _, wire = wire_results("dictation", speech, model, [recordings])
+    yield from wire
 
 
 if __name__ == "__main__":

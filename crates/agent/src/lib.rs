@@ -7,7 +7,9 @@ pub mod quotes;
 mod responder;
 pub mod search_tool;
 pub mod sse;
+mod transcription;
 
 pub use model::{ModelApi, ModelClient, ModelConfig, ModelConfigError, ModelError};
 pub use prompt::{History, PromptConfig};
 pub use responder::AgentResponder;
+pub use transcription::{TranscriptionClient, TranscriptionConfig, TranscriptionError};

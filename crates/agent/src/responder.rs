@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use parlor_chatkit::protocol::{Icon, NoticeLevel, ThreadItem, UrlSource};
-use parlor_chatkit::{MessageWriter, Responder, StoreError, Turn, TurnError};
+use bytes::Bytes;
+use parlor_chatkit::protocol::{Icon, NoticeLevel, ThreadItem, TranscriptionResult, UrlSource};
+use parlor_chatkit::{MessageWriter, RequestContext, Responder, StoreError, Turn, TurnError};
 use parlor_search::{Passage, PassageSearch};
 
 use crate::citations::{CitationFilter, Piece, overlapping};
@@ -12,6 +13,7 @@ use crate::model::{Finish, InputItem, ModelClient, ModelError, ModelEvent, Model
 use crate::prompt::{self, History, PromptConfig, PromptInput, Said};
 use crate::quotes::{self, QUOTED_PASSAGES};
 use crate::search_tool::{Found, SEARCH_DOCUMENTS, heading, query_of, search_documents};
+use crate::transcription::{TranscriptionClient, TranscriptionError};
 
 /// Rounds in which the model may call tools. The round after them has none, so it must answer.
 const MAX_TOOL_ROUNDS: usize = 4;
@@ -37,6 +39,7 @@ pub struct AgentResponder {
     prompt: PromptConfig,
     allowed_models: Vec<String>,
     max_output_tokens: Option<u32>,
+    dictation: Option<TranscriptionClient>,
 }
 
 impl fmt::Debug for AgentResponder {
@@ -55,7 +58,14 @@ impl AgentResponder {
         model: Option<ModelClient>,
         prompt: PromptConfig,
     ) -> Self {
-        Self { search, model, prompt, allowed_models: Vec::new(), max_output_tokens: None }
+        Self {
+            search,
+            model,
+            prompt,
+            allowed_models: Vec::new(),
+            max_output_tokens: None,
+            dictation: None,
+        }
     }
 
     /// Models that users may choose by a message's `inference_options.model`; others are ignored
@@ -70,6 +80,14 @@ impl AgentResponder {
     #[must_use]
     pub fn max_output_tokens(mut self, tokens: u32) -> Self {
         self.max_output_tokens = Some(tokens);
+        self
+    }
+
+    /// Turns dictated recordings into text with this speech model. Dictation is not offered by
+    /// default.
+    #[must_use]
+    pub fn dictation(mut self, client: TranscriptionClient) -> Self {
+        self.dictation = Some(client);
         self
     }
 
@@ -271,6 +289,17 @@ impl Responder for AgentResponder {
             None => self.quote(turn, &conversation).await,
         }
     }
+
+    async fn transcribe(
+        &self,
+        _context: &RequestContext,
+        audio: Bytes,
+        mime_type: &str,
+    ) -> Result<Option<TranscriptionResult>, TurnError> {
+        let Some(dictation) = &self.dictation else { return Ok(None) };
+        let text = dictation.transcribe(audio, mime_type).await.map_err(dictation_error)?;
+        Ok(Some(TranscriptionResult { text }))
+    }
 }
 
 /// What is to be answered.
@@ -444,6 +473,37 @@ fn turn_error(error: ModelError) -> TurnError {
         .allow_retry(error.allow_retry())
         .retry_after(error.retry_after())
         .caused_by(error)
+}
+
+fn dictation_error(error: TranscriptionError) -> TurnError {
+    let error = match error {
+        TranscriptionError::Empty => {
+            let message = "Nothing was recorded. Please check the microphone and try again.";
+            return TurnError::new("transcription.empty", message);
+        }
+        TranscriptionError::Format { .. } => {
+            return TurnError::new("transcription.format", error.to_string());
+        }
+        TranscriptionError::Model(error) => error,
+    };
+    let about_the_recording = match error {
+        ModelError::BadRequest { .. } => {
+            "The speech model did not take the recording. It may be too short or damaged; please \
+             record it again."
+        }
+        ModelError::ContextTooLong { .. } => {
+            "The recording is too long for the speech model. Please say less at a time."
+        }
+        error => {
+            return TurnError::new(error.reason(), error.message_about("speech model"))
+                .allow_retry(error.allow_retry())
+                .retry_after(error.retry_after())
+                .caused_by(error);
+        }
+    };
+    // Not a fault of this server, but an operator may want to know what the other one said.
+    tracing::warn!(%error, "a recording was refused");
+    TurnError::new(error.reason(), about_the_recording)
 }
 
 fn empty_answer(finish: Finish) -> TurnError {

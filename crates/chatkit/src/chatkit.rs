@@ -374,18 +374,31 @@ impl Call {
     }
 
     async fn transcribe(&self, params: TranscribeParams) -> Result<Response, ChatKitError> {
+        /// Recordings up to this long are decoded where they are; longer ones would hold up the
+        /// other tasks of the thread.
+        const SHORT: usize = 256 * 1024;
+
         let (field, max) = ("params.audio_base64", self.limits().audio_bytes);
+        let TranscribeParams { audio_base64, mime_type } = params;
         // Base64 is four characters for three bytes: what is too long is not even decoded.
-        if params.audio_base64.len() / 4 * 3 > max.saturating_add(2) {
+        let padding = audio_base64.bytes().rev().take(2).filter(|byte| *byte == b'=').count();
+        if (audio_base64.len() / 4 * 3).saturating_sub(padding) > max {
             return Err(ChatKitError::TooLarge { field, max });
         }
-        let audio = STANDARD
-            .decode(&params.audio_base64)
+        let is_short = audio_base64.len() <= SHORT;
+        let decode = move || STANDARD.decode(audio_base64);
+        let decoded = if is_short {
+            decode()
+        } else {
+            let decoding = tokio::task::spawn_blocking(decode).await;
+            decoding.map_err(|lost| ChatKitError::Responder(lost.into()))?
+        };
+        let audio = decoded
             .map_err(|error| ChatKitError::invalid(field, format!("is not base64: {error}")))?;
         let result = self
             .inner
             .responder
-            .transcribe(&self.context, &audio, &params.mime_type)
+            .transcribe(&self.context, audio.into(), &mime_type)
             .await
             .map_err(ChatKitError::Responder)?
             .ok_or_else(|| {

@@ -6,6 +6,18 @@ use parlor_protocol::{ErrorCode, ErrorEvent, RequestError, RequestId};
 
 use crate::StoreError;
 
+/// Reason of an error that its responder said nothing about.
+const INTERNAL: &str = "internal";
+/// Reason of an error of the store.
+const STORAGE: &str = "storage_unavailable";
+/// Seconds after which what is down for a moment is tried again.
+const SOON: u64 = 2;
+
+/// Whole seconds to wait, at least one.
+fn in_seconds(after: Duration) -> u64 {
+    after.as_secs().max(1)
+}
+
 /// Why a request was refused, before any stream.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatKitError {
@@ -86,8 +98,13 @@ impl ChatKitError {
             Self::ThreadNotActive { .. } => (409, "thread_locked"),
             Self::TooLarge { .. } => (413, "too_large"),
             Self::NotEnabled(_) => (422, "not_enabled"),
-            Self::Responder(error) if error.internal.is_some() => (500, "internal"),
-            Self::Responder(_) => (422, "refused"),
+            Self::Responder(error) => match error.reason() {
+                INTERNAL => (500, "internal"),
+                STORAGE => (503, "storage_unavailable"),
+                _ if error.allow_retry => (503, "unavailable"),
+                _ if error.internal.is_some() => (500, "internal"),
+                _ => (422, "refused"),
+            },
             Self::ShuttingDown => (503, "shutting_down"),
             Self::Store(_) => (503, "storage_unavailable"),
         }
@@ -107,7 +124,18 @@ impl ChatKitError {
     /// Seconds after which trying again makes sense.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Store(_) | Self::ShuttingDown => Some(2),
+            Self::Store(_) | Self::ShuttingDown => Some(SOON),
+            Self::Responder(error) if self.status_and_code().0 == 503 => {
+                Some(error.retry_after.map_or(SOON, in_seconds))
+            }
+            _ => None,
+        }
+    }
+
+    /// The stable name of the responder's error, such as `model.rate_limited`.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Responder(error) => Some(error.reason()),
             _ => None,
         }
     }
@@ -185,7 +213,7 @@ impl TurnError {
             allow_retry: self.allow_retry,
             reason: Some(self.reason.into_owned()),
             request_id: Some(request_id),
-            retry_after: self.retry_after.map(|after| after.as_secs().max(1)),
+            retry_after: self.retry_after.map(in_seconds),
         }
     }
 }
@@ -209,13 +237,13 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for TurnError {
         });
         if is_the_stores {
             return Self::new(
-                "storage_unavailable",
+                STORAGE,
                 "The conversation could not be saved. Please try again in a moment.",
             )
             .allow_retry(true)
             .caused_by(error);
         }
-        Self::new("internal", "Something went wrong while answering. Please try again.")
+        Self::new(INTERNAL, "Something went wrong while answering. Please try again.")
             .allow_retry(true)
             .caused_by(error)
     }

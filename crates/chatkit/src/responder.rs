@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
+use bytes::Bytes;
 use parlor_protocol::{
     Action, FeedbackKind, ItemId, StreamOptions, SyncCustomActionResponse, ThreadId,
     ThreadMetadata, TranscriptionResult, WidgetItem,
@@ -64,10 +65,14 @@ pub trait Responder: Send + Sync + 'static {
     }
 
     /// Speech to text. `None`: not offered.
+    ///
+    /// `audio` is at most [`Limits::audio_bytes`](crate::Limits::audio_bytes) long and otherwise
+    /// unchecked; `mime_type` is what the client says, such as `audio/webm;codecs=opus`. Official
+    /// clients record `audio/webm`, `audio/ogg` or `audio/mp4`.
     fn transcribe(
         &self,
         context: &RequestContext,
-        audio: &[u8],
+        audio: Bytes,
         mime_type: &str,
     ) -> impl Future<Output = Result<Option<TranscriptionResult>, TurnError>> + Send {
         let _ = (context, audio, mime_type);
@@ -136,7 +141,7 @@ pub(crate) trait DynResponder: Send + Sync + 'static {
     fn transcribe<'a>(
         &'a self,
         context: &'a RequestContext,
-        audio: &'a [u8],
+        audio: Bytes,
         mime_type: &'a str,
     ) -> BoxFuture<'a, Result<Option<TranscriptionResult>, TurnError>>;
     fn stream_options(&self, context: &RequestContext, thread: &ThreadMetadata) -> StreamOptions;
@@ -180,7 +185,7 @@ impl<R: Responder> DynResponder for R {
     fn transcribe<'a>(
         &'a self,
         context: &'a RequestContext,
-        audio: &'a [u8],
+        audio: Bytes,
         mime_type: &'a str,
     ) -> BoxFuture<'a, Result<Option<TranscriptionResult>, TurnError>> {
         Box::pin(Responder::transcribe(self, context, audio, mime_type))

@@ -19,6 +19,8 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
+    /// Which requests it answers.
+    pub purpose: Purpose,
     /// Only for requests whose last user message contains this; `None` takes any request.
     pub when: Option<String>,
     /// How many requests it answers before it leaves the queue; 0 means all of them.
@@ -46,6 +48,7 @@ pub struct Behaviour {
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
+            purpose: Purpose::Answer,
             when: None,
             times: 1,
             steps: Vec::new(),
@@ -59,6 +62,18 @@ impl Default for Behaviour {
             finish_reason: None,
         }
     }
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// The answer to a message.
+    #[default]
+    Answer,
+    /// The text of a recording. `when` is a part of the recording's media type; `text` is what
+    /// was said, `raw` the whole body of the response.
+    Transcription,
 }
 
 /// How lines end in an event stream; the format allows all three.
@@ -325,6 +340,12 @@ impl Behaviour {
     /// Stops short for a reason.
     pub fn incomplete(self, reason: impl Into<String>) -> Self {
         self.step(Step::Incomplete { reason: reason.into() })
+    }
+
+    /// For requests of this kind.
+    pub fn purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
     }
 
     /// Only for requests whose last user message contains `text`.

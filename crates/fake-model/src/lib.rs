@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use behaviour::{Behaviour, ErrorShape, Ids, LineEnds, Step};
+pub use behaviour::{Behaviour, ErrorShape, Ids, LineEnds, Purpose, Step};
 pub use record::RecordedRequest;
 pub use server::Options;
 

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::asked::{Api, Asked};
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, Purpose, Step};
 use crate::encode::{Compiled, Frame, StatusError, compile, status_error};
 use crate::record::{RecordedRequest, Records, Ticket};
 use crate::usual::usual;
@@ -152,10 +152,11 @@ impl Shared {
     }
 
     /// Takes the first queued behaviour that fits the message.
-    fn take(&self, user_message: &str) -> Option<Behaviour> {
+    fn take(&self, purpose: Purpose, user_message: &str) -> Option<Behaviour> {
         let mut queue = self.queue();
         let at = queue.iter().position(|behaviour| {
-            behaviour.when.as_ref().is_none_or(|text| user_message.contains(text.as_str()))
+            let fits = |text: &String| user_message.contains(text.as_str());
+            behaviour.purpose == purpose && behaviour.when.as_ref().is_none_or(fits)
         })?;
         match queue[at].times {
             0 => Some(queue[at].clone()),
@@ -264,7 +265,8 @@ async fn chat(
         ticket.finish();
         return error_response(&error);
     }
-    let behaviour = shared.take(&asked.user_message).unwrap_or_else(|| usual(&asked));
+    let scripted = shared.take(Purpose::Answer, &asked.user_message);
+    let behaviour = scripted.unwrap_or_else(|| usual(&asked));
     match compile(&behaviour, &asked, shared.options.delay) {
         Compiled::Status(error) => {
             ticket.finish();
@@ -536,14 +538,23 @@ async fn transcriptions(
         }
     }
     let fields = Value::Object(fields);
-    shared.records.add(record(&method, &uri, &headers, fields.clone(), None)).finish();
+    let mut ticket = shared.records.add(record(&method, &uri, &headers, fields.clone(), None));
     if let Some(error) = refuse(&shared, &headers, Some(&fields)) {
+        ticket.finish();
         return error_response(&error);
     }
     let Some((name, kind, length)) = audio else {
+        ticket.finish();
         return error_response(&status_error(400, None, None, Some("'file' is required")));
     };
-    let text = format!("This is what was said in {name}, {length} bytes of {kind}.");
+    let text = match shared.take(Purpose::Transcription, &kind) {
+        None => format!("This is what was said in {name}, {length} bytes of {kind}."),
+        Some(behaviour) => match transcribed(&shared, &behaviour, &mut ticket).await {
+            Ok(text) => text,
+            Err(response) => return response,
+        },
+    };
+    ticket.finish();
     let usage = json!({
         "type": "tokens", "input_tokens": 1, "output_tokens": 1, "total_tokens": 2,
         "input_token_details": {"audio_tokens": 1, "text_tokens": 0},
@@ -562,6 +573,48 @@ async fn transcriptions(
         Some("text") => format!("{text}\n").into_response(),
         _ => Json(json!({"text": text, "usage": usage})).into_response(),
     }
+}
+
+/// What a script says that a recording says, or what it answers instead.
+async fn transcribed(
+    shared: &Shared,
+    behaviour: &Behaviour,
+    ticket: &mut Ticket,
+) -> Result<String, Response> {
+    let mut text = String::new();
+    for step in &behaviour.steps {
+        match step {
+            Step::Status { status, retry_after, code, message } => {
+                ticket.finish();
+                let (code, message) = (code.as_deref(), message.as_deref());
+                return Err(error_response(&status_error(*status, *retry_after, code, message)));
+            }
+            Step::Text { text: said, .. } => text.push_str(said),
+            Step::Raw { text } => {
+                ticket.finish();
+                let kind = [(header::CONTENT_TYPE, "application/json")];
+                return Err((kind, text.clone()).into_response());
+            }
+            Step::Delay { ms } => tokio::time::sleep(Duration::from_millis(*ms)).await,
+            Step::Hold { name } => {
+                ticket.checkpoint();
+                shared.holds.pass(name).await;
+            }
+            Step::Cut => {
+                ticket.finish();
+                let cut = stream::once(async {
+                    Err::<Bytes, _>(io::Error::other("the script cuts the connection"))
+                });
+                return Err(Body::from_stream(cut).into_response());
+            }
+            // Never answers.
+            _ => {
+                ticket.checkpoint();
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+    Ok(text)
 }
 
 const MODELS: [&str; 3] = ["fake-model", "fake-model-large", "fake-embedding"];

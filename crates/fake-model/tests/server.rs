@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use parlor_fake_model::{Behaviour, FakeModel, Ids, Options};
+use parlor_fake_model::{Behaviour, FakeModel, Ids, Options, Purpose};
 use serde_json::{Value, json};
 
 async fn post(model: &FakeModel, path: &str, body: Value) -> reqwest::Response {
@@ -172,4 +172,28 @@ async fn dropping_the_server_closes_its_connections() {
     model.hold_reached("never").await;
     drop(model);
     while let Ok(Some(_)) = answer.chunk().await {}
+}
+
+#[tokio::test]
+async fn transcriptions_have_scripts_of_their_own() {
+    let model = FakeModel::start().await;
+    // First in the queue, and not for a recording.
+    model.push(Behaviour::new().text("An answer."));
+    model.push(Behaviour::new().purpose(Purpose::Transcription).when("ogg").text("Good morning."));
+    model.push(Behaviour::new().purpose(Purpose::Transcription).status(429));
+    let send = |kind: &'static str| {
+        let file = reqwest::multipart::Part::bytes(vec![1, 2, 3]).file_name("a.x");
+        let form = reqwest::multipart::Form::new()
+            .text("model", "m")
+            .part("file", file.mime_str(kind).unwrap());
+        let url = format!("{}/audio/transcriptions", model.base_url());
+        reqwest::Client::new().post(url).multipart(form).send()
+    };
+    assert_eq!(send("audio/webm").await.unwrap().status(), 429);
+    let said: Value = send("audio/ogg").await.unwrap().json().await.unwrap();
+    assert_eq!(said["text"], "Good morning.");
+    let said: Value = send("audio/webm").await.unwrap().json().await.unwrap();
+    assert_eq!(said["text"], "This is what was said in a.x, 3 bytes of audio/webm.");
+    assert_eq!(model.requests()[2].body["file"]["type"], "audio/webm");
+    assert!(model.requests().iter().all(|request| request.finished));
 }

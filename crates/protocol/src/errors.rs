@@ -21,6 +21,10 @@ pub struct ErrorBody {
     /// The field concerned, as a path such as `params.input.content[0].text`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// Stable name of what the assistant's own code says, such as `model.rate_limited`; the one
+    /// that errors in a stream have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The request, to be found in the server's log.
     pub request_id: RequestId,
 }

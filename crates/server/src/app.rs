@@ -19,7 +19,7 @@ use tower_http::{
 };
 use tracing::Instrument as _;
 
-use crate::{auth::Authenticator, config, error::ApiError, routes};
+use crate::{auth::Authenticator, body::BodyLimits, config, error::ApiError, routes};
 
 /// What the routes share.
 pub(crate) struct App {
@@ -27,8 +27,8 @@ pub(crate) struct App {
     pub chatkit: ChatKit,
     /// Who is calling.
     pub auth: Authenticator,
-    /// Bytes of a request body, at most.
-    pub body_bytes: usize,
+    /// How large request bodies may be.
+    pub bodies: BodyLimits,
     /// Pages and origins.
     pub site: config::Site,
 }

@@ -18,6 +18,7 @@ pub(crate) struct ApiError {
     code: &'static str,
     message: Cow<'static, str>,
     field: Option<String>,
+    reason: Option<String>,
     retry_after: Option<u64>,
     /// For the log only.
     cause: Option<anyhow::Error>,
@@ -30,7 +31,21 @@ impl ApiError {
         code: &'static str,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, message: message.into(), field: None, retry_after: None, cause: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            field: None,
+            reason: None,
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    /// With the seconds after which trying again makes sense.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     /// 401
@@ -71,6 +86,7 @@ impl ApiError {
                 code: self.code.to_owned(),
                 message: self.message.into_owned(),
                 field: self.field,
+                reason: self.reason,
                 request_id,
             },
         };
@@ -96,6 +112,7 @@ impl From<ChatKitError> for ApiError {
             error.to_string(),
         );
         api.field = error.field().map(ToOwned::to_owned);
+        api.reason = error.reason().map(ToOwned::to_owned);
         api.retry_after = error.retry_after();
         api.cause = match error {
             ChatKitError::Store(error) => Some(anyhow::Error::new(error)),

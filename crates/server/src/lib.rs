@@ -2,6 +2,7 @@
 
 mod app;
 mod auth;
+mod body;
 pub mod commands;
 pub mod config;
 mod error;

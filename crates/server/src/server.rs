@@ -4,7 +4,10 @@ use std::{io, net::SocketAddr};
 
 use axum::{Router, serve::ListenerExt as _};
 use axum_extra::extract::cookie::Key;
-use parlor_agent::{AgentResponder, ModelClient, ModelConfig, PromptConfig};
+use parlor_agent::{
+    AgentResponder, ModelClient, ModelConfig, PromptConfig, TranscriptionClient,
+    TranscriptionConfig,
+};
 use parlor_chatkit::{ChatKit, ChatKitError, StoreError};
 use parlor_search::SqliteIndex;
 use parlor_store::SqliteStore;
@@ -14,7 +17,8 @@ use uuid::Uuid;
 use crate::{
     app::{self, App},
     auth::Authenticator,
-    config::{AuthMode, Config, HistoryMode, ModelApi, Site},
+    body::BodyLimits,
+    config::{self, AuthMode, Config, HistoryMode, ModelApi, Site},
 };
 
 /// Name under which the store keeps the key that signs visitor cookies.
@@ -74,12 +78,15 @@ impl Server {
             false => None,
         };
         let model = config.model.is_configured().then(|| model_client(config)).transpose()?;
-        let responder = AgentResponder::new(
+        let mut responder = AgentResponder::new(
             index.map(|index| std::sync::Arc::new(index) as _),
             model,
             prompt_config(config),
         )
         .allowed_models(config.model.choices.iter().cloned());
+        if config.dictation.is_enabled() {
+            responder = responder.dictation(dictation_client(config)?);
+        }
         let chatkit = ChatKit::builder(store, responder)
             .limits((&config.limits).into())
             .on_disconnect(config.turns.on_disconnect.into())
@@ -90,8 +97,12 @@ impl Server {
             }
             AuthMode::Anonymous => anonymous(&chatkit, config.site.demo).await?,
         };
-        let app =
-            App { chatkit, auth, body_bytes: config.limits.body_bytes, site: config.site.clone() };
+        let app = App {
+            chatkit,
+            auth,
+            bodies: BodyLimits::new(&config.limits),
+            site: config.site.clone(),
+        };
         Self::new(listener, app).await
     }
 
@@ -152,7 +163,9 @@ pub async fn serve(chatkit: ChatKit, address: &str) -> anyhow::Result<()> {
     };
     let auth = anonymous(&chatkit, false).await?;
     let site = Site { demo: false, ..Site::default() };
-    let app = App { chatkit, auth, body_bytes: Config::default().limits.body_bytes, site };
+    let limits =
+        config::Limits { audio_bytes: chatkit.limits().audio_bytes, ..config::Limits::default() };
+    let app = App { chatkit, auth, bodies: BodyLimits::new(&limits), site };
     Server::new(listener, app).await?.run(stop_signal()).await?;
     Ok(())
 }
@@ -200,6 +213,20 @@ pub(crate) fn model_client(config: &Config) -> Result<ModelClient, parlor_agent:
         model = model.with_key(key.clone());
     }
     ModelClient::new(model)
+}
+
+/// A client for the configured speech model.
+fn dictation_client(
+    config: &Config,
+) -> Result<TranscriptionClient, parlor_agent::ModelConfigError> {
+    let dictation = &config.dictation;
+    let base_url = dictation.base_url(&config.model);
+    let mut speech =
+        TranscriptionConfig::new(base_url, dictation.name()).with_timeout(dictation.timeout());
+    if let Some(key) = dictation.key(&config.model) {
+        speech = speech.with_key(key.clone());
+    }
+    TranscriptionClient::new(speech)
 }
 
 fn prompt_config(config: &Config) -> PromptConfig {

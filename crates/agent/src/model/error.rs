@@ -108,58 +108,60 @@ impl ModelError {
 
     /// What to tell the person who is chatting. Holds no key, no address, nothing the server said.
     pub fn user_message(&self) -> String {
-        let fixed = match self {
+        self.message_about("language model")
+    }
+
+    /// [`user_message`](Self::user_message) for another kind of model.
+    pub(crate) fn message_about(&self, model: &str) -> String {
+        let seconds_of = |wait: &Duration| wait.as_secs_f32().ceil().max(1.0);
+        match self {
             Self::Unreachable { .. } => {
-                "The language model cannot be reached right now. Please try again in a moment."
+                format!("The {model} cannot be reached right now. Please try again in a moment.")
             }
-            Self::Unauthorized { .. } => {
-                "The language model refused this server's key. The operator of this chat has to \
-                 check it."
-            }
+            Self::Unauthorized { .. } => format!(
+                "The {model} refused this server's key. The operator of this chat has to check it."
+            ),
             Self::RateLimited { retry_after: None, .. } => {
-                "The language model is getting too many requests. Please try again in a moment."
+                format!("The {model} is getting too many requests. Please try again in a moment.")
             }
             Self::RateLimited { retry_after: Some(wait), .. } => {
-                let seconds = wait.as_secs_f32().ceil().max(1.0);
+                let seconds = seconds_of(wait);
                 let unit = if seconds > 1.0 { "seconds" } else { "second" };
-                return format!(
-                    "The language model is getting too many requests. Please try again in \
-                     {seconds} {unit}."
-                );
+                format!(
+                    "The {model} is getting too many requests. Please try again in {seconds} {unit}."
+                )
             }
             Self::OutOfQuota { .. } => {
-                "The language model's quota is used up. The operator of this chat has to raise it."
+                format!(
+                    "The {model}'s quota is used up. The operator of this chat has to raise it."
+                )
             }
-            Self::BadRequest { .. } => {
-                "The language model did not accept the request. The operator of this chat finds \
-                 the reason in the log."
-            }
-            Self::ContextTooLong { .. } => {
-                "This is too long for the language model. Please shorten the message or start a \
-                 new conversation."
-            }
-            Self::NotFound { .. } => {
-                "The configured language model was not found. The operator of this chat has to \
-                 check its name and address."
-            }
+            Self::BadRequest { .. } => format!(
+                "The {model} did not accept the request. The operator of this chat finds the \
+                 reason in the log."
+            ),
+            Self::ContextTooLong { .. } => format!(
+                "This is too long for the {model}. Please shorten the message or start a new \
+                 conversation."
+            ),
+            Self::NotFound { .. } => format!(
+                "The configured {model} was not found. The operator of this chat has to check its \
+                 name and address."
+            ),
             Self::Server { .. } => {
-                "The language model had an internal error. Please try again in a moment."
+                format!("The {model} had an internal error. Please try again in a moment.")
             }
             Self::Cut { .. } => {
-                "The connection to the language model broke off before the answer was complete."
+                format!("The connection to the {model} broke off before the answer was complete.")
             }
             Self::Malformed { .. } => {
-                "The language model sent an answer that could not be understood."
+                format!("The {model} sent an answer that could not be understood.")
             }
-            Self::Silent { after } => {
-                let seconds = after.as_secs_f32().ceil().max(1.0);
-                return format!(
-                    "The language model has been silent for {seconds} s, so the answer was given \
-                     up."
-                );
-            }
-        };
-        fixed.to_owned()
+            Self::Silent { after } => format!(
+                "The {model} has been silent for {} s, so the answer was given up.",
+                seconds_of(after)
+            ),
+        }
     }
 
     /// Whether the same request may succeed later without anybody changing the configuration.

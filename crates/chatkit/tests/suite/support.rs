@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use futures::StreamExt as _;
 use parlor_chatkit::{
     ActionSender, ChatKit, ChatKitError, EventStream, Identity, Limits, OnDisconnect, Owner,
@@ -117,7 +118,7 @@ impl Responder for Script {
     async fn transcribe(
         &self,
         _context: &RequestContext,
-        audio: &[u8],
+        audio: Bytes,
         _mime_type: &str,
     ) -> Result<Option<TranscriptionResult>, TurnError> {
         Ok(Some(TranscriptionResult { text: format!("{} bytes", audio.len()) }))

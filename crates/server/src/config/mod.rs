@@ -10,8 +10,8 @@ use config::{Environment, File, FileFormat, Map, Value};
 use serde::{Deserialize, Serialize};
 
 pub use sections::{
-    Assistant, Auth, AuthMode, Context, HistoryMode, Limits, Log, LogFormat, Model, ModelApi,
-    OnDisconnect, Search, Site, TrustedHeader, Turns,
+    Assistant, Auth, AuthMode, Context, Dictation, HistoryMode, Limits, Log, LogFormat, Model,
+    ModelApi, OnDisconnect, Search, Site, TrustedHeader, Turns,
 };
 
 /// The whole configuration of `parlor serve`.
@@ -24,6 +24,8 @@ pub struct Config {
     pub database_url: String,
     /// The language model.
     pub model: Model,
+    /// Dictation.
+    pub dictation: Dictation,
     /// What the assistant is told.
     pub assistant: Assistant,
     /// What the assistant knows of the conversation.
@@ -48,6 +50,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             database_url: "sqlite://parlor.db".to_owned(),
             model: Model::default(),
+            dictation: Dictation::default(),
             assistant: Assistant::default(),
             context: Context::default(),
             search: Search::default(),
@@ -168,6 +171,23 @@ impl Config {
                 "model.base_url has the scheme `{scheme}`; it must be an http or https URL such as http://127.0.0.1:11434/v1"
             ));
         }
+        if let Some(scheme) = self.dictation.base_url.as_ref().map(url::Url::scheme)
+            && !matches!(scheme, "http" | "https")
+        {
+            return fail(format!(
+                "dictation.base_url has the scheme `{scheme}`; it must be an http or https URL such as http://127.0.0.1:8001/v1"
+            ));
+        }
+        if self.dictation.is_enabled()
+            && self.dictation.base_url.is_none()
+            && self.dictation.key(&self.model).is_none()
+            && !self.model.is_configured()
+        {
+            return fail(
+                "dictation has no speech model to ask: set dictation.base_url, dictation.api_key or the [model] whose API it shares, or dictation.enabled = false"
+                    .to_owned(),
+            );
+        }
         if self.auth.mode.is_none() && !self.listen.ip().is_loopback() {
             return fail(format!(
                 "listening on {} would let anybody on the network ask: choose who may with auth.mode (PARLOR_AUTH = trusted-header or anonymous), or listen on 127.0.0.1",
@@ -231,6 +251,8 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     fn load(
@@ -313,6 +335,9 @@ mod tests {
             ("[site]\ncors_origins = [\"https://a.example/path\"]", "origin"),
             ("database_url = \"mysql://x\"", "sqlite"),
             ("[model]\nbase_url = \"ftp://x/\"", "http"),
+            ("[dictation]\nbase_url = \"ftp://x/\"", "dictation.base_url"),
+            ("[dictation]\nenabled = true", "dictation.base_url"),
+            ("[dictation]\nname = \"whisper-1\"", "speech model"),
             ("listen = \"nonsense\"", "line 1"),
         ];
         for (file, hint) in cases {
@@ -333,8 +358,34 @@ mod tests {
     }
 
     #[test]
+    fn dictation_shares_the_models_api_and_its_key_goes_nowhere_else() {
+        let key = |config: &Config| {
+            config.dictation.key(&config.model).map(|key| key.expose_secret().to_owned())
+        };
+        let off = load("[model]\napi_key = \"k\"", &[], Overrides::default()).unwrap();
+        assert!(!off.dictation.is_enabled());
+        let shared = "[model]\napi_key = \"k\"\n[dictation]\nname = \"whisper-1\"";
+        let shared = load(shared, &[], Overrides::default()).unwrap();
+        assert!(shared.dictation.is_enabled());
+        assert_eq!(shared.dictation.base_url(&shared.model), shared.model.base_url());
+        assert_eq!(key(&shared).as_deref(), Some("k"));
+
+        let own =
+            [("OPENAI_API_KEY", "k"), ("PARLOR_DICTATION__BASE_URL", "http://127.0.0.1:9/v1")];
+        let own = load("", &own, Overrides::default()).unwrap();
+        assert!(own.dictation.is_enabled());
+        assert_eq!(key(&own), None, "another server must not see the key");
+        let alone = load("[dictation]\napi_key = \"d\"", &[], Overrides::default()).unwrap();
+        assert!(alone.dictation.is_enabled() && !alone.model.is_configured());
+        assert_eq!(key(&alone).as_deref(), Some("d"));
+        let no = "[dictation]\nenabled = false\nname = \"whisper-1\"";
+        assert!(!load(no, &[], Overrides::default()).unwrap().dictation.is_enabled());
+    }
+
+    #[test]
     fn a_key_is_never_shown() {
-        let config = load("[model]\napi_key = \"sk-secret\"", &[], Overrides::default()).unwrap();
+        let keys = "[model]\napi_key = \"sk-secret\"\n[dictation]\napi_key = \"sk-secret\"";
+        let config = load(keys, &[], Overrides::default()).unwrap();
         assert!(!format!("{config:?}").contains("sk-secret"));
         assert!(!toml::to_string(&config).unwrap().contains("sk-secret"));
     }

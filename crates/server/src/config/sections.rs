@@ -76,6 +76,70 @@ pub enum ModelApi {
     ChatCompletions,
 }
 
+/// Dictation: recordings from the composer are turned into text by a speech model.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dictation {
+    /// Whether it is offered. When absent, it is as soon as one of the settings below that say
+    /// which speech model to use is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// The speech model's API, up to `/audio/transcriptions`; the language model's when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<Url>,
+    /// The API key; the language model's when that one's API is used, too.
+    #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<SecretString>,
+    /// The speech model's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Seconds that a recording may take to become text.
+    pub timeout_seconds: u64,
+}
+
+impl Default for Dictation {
+    fn default() -> Self {
+        Self { enabled: None, base_url: None, api_key: None, name: None, timeout_seconds: 60 }
+    }
+}
+
+impl Dictation {
+    const NAME: &str = "gpt-4o-mini-transcribe";
+
+    /// Whether it is offered.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+            .unwrap_or(self.base_url.is_some() || self.name.is_some() || self.own_key().is_some())
+    }
+
+    /// The speech model's name.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(Self::NAME)
+    }
+
+    /// The base URL in force.
+    pub fn base_url(&self, model: &Model) -> Url {
+        self.base_url.clone().unwrap_or_else(|| model.base_url())
+    }
+
+    /// The key in force. The language model's key goes to no other server than that model's.
+    pub fn key<'a>(&'a self, model: &'a Model) -> Option<&'a SecretString> {
+        self.own_key().or_else(|| match &self.base_url {
+            None => model.key(),
+            Some(own) => model.key().filter(|_| *own == model.base_url()),
+        })
+    }
+
+    /// How long a recording may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds.max(1))
+    }
+
+    fn own_key(&self) -> Option<&SecretString> {
+        self.api_key.as_ref().filter(|key| !key.expose_secret().trim().is_empty())
+    }
+}
+
 /// What the assistant is told.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -204,6 +268,8 @@ pub struct Limits {
     pub title_chars: usize,
     /// Bytes of a request's metadata.
     pub metadata_bytes: usize,
+    /// Bytes of a recording that is to be transcribed.
+    pub audio_bytes: usize,
     /// Seconds that an answer may take.
     pub turn_seconds: u64,
 }
@@ -216,6 +282,7 @@ impl Default for Limits {
             message_chars: limits.message_chars,
             title_chars: limits.title_chars,
             metadata_bytes: limits.metadata_bytes,
+            audio_bytes: limits.audio_bytes,
             turn_seconds: limits.turn_duration.as_secs(),
         }
     }
@@ -227,6 +294,7 @@ impl From<&Limits> for parlor_chatkit::Limits {
             message_chars: limits.message_chars,
             title_chars: limits.title_chars,
             metadata_bytes: limits.metadata_bytes,
+            audio_bytes: limits.audio_bytes,
             turn_duration: Duration::from_secs(limits.turn_seconds.max(1)),
             ..Self::default()
         }

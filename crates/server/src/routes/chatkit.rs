@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use axum::{
-    body::{Body, Bytes, HttpBody as _},
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -37,12 +37,12 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     check_content_type(&parts.headers)?;
     let caller = app.auth.authenticate(parts)?;
-    let body = read_body(body, app.body_bytes).await?;
+    let body = app.bodies.read(body).await?;
     let options = RequestOptions {
         request_id: Some(request_id(parts)),
         idempotency_key: idempotency_key(&parts.headers)?,
     };
-    let answer = app.chatkit.handle(caller.owner, &caller.identity, &body, options).await?;
+    let answer = app.chatkit.handle(caller.owner, &caller.identity, &body.bytes, options).await?;
     let mut response = match answer {
         ChatKitResponse::Json(json) => {
             let mut response =
@@ -91,33 +91,6 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
         "unsupported_media_type",
         "send the request as JSON, with Content-Type: application/json",
     ))
-}
-
-async fn read_body(body: Body, max: usize) -> Result<Bytes, ApiError> {
-    let too_large = || {
-        ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            format!("the request is larger than {max} bytes"),
-        )
-    };
-    // What says that it is too large is not read at all.
-    if body.size_hint().lower() > max as u64 {
-        return Err(too_large());
-    }
-    axum::body::to_bytes(body, max).await.map_err(|error| {
-        let limited = std::error::Error::source(&error)
-            .is_some_and(|source| source.to_string().contains("length limit"));
-        if limited {
-            too_large()
-        } else {
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                "incomplete_body",
-                "the connection ended before the whole request had come",
-            )
-        }
-    })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

@@ -5,5 +5,6 @@ mod app;
 
 mod bad_input;
 mod chat;
+mod dictation;
 mod isolation;
 mod pages;
