@@ -8,7 +8,7 @@ use parlor_protocol::{
     ThreadItemRemovedEvent, UserMessageItem,
 };
 
-use super::{OnDisconnect, Patience, Turn, TurnLog, Unsaved};
+use super::{OnDisconnect, Patience, Turn, TurnLog, Unsaved, growing::is_worth_keeping};
 use crate::{
     ItemState, ItemWrite, StoreError, TurnError, TurnState,
     registry::{Reservation, RunningTurn},
@@ -107,7 +107,7 @@ impl Turn {
     /// Closes the turn: what was begun is kept or dropped, the lease ends, everybody is told.
     async fn end(&mut self, state: TurnState, error: Option<TurnError>) {
         let error = error.map(|error| self.report(error));
-        self.settle_checkpoint().await;
+        self.items.close().await;
         if let Err(late) = self.settle_saving().await {
             // What it wrote is tried again below, where that can help.
             tracing::warn!(turn_id = %self.key.turn_id, error = ?late, "not saved at once");
@@ -116,12 +116,12 @@ impl Turn {
         let Unsaved { mut writes, mut events } = std::mem::take(&mut self.unsaved);
         for pending in self.items.pending() {
             if is_worth_keeping(&pending.item) {
+                events.push(ThreadItemDoneEvent { item: pending.item.clone() }.into());
                 writes.push(ItemWrite::Put {
                     seq: pending.seq,
-                    item: pending.item.clone(),
+                    item: pending.item,
                     state: ItemState::Done,
                 });
-                events.push(ThreadItemDoneEvent { item: pending.item.clone() }.into());
             } else if let Some(item_id) = pending.item.id() {
                 writes.push(ItemWrite::Remove(item_id.clone()));
                 events.push(ThreadItemRemovedEvent { item_id }.into());
@@ -224,16 +224,4 @@ fn is_about_the_writes(error: &StoreError) -> bool {
         error,
         StoreError::Failed(_) | StoreError::DuplicateItem(_) | StoreError::Corrupt { .. }
     )
-}
-
-/// Whether an unfinished item holds anything that somebody would miss.
-fn is_worth_keeping(item: &ThreadItem) -> bool {
-    match item {
-        ThreadItem::AssistantMessage(message) => {
-            message.content.iter().any(|part| !part.text.trim().is_empty())
-        }
-        ThreadItem::Workflow(item) => !item.workflow.tasks.is_empty(),
-        ThreadItem::GeneratedImage(item) => item.image.is_some(),
-        _ => true,
-    }
 }

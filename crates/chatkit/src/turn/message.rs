@@ -79,7 +79,8 @@ impl<'turn> MessageWriter<'turn> {
     /// # Errors
     /// When the store fails.
     pub async fn finish(self) -> Result<(), TurnError> {
-        let Some(ThreadItem::AssistantMessage(message)) = self.turn.items.get(&self.id).cloned()
+        let Some(ThreadItem::AssistantMessage(message)) =
+            self.turn.pending_item(&self.id, ThreadItem::clone)
         else {
             return Ok(());
         };

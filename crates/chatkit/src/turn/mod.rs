@@ -2,6 +2,7 @@
 
 pub mod apply;
 mod drive;
+mod growing;
 mod log;
 mod message;
 
@@ -21,14 +22,12 @@ use crate::{
     Clock, ItemState, ItemWrite, Limits, Owner, PageQuery, RequestContext, Store, StoreError,
     TurnError, TurnKey, Visibility, ids,
 };
-use apply::{Effect, TurnItems};
+use apply::Effect;
 pub(crate) use drive::{Job, Opening, Replaced, drive};
+use growing::Growing;
 pub use log::EventStream;
 pub(crate) use log::TurnLog;
 pub use message::MessageWriter;
-
-/// How often a growing item is stored while it grows, at most.
-const CHECKPOINT: Duration = Duration::from_millis(1_000);
 
 /// What becomes of a turn when the last connection that followed it is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +60,7 @@ pub struct Turn {
     thread: ThreadMetadata,
     saved_thread: ThreadMetadata,
     input: Option<UserMessageItem>,
-    items: TurnItems,
+    items: Growing,
     /// A title for a thread that has none when the turn ends.
     title_at_end: Option<String>,
     /// The earlier answer that this turn takes the place of once it has begun, oldest item
@@ -69,18 +68,12 @@ pub struct Turn {
     replaces: Vec<Replaced>,
     /// Whether the thread may differ from the stored one.
     thread_touched: bool,
-    checkpoint: Checkpoint,
     /// What the store is writing at this moment.
     saving: Option<Saving>,
     /// What the store could not write while it was away.
     unsaved: Unsaved,
     log: Arc<TurnLog>,
     shared: Arc<Shared>,
-}
-
-struct Checkpoint {
-    last: Instant,
-    running: Option<JoinHandle<()>>,
 }
 
 /// Changes to the thread's items, and the events that tell of them once they are stored.
@@ -117,11 +110,10 @@ impl Turn {
             saved_thread: thread.clone(),
             thread,
             input: opening.input,
-            items: TurnItems::new(next_seq),
+            items: Growing::new(next_seq),
             title_at_end: None,
             replaces: opening.replaces,
             thread_touched: false,
-            checkpoint: Checkpoint { last: Instant::now(), running: None },
             saving: None,
             unsaved: Unsaved::default(),
             log,
@@ -336,9 +328,13 @@ impl Turn {
         (ids::item(prefix), self.key.thread_id.clone(), self.now())
     }
 
-    /// The item that is being made under this id.
-    pub(crate) fn pending_item(&self, id: &ItemId) -> Option<&ThreadItem> {
-        self.items.get(id)
+    /// Reads the item that is being made under this id.
+    pub(crate) fn pending_item<T>(
+        &self,
+        id: &ItemId,
+        read: impl FnOnce(&ThreadItem) -> T,
+    ) -> Option<T> {
+        self.items.read(id, read)
     }
 
     /// Applies an event, stores what it makes whole, numbers it and sends it. Every event goes
@@ -365,12 +361,12 @@ impl Turn {
         match effect {
             Effect::None => {
                 if matches!(event, ThreadStreamEvent::ItemUpdated(_)) {
-                    self.checkpoint_if_due();
+                    self.items.grew(&self.shared, self.owner(), &self.key);
                 }
             }
             // The old answer goes in the transaction that brings the new one.
-            Effect::Began if !writes.is_empty() => writes.extend(self.pending_writes()),
-            Effect::Began => {}
+            Effect::Began if !writes.is_empty() => writes.extend(self.items.pending_writes()),
+            Effect::Began => self.items.grew(&self.shared, self.owner(), &self.key),
             Effect::Put { seq, item } => {
                 writes.push(ItemWrite::Put { seq, item, state: ItemState::Done });
             }
@@ -395,7 +391,7 @@ impl Turn {
     async fn save(&mut self, replaced: Vec<Replaced>) -> Result<(), TurnError> {
         // An older checkpoint must not overwrite what comes after it.
         if replaced.is_empty() {
-            self.settle_checkpoint().await;
+            self.items.settle().await;
             self.settle_saving().await?;
         }
         let Unsaved { writes, events } = std::mem::take(&mut self.unsaved);
@@ -441,7 +437,7 @@ impl Turn {
         let hidden = match event {
             ThreadStreamEvent::ItemAdded(event) => event.item.is_hidden(),
             ThreadStreamEvent::ItemUpdated(event) => {
-                self.items.get(&event.item_id).is_some_and(ThreadItem::is_hidden)
+                self.items.read(&event.item_id, ThreadItem::is_hidden).unwrap_or(false)
             }
             ThreadStreamEvent::ItemDone(event) => event.item.is_hidden(),
             ThreadStreamEvent::ItemReplaced(event) => event.item.is_hidden(),
@@ -477,44 +473,6 @@ impl Turn {
         self.saved_thread = self.thread.clone();
         let thread = self.thread.clone().into_response(parlor_protocol::Page::default());
         self.send(&ThreadUpdatedEvent { thread }.into())
-    }
-
-    /// Stores growing items beside the stream, so that a crash keeps what was said so far.
-    fn checkpoint_if_due(&mut self) {
-        if self.checkpoint.last.elapsed() < CHECKPOINT
-            || self.checkpoint.running.as_ref().is_some_and(|running| !running.is_finished())
-        {
-            return;
-        }
-        self.checkpoint.last = Instant::now();
-        let writes = self.pending_writes();
-        let (shared, owner, key) =
-            (Arc::clone(&self.shared), self.owner().clone(), self.key.clone());
-        self.checkpoint.running = Some(tokio::spawn(async move {
-            if let Err(error) = shared.store.write(&owner, &key, &writes).await {
-                tracing::warn!(turn_id = %key.turn_id, %error, "checkpoint failed");
-            }
-        }));
-    }
-
-    /// Waits for a checkpoint that is being written: it must not overwrite what comes after it.
-    async fn settle_checkpoint(&mut self) {
-        if let Some(running) = &mut self.checkpoint.running {
-            let _ = running.await;
-            self.checkpoint.running = None;
-        }
-    }
-
-    fn pending_writes(&self) -> Vec<ItemWrite> {
-        self.items
-            .pending()
-            .iter()
-            .map(|pending| ItemWrite::Put {
-                seq: pending.seq,
-                item: pending.item.clone(),
-                state: ItemState::Pending,
-            })
-            .collect()
     }
 
     fn owner(&self) -> &Owner {

@@ -24,12 +24,17 @@ impl<'turn> WidgetWriter<'turn> {
         &self.id
     }
 
-    /// The widget as it is now.
-    pub fn widget(&self) -> Option<&WidgetRoot> {
-        match self.turn.pending_item(&self.id) {
-            Some(ThreadItem::Widget(item)) => Some(&item.widget),
+    /// The widget as it is now: a copy.
+    pub fn widget(&self) -> Option<WidgetRoot> {
+        self.read(WidgetRoot::clone)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&WidgetRoot) -> T) -> Option<T> {
+        let read = |item: &ThreadItem| match item {
+            ThreadItem::Widget(item) => Some(read(&item.widget)),
             _ => None,
-        }
+        };
+        self.turn.pending_item(&self.id, read).flatten()
     }
 
     /// The turn, for what is said beside the widget.
@@ -44,7 +49,7 @@ impl<'turn> WidgetWriter<'turn> {
     /// When the turn's event log is full, or the item is gone.
     pub async fn update(&mut self, next: impl Into<WidgetRoot>) -> Result<(), TurnError> {
         let next = next.into();
-        let updates = self.widget().map_or_else(Vec::new, |widget| diff_widget(widget, &next));
+        let updates = self.read(|widget| diff_widget(widget, &next)).unwrap_or_default();
         for update in updates {
             self.send(update).await?;
         }
@@ -58,7 +63,7 @@ impl<'turn> WidgetWriter<'turn> {
     /// # Errors
     /// When the widget has no such text, or as [`update`](Self::update).
     pub async fn append(&mut self, id: &str, delta: &str) -> Result<(), TurnError> {
-        let streaming = self.widget().and_then(|widget| widget.streaming_text(id));
+        let streaming = self.read(|widget| widget.streaming_text(id)).flatten();
         let Some(streaming) = streaming else { return Err(NoSuchText(id.to_owned()).into()) };
         if delta.is_empty() {
             return Ok(());
@@ -76,7 +81,7 @@ impl<'turn> WidgetWriter<'turn> {
     /// # Errors
     /// When the store fails.
     pub async fn finish(self) -> Result<ItemId, TurnError> {
-        if let Some(item) = self.turn.pending_item(&self.id).cloned() {
+        if let Some(item) = self.turn.pending_item(&self.id, ThreadItem::clone) {
             self.turn.emit(ThreadItemDoneEvent { item }.into()).await?;
         }
         Ok(self.id)

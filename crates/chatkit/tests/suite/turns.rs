@@ -502,6 +502,42 @@ async fn a_crash_keeps_what_was_said() {
     );
 }
 
+/// Waits until the text of an item that is still being made is stored, looking into the file.
+async fn until_checkpointed(server: &Server, text: &str) {
+    let path = server.folder.path().join("chat.db");
+    for _ in 0..3_000 {
+        let found = rusqlite::Connection::open(&path).unwrap().query_row(
+            "SELECT COUNT(*) FROM items WHERE pending = 1 AND instr(body, ?1) > 0",
+            [text],
+            |row| row.get::<_, i64>(0),
+        );
+        if found.unwrap() > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("`{text}` was never stored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_that_comes_before_a_long_silence_survives_a_crash() {
+    let server = Server::start().await;
+    let (thread, mut reader) = server.begin("half one|two@more; half three@never").await;
+    reader.until_text("two").await;
+    // Nothing more comes, and still it is stored.
+    until_checkpointed(&server, "onetwo").await;
+    server.stage.open("more");
+    reader.until_text("three").await;
+    // One message is whole by now, and the next one grows and falls silent.
+    until_checkpointed(&server, "three").await;
+    let later = server.another().await;
+    assert_eq!(later.chatkit.recover().await.unwrap(), 1);
+    assert_eq!(
+        later.items(&thread).await[1..],
+        ["assistant_message onetwo rest", "assistant_message three"]
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_tools_output_goes_to_the_call_that_waits() {
     let server = Server::start().await;
