@@ -4,8 +4,8 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
 use parlor_protocol::{
-    ErrorEvent, ItemId, StreamOptionsEvent, ThreadItem, ThreadItemDoneEvent,
-    ThreadItemRemovedEvent, UserMessageItem,
+    ErrorEvent, ItemId, StreamOptionsEvent, ThreadItemDoneEvent, ThreadItemRemovedEvent,
+    UserMessageItem,
 };
 
 use super::{OnDisconnect, Patience, Turn, TurnLog, Unsaved, growing::is_worth_keeping};
