@@ -46,7 +46,11 @@ UNIONS: dict[str, Any] = {
 }
 
 # What Parlor adds to an official type; official clients ignore it.
-OURS = {"error": {"reason", "request_id", "retry_after"}}
+OURS = {
+    "error": {"reason", "request_id", "retry_after"},
+    "file": {"download_url"},
+    "image": {"download_url"},
+}
 
 
 def members(union: Any) -> set[str]:

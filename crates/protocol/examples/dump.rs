@@ -288,6 +288,7 @@ fn attachments() -> Vec<Attachment> {
             method: UploadMethod::Put,
             headers: BTreeMap::from([("x-checksum".into(), "abc".into())]),
         }),
+        download_url: Some("https://files.example.org/atc_1/bytes".into()),
         thread_id: Some("thr_1".into()),
         metadata: None,
     };

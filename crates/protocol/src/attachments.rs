@@ -17,6 +17,22 @@ open_union! {
     }
 }
 
+impl Attachment {
+    /// The file, whichever kind it is. `None` for a kind that is not known here.
+    pub fn file(&self) -> Option<&FileAttachment> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Image(image) => Some(&image.file),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> Option<&AttachmentId> {
+        self.file().map(|file| &file.id)
+    }
+}
+
 /// Any file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileAttachment {
@@ -29,6 +45,10 @@ pub struct FileAttachment {
     /// Where to send the bytes; absent once they have come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_descriptor: Option<AttachmentUploadDescriptor>,
+    /// Where the bytes can be fetched for a while, as an absolute URL. Parlor's own; clients that
+    /// do not know it ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_url: Option<String>,
     /// The thread of the message it was sent with; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<ThreadId>,
