@@ -6,9 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use parlor_protocol::{
     AddClientToolOutputParams, AddStructuredInputParams, AddUserMessageParams,
-    ClientToolCallStatus, CustomActionParams, ItemFeedbackParams, ItemId, ItemsListParams, JsonMap,
-    Operation, Order, Page, Request, RequestId, ResumeParams, RetryAfterItemParams, StopParams,
-    StopResult, StructuredInput, StructuredInputAnswer, StructuredInputItem, StructuredInputStatus,
+    AttachmentCreateParams, AttachmentDeleteParams, AttachmentId, ClientToolCallStatus,
+    CustomActionParams, ItemFeedbackParams, ItemId, ItemsListParams, JsonMap, Operation, Order,
+    Page, Request, RequestId, ResumeParams, RetryAfterItemParams, StopParams, StopResult,
+    StructuredInput, StructuredInputAnswer, StructuredInputItem, StructuredInputStatus,
     StructuredInputSubmission, SubmissionStatus, ThreadCreateParams, ThreadCreatedEvent, ThreadId,
     ThreadItem, ThreadItemDoneEvent, ThreadItemReplacedEvent, ThreadListParams, ThreadMetadata,
     ThreadStatus, ThreadStreamEvent, ThreadUpdateParams, TranscribeParams, TurnId,
@@ -19,9 +20,12 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::{
-    BeginOutcome, BeginTurn, ChatKitError, Clock, Identity, Limits, OnDisconnect, Owner, PageQuery,
-    RecordedTurn, ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock,
-    TurnError, TurnKey, TurnState, TurnThread, Visibility, ids,
+    AttachmentLimits, AttachmentLinks, AttachmentStore, Attachments, BeginOutcome, BeginTurn,
+    ChatKitError, Clock, Identity, Limits, OnDisconnect, Owner, PageQuery, RecordedTurn,
+    ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock, TurnError, TurnKey,
+    TurnState, TurnThread, Visibility,
+    attachments::dress,
+    ids,
     registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
     turn::{EventStream, Job, Opening, Replaced, Shared, Turn, TurnLog, drive},
@@ -52,9 +56,31 @@ pub struct ChatKitBuilder {
     limits: Limits,
     clock: Arc<dyn Clock>,
     on_disconnect: OnDisconnect,
+    attachments: Option<AttachmentParts>,
+}
+
+/// What [`ChatKitBuilder::attachments`] was given.
+struct AttachmentParts {
+    bytes: Arc<dyn AttachmentStore>,
+    links: Arc<dyn AttachmentLinks>,
+    limits: AttachmentLimits,
 }
 
 impl ChatKitBuilder {
+    /// Enables attachments: `bytes` keeps the files, `links` makes the addresses that clients
+    /// send them to and fetch them from.
+    #[must_use]
+    pub fn attachments(
+        mut self,
+        bytes: impl AttachmentStore,
+        links: impl AttachmentLinks,
+        limits: AttachmentLimits,
+    ) -> Self {
+        let (bytes, links) = (Arc::new(bytes), Arc::new(links));
+        self.attachments = Some(AttachmentParts { bytes, links, limits });
+        self
+    }
+
     /// Other limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -78,6 +104,10 @@ impl ChatKitBuilder {
 
     /// The server.
     pub fn build(self) -> ChatKit {
+        let attachments = self.attachments.map(|parts| {
+            let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+            Attachments::new(store, parts.bytes, parts.links, parts.limits, clock)
+        });
         ChatKit {
             inner: Arc::new(Inner {
                 shared: Arc::new(Shared {
@@ -85,6 +115,7 @@ impl ChatKitBuilder {
                     clock: self.clock,
                     limits: self.limits,
                     on_disconnect: self.on_disconnect,
+                    attachments,
                 }),
                 responder: self.responder,
                 registry: Arc::new(Registry::default()),
@@ -101,6 +132,9 @@ pub struct RequestOptions {
     pub request_id: Option<RequestId>,
     /// The `Idempotency-Key` header: a request repeated with it is one message.
     pub idempotency_key: Option<String>,
+    /// What addresses of files begin with, such as `https://chat.example.com`: the server as the
+    /// client reaches it. Only needed where attachments are enabled.
+    pub base_url: String,
 }
 
 /// The answer to a request.
@@ -157,12 +191,18 @@ impl ChatKit {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             on_disconnect: OnDisconnect::default(),
+            attachments: None,
         }
     }
 
     /// The limits in force.
     pub fn limits(&self) -> &Limits {
         &self.inner.shared.limits
+    }
+
+    /// The files that users send along; `None` where they are not enabled.
+    pub fn attachments(&self) -> Option<&Attachments> {
+        self.inner.shared.attachments.as_ref()
     }
 
     /// The store.
@@ -223,6 +263,7 @@ impl ChatKit {
             inner: Arc::clone(&self.inner),
             context,
             idempotency_key: options.idempotency_key,
+            base_url: options.base_url,
         };
         match operation {
             Operation::ThreadsGetById(params) => call.get_thread(&params.thread_id).await,
@@ -243,9 +284,8 @@ impl ChatKit {
             Operation::ThreadsStop(params) => call.stop(&params).await,
             Operation::ThreadsResume(params) => call.resume(&params).await,
             Operation::InputTranscribe(params) => call.transcribe(params).await,
-            Operation::AttachmentsCreate(_) | Operation::AttachmentsDelete(_) => {
-                Err(ChatKitError::NotEnabled("attachments are not enabled on this server".into()))
-            }
+            Operation::AttachmentsCreate(params) => call.create_attachment(params).await,
+            Operation::AttachmentsDelete(params) => call.delete_attachment(params).await,
         }
     }
 }
@@ -255,6 +295,7 @@ struct Call {
     inner: Arc<Inner>,
     context: RequestContext,
     idempotency_key: Option<String>,
+    base_url: String,
 }
 
 impl Call {
@@ -270,6 +311,15 @@ impl Call {
         &self.inner.shared.limits
     }
 
+    fn attachments(&self) -> Option<&Attachments> {
+        self.inner.shared.attachments.as_ref()
+    }
+
+    /// An item as its owner's client is sent it.
+    fn dress(&self, item: &mut ThreadItem) {
+        dress(item, self.attachments(), &self.base_url);
+    }
+
     async fn thread(&self, thread_id: &ThreadId) -> Result<ThreadMetadata, ChatKitError> {
         self.store().thread(self.owner(), thread_id).await?.ok_or(ChatKitError::NotFound("thread"))
     }
@@ -281,11 +331,12 @@ impl Call {
         // Asked before the items are read: a turn that ends in between is in the items.
         let running = self.running_turn(thread_id);
         let query = PageQuery { limit: FIRST_PAGE, order: Order::Asc, after: None };
-        let items = self
+        let mut items = self
             .store()
             .items(self.owner(), thread_id, &query, Visibility::Visible)
             .await?
             .ok_or(ChatKitError::NotFound("thread"))?;
+        items.data.iter_mut().for_each(|item| self.dress(item));
         let Response::Json(mut response) = JsonResponse::of(&thread.into_response(items)) else {
             return Err(ChatKitError::NotFound("thread"));
         };
@@ -325,6 +376,9 @@ impl Call {
         if let Some(running) = self.running_turn(thread_id) {
             running.cancel(TurnState::Interrupted);
         }
+        if let Some(attachments) = self.attachments() {
+            attachments.delete_bytes_soon();
+        }
         Ok(JsonResponse::empty())
     }
 
@@ -336,11 +390,12 @@ impl Call {
         };
         let items =
             self.store().items(self.owner(), &params.thread_id, &query, Visibility::Visible);
-        let Some(page) = items.await? else {
+        let Some(mut page) = items.await? else {
             // Which of the two it was costs a query, but only here.
             self.thread(&params.thread_id).await?;
             return Err(ChatKitError::NotFound("page cursor `params.after`"));
         };
+        page.data.iter_mut().for_each(|item| self.dress(item));
         Ok(JsonResponse::of(&page))
     }
 
@@ -407,10 +462,37 @@ impl Call {
         Ok(JsonResponse::of(&result))
     }
 
+    fn enabled_attachments(&self) -> Result<&Attachments, ChatKitError> {
+        self.attachments().ok_or_else(|| {
+            ChatKitError::NotEnabled("attachments are not enabled on this server".into())
+        })
+    }
+
+    async fn create_attachment(
+        &self,
+        params: AttachmentCreateParams,
+    ) -> Result<Response, ChatKitError> {
+        let attachments = self.enabled_attachments()?;
+        let record = attachments.create(self.owner(), params).await?;
+        Ok(JsonResponse::of(&attachments.present(&record, &self.base_url)))
+    }
+
+    async fn delete_attachment(
+        &self,
+        params: AttachmentDeleteParams,
+    ) -> Result<Response, ChatKitError> {
+        self.enabled_attachments()?.delete(self.owner(), &params.attachment_id).await?;
+        Ok(JsonResponse::empty())
+    }
+
     // Turns.
 
+    fn check_message(&self, input: &UserMessageInput) -> Result<(), ChatKitError> {
+        validate::message(input, self.limits(), self.attachments().map(Attachments::limits))
+    }
+
     async fn create_thread(self, params: ThreadCreateParams) -> Result<Response, ChatKitError> {
-        validate::message(&params.input, self.limits())?;
+        self.check_message(&params.input)?;
         let thread = ThreadMetadata {
             title: None,
             id: ids::thread(),
@@ -419,21 +501,21 @@ impl Call {
             allowed_image_domains: None,
             metadata: JsonMap::new(),
         };
-        let message = self.user_message(params.input, thread.id.clone());
-        self.begin(TurnThread::New(thread), Start::Message(message)).await
+        let start = self.user_message(params.input, thread.id.clone());
+        self.begin(TurnThread::New(thread), start).await
     }
 
     async fn add_user_message(
         self,
         params: AddUserMessageParams,
     ) -> Result<Response, ChatKitError> {
-        validate::message(&params.input, self.limits())?;
-        let message = self.user_message(params.input, params.thread_id.clone());
-        self.begin(TurnThread::Existing(params.thread_id), Start::Message(message)).await
+        self.check_message(&params.input)?;
+        let start = self.user_message(params.input, params.thread_id.clone());
+        self.begin(TurnThread::Existing(params.thread_id), start).await
     }
 
-    fn user_message(&self, input: UserMessageInput, thread_id: ThreadId) -> UserMessageItem {
-        UserMessageItem {
+    fn user_message(&self, input: UserMessageInput, thread_id: ThreadId) -> Start {
+        let message = UserMessageItem {
             id: ids::item("msg"),
             thread_id,
             created_at: self.inner.shared.clock.now(),
@@ -441,7 +523,8 @@ impl Call {
             attachments: Vec::new(),
             quoted_text: input.quoted_text,
             inference_options: input.inference_options,
-        }
+        };
+        Start::Message { message, attachments: input.attachments }
     }
 
     async fn retry_after_item(
@@ -475,11 +558,20 @@ impl Call {
     /// What a turn starts from, as the store knows it at this moment.
     async fn prepare(&self, thread_id: &ThreadId, start: &Start) -> Result<Prepared, ChatKitError> {
         Ok(match start {
-            Start::Message(message) => Prepared {
-                opening: vec![message.clone().into()],
-                turn: Opening { input: Some(message.clone()), replaces: Vec::new() },
-                ..Prepared::default()
-            },
+            Start::Message { message, attachments } => {
+                let mut message = message.clone();
+                if let Some(enabled) = self.attachments()
+                    && !attachments.is_empty()
+                {
+                    message.attachments =
+                        enabled.of_message(self.owner(), thread_id, attachments).await?;
+                }
+                Prepared {
+                    opening: vec![message.clone().into()],
+                    turn: Opening { input: Some(message), replaces: Vec::new() },
+                    ..Prepared::default()
+                }
+            }
             Start::Retry(item_id) => {
                 let item = self
                     .store()
@@ -694,7 +786,7 @@ impl Call {
         };
         let mut prepared = self.prepare(&thread_id, &start).await?;
         let reservation = self.reserve(&thread_id).await?;
-        if !matches!(start, Start::Message(_)) {
+        if !matches!(start, Start::Message { .. }) {
             // Another turn may have ended since: what it left counts.
             prepared = self.prepare(&thread_id, &start).await?;
         }
@@ -735,6 +827,7 @@ impl Call {
             BeginOutcome::Begun { thread, next_seq, settled } => (thread, next_seq, settled),
             BeginOutcome::Repeated(recorded) => return self.repeat(recorded, is_new).await,
             BeginOutcome::NotFound => return Err(ChatKitError::NotFound("thread")),
+            BeginOutcome::AttachmentLost => return Err(ChatKitError::NotFound("attachment")),
             BeginOutcome::Busy { .. } => return Err(ChatKitError::ThreadBusy),
             BeginOutcome::NotActive(status) => return Err(not_active(&status)),
         };
@@ -746,6 +839,7 @@ impl Call {
             let thread = thread.clone().into_response(Page::default());
             let _ = log.append(&ThreadCreatedEvent { thread }.into(), max);
         }
+        prepared.opening.iter_mut().for_each(|item| self.dress(item));
         for event in opening_events(prepared.opening, settled, prepared.changed) {
             // The opening is no larger than the request was.
             let _ = log.append(&event, max);
@@ -814,7 +908,10 @@ impl Call {
             let thread = thread.into_response(Page::default());
             events.push(ThreadCreatedEvent { thread }.into());
         }
-        events.extend(items.into_iter().map(|item| ThreadItemDoneEvent { item }.into()));
+        events.extend(items.into_iter().map(|mut item| {
+            self.dress(&mut item);
+            ThreadItemDoneEvent { item }.into()
+        }));
         let state = match recorded.state {
             // It runs nowhere that is known here: its process is gone.
             TurnState::Running => TurnState::Interrupted,
@@ -845,8 +942,8 @@ struct UpdatedOther {
 
 /// What a turn is begun with.
 enum Start {
-    /// A message of the user's.
-    Message(UserMessageItem),
+    /// A message of the user's, and the files that it names.
+    Message { message: UserMessageItem, attachments: Vec<AttachmentId> },
     /// This message is to be answered again.
     Retry(ItemId),
     /// What the client tool gave that the last answer called.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use parlor_protocol::{ErrorCode, ErrorEvent, RequestError, RequestId};
 
-use crate::StoreError;
+use crate::{AttachmentStoreError, StoreError};
 
 /// Reason of an error that its responder said nothing about.
 const INTERNAL: &str = "internal";
@@ -59,6 +59,18 @@ pub enum ChatKitError {
         /// The limit.
         max: usize,
     },
+    /// A file is of a type that is not taken, or not of the type that it was said to be.
+    #[error("{0}")]
+    UnsupportedType(Cow<'static, str>),
+    /// The user has more files than they may that were not sent with a message.
+    #[error("too many files are waiting to be sent; send or remove some of them first")]
+    TooManyUnsent,
+    /// The file's bytes are just coming in, over another connection.
+    #[error("this file is being uploaded already; wait for that upload to end")]
+    UploadRunning,
+    /// The file's bytes came before.
+    #[error("this file was uploaded already; announce another one with attachments.create")]
+    AlreadyUploaded,
     /// The server was built or configured without it.
     #[error("{0}")]
     NotEnabled(Cow<'static, str>),
@@ -71,6 +83,9 @@ pub enum ChatKitError {
     /// The store failed.
     #[error("chat is unavailable at the moment; try again in a few seconds")]
     Store(#[from] StoreError),
+    /// The bytes of a file could not be kept or read.
+    #[error("files cannot be kept or read at the moment; try again in a few seconds")]
+    Files(#[from] AttachmentStoreError),
 }
 
 impl ChatKitError {
@@ -97,6 +112,10 @@ impl ChatKitError {
             Self::ThreadNotActive { state: "closed", .. } => (409, "thread_closed"),
             Self::ThreadNotActive { .. } => (409, "thread_locked"),
             Self::TooLarge { .. } => (413, "too_large"),
+            Self::UnsupportedType(_) => (415, "unsupported_type"),
+            Self::TooManyUnsent => (422, "too_many_unsent_files"),
+            Self::UploadRunning => (409, "upload_running"),
+            Self::AlreadyUploaded => (409, "already_uploaded"),
             Self::NotEnabled(_) => (422, "not_enabled"),
             Self::Responder(error) => match error.reason() {
                 INTERNAL => (500, "internal"),
@@ -106,7 +125,7 @@ impl ChatKitError {
                 _ => (422, "refused"),
             },
             Self::ShuttingDown => (503, "shutting_down"),
-            Self::Store(_) => (503, "storage_unavailable"),
+            Self::Store(_) | Self::Files(_) => (503, "storage_unavailable"),
         }
     }
 
@@ -124,7 +143,7 @@ impl ChatKitError {
     /// Seconds after which trying again makes sense.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Store(_) | Self::ShuttingDown => Some(SOON),
+            Self::Store(_) | Self::Files(_) | Self::ShuttingDown => Some(SOON),
             Self::Responder(error) if self.status_and_code().0 == 503 => {
                 Some(error.retry_after.map_or(SOON, in_seconds))
             }

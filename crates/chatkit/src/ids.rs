@@ -3,7 +3,7 @@
 //! 122 random bits each. The reference cuts a UUID to 32 bits and takes over the provider's
 //! message ids, which some servers send as a constant.
 
-use parlor_protocol::{ItemId, RequestId, ThreadId, TurnId};
+use parlor_protocol::{AttachmentId, ItemId, RequestId, ThreadId, TurnId};
 use uuid::Uuid;
 
 fn id(prefix: &str) -> String {
@@ -22,6 +22,10 @@ pub(crate) fn thread() -> ThreadId {
 
 pub(crate) fn turn() -> TurnId {
     TurnId::new(id("trn"))
+}
+
+pub(crate) fn attachment() -> AttachmentId {
+    AttachmentId::new(id("atc"))
 }
 
 pub(crate) fn request() -> RequestId {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod attachments;
 mod chatkit;
 mod clock;
 mod context;
@@ -16,6 +17,12 @@ pub mod widgets;
 
 pub use parlor_protocol as protocol;
 
+pub use attachments::{
+    AttachmentLimits, AttachmentLinks, AttachmentReadError, AttachmentRecord, AttachmentState,
+    AttachmentStore, AttachmentStoreError, Attachments, ByteError, ByteStream,
+    DeleteAttachmentOutcome, FileKey, OpenFile, Rendition, SignedLink, UNKNOWN_TYPE, UnsentQuota,
+    Upload, UploadedFile,
+};
 pub use chatkit::{ChatKit, ChatKitBuilder, JsonResponse, RequestOptions, Response};
 pub use clock::{Clock, SystemClock};
 pub use context::{Identity, PageContext, RequestContext, UserInfo};

@@ -5,11 +5,13 @@
 
 use async_trait::async_trait;
 use parlor_protocol::{
-    FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus,
-    Timestamp, TurnId,
+    AttachmentId, FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata,
+    ThreadStatus, Timestamp, TurnId,
 };
 
-use crate::Owner;
+use crate::{
+    AttachmentRecord, DeleteAttachmentOutcome, Owner, SignedLink, UnsentQuota, UploadedFile,
+};
 
 /// Why a store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +104,9 @@ pub enum BeginOutcome {
     NotActive(ThreadStatus),
     /// There is no such thread of this owner's.
     NotFound,
+    /// A file of the message cannot be sent with it: it was deleted, or sent elsewhere, in this
+    /// very moment. Nothing was written.
+    AttachmentLost,
     /// The request was made before: nothing was written.
     Repeated(RecordedTurn),
     /// Another turn holds the thread.
@@ -242,6 +247,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Option<ThreadMetadata>, StoreError>;
 
     /// Deletes a thread with everything that belongs to it. `false`: there is none.
+    ///
+    /// Its attachments are doomed in the same transaction: gone for their owner, with a record
+    /// that stays until their bytes are deleted.
     async fn delete_thread(&self, owner: &Owner, thread_id: &ThreadId) -> Result<bool, StoreError>;
 
     /// An item that is whole.
@@ -297,6 +305,9 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// An opening with a user message settles the client tool calls that are still pending in
     /// the thread: their status becomes completed, without an output.
+    ///
+    /// The attachments of a user message in the opening are bound to the thread: each must be
+    /// uploaded, the owner's, and of no other thread.
     async fn begin_turn(
         &self,
         owner: &Owner,
@@ -325,6 +336,57 @@ pub trait Store: Send + Sync + 'static {
     /// Closes running turns of processes other than `holder` as interrupted; their partial
     /// items become whole. Returns how many.
     async fn interrupt_orphans(&self, holder: &str, now: Timestamp) -> Result<u64, StoreError>;
+
+    // Attachments: what is known of them. Their bytes are in an `AttachmentStore`.
+
+    /// Keeps a file that was announced. `false`: the owner would then have more than `quota` that
+    /// is not sent; nothing was kept.
+    async fn create_attachment(
+        &self,
+        owner: &Owner,
+        record: &AttachmentRecord,
+        quota: UnsentQuota,
+    ) -> Result<bool, StoreError>;
+
+    /// Those of these files that are the owner's, in one query, in any order.
+    async fn attachments(
+        &self,
+        owner: &Owner,
+        ids: &[AttachmentId],
+    ) -> Result<Vec<AttachmentRecord>, StoreError>;
+
+    /// Keeps what the bytes of a file turned out to be. `None`: no such file is waited for.
+    async fn complete_attachment(
+        &self,
+        owner: &Owner,
+        id: &AttachmentId,
+        uploaded: &UploadedFile,
+    ) -> Result<Option<AttachmentRecord>, StoreError>;
+
+    /// Dooms a file that was not sent: it is gone for its owner, and its record stays until its
+    /// bytes are deleted.
+    async fn delete_attachment(
+        &self,
+        owner: &Owner,
+        id: &AttachmentId,
+    ) -> Result<DeleteAttachmentOutcome, StoreError>;
+
+    /// The owner of the file that a signed link names. `None`: it is gone.
+    async fn attachment_owner(&self, link: &SignedLink) -> Result<Option<Owner>, StoreError>;
+
+    /// Dooms files of everybody's that were announced before this time and are not sent. Returns
+    /// how many.
+    async fn expire_attachments(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Doomed files of everybody's, in the order of their ids, behind `after`.
+    async fn doomed_attachments(
+        &self,
+        after: Option<&AttachmentId>,
+        limit: u32,
+    ) -> Result<Vec<(Owner, AttachmentId)>, StoreError>;
+
+    /// Forgets a doomed file, once its bytes are deleted.
+    async fn forget_attachment(&self, owner: &Owner, id: &AttachmentId) -> Result<(), StoreError>;
 
     /// A key of the server's own, such as the one that signs visitor cookies. `fresh` is kept
     /// when there is none under this name yet; it stays the same over restarts.

@@ -1,11 +1,17 @@
 //! What is acceptable beyond being well-formed.
 
+use std::collections::HashSet;
+
 use parlor_protocol::{JsonMap, UserMessageContent, UserMessageInput};
 
-use crate::{ChatKitError, Limits};
+use crate::{AttachmentLimits, ChatKitError, Limits};
 
-/// Checks a message and takes out what is none of its content.
-pub(crate) fn message(input: &UserMessageInput, limits: &Limits) -> Result<(), ChatKitError> {
+/// Checks a message by itself. `attachments` is `None` where they are not enabled.
+pub(crate) fn message(
+    input: &UserMessageInput,
+    limits: &Limits,
+    attachments: Option<&AttachmentLimits>,
+) -> Result<(), ChatKitError> {
     let field = "params.input.content";
     if input.content.len() > limits.message_parts {
         return Err(ChatKitError::invalid(
@@ -49,10 +55,23 @@ pub(crate) fn message(input: &UserMessageInput, limits: &Limits) -> Result<(), C
         at_most(quoted, limits.quoted_chars, field)?;
     }
     if !input.attachments.is_empty() {
-        return Err(ChatKitError::invalid(
-            "params.input.attachments",
-            "attachments are not enabled on this server; send the message without them",
-        ));
+        let field = "params.input.attachments";
+        let Some(limits) = attachments else {
+            return Err(ChatKitError::invalid(
+                field,
+                "attachments are not enabled on this server; send the message without them",
+            ));
+        };
+        let (count, max) = (input.attachments.len(), limits.per_message);
+        if count > max {
+            let message = format!("names {count} files, at most {max} are allowed");
+            return Err(ChatKitError::invalid(field, message));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = input.attachments.iter().position(|id| !seen.insert(id)) {
+            let message = "names a file that was named before; name each once";
+            return Err(ChatKitError::invalid(format!("{field}[{twice}]"), message));
+        }
     }
     Ok(())
 }

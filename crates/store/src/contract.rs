@@ -12,6 +12,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
+mod attachments;
+
+pub use attachments::*;
+
 use parlor_chatkit::{
     BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, ReplaceOutcome, Store,
     StoreError, TenantId, TurnKey, TurnState, TurnThread, UserId, Visibility,
@@ -58,6 +62,16 @@ macro_rules! store_stories {
             a_thread_that_is_not_active_takes_no_turn
             writes_are_all_made_or_none
             any_text_comes_back_as_it_was
+            a_file_is_announced_and_then_uploaded_once
+            files_are_looked_up_together
+            no_file_of_anybody_else_exists
+            a_message_takes_its_files_along
+            a_file_that_cannot_be_sent_keeps_the_message_back
+            one_of_many_messages_gets_a_file
+            deleting_a_thread_dooms_its_files
+            unsent_files_expire
+            doomed_files_are_listed_page_by_page
+            unsent_files_are_limited_for_each_owner
         );
     };
     (@each $make:expr; $($story:ident)+) => {

@@ -8,19 +8,20 @@ mod message;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use parlor_protocol::{
-    CallId, ClientEffectEvent, ClientToolCallItem, ClientToolCallStatus, HiddenContextItem, Icon,
-    ItemId, JsonMap, NoticeEvent, NoticeLevel, ProgressUpdateEvent, StructuredInput,
-    StructuredInputItem, StructuredInputStatus, ThreadItem, ThreadItemRemovedEvent, ThreadMetadata,
-    ThreadStatus, ThreadStreamEvent, ThreadUpdatedEvent, Timestamp, UserMessageItem, WidgetItem,
-    widgets::WidgetRoot,
+    Attachment, AttachmentId, CallId, ClientEffectEvent, ClientToolCallItem, ClientToolCallStatus,
+    HiddenContextItem, Icon, ItemId, JsonMap, NoticeEvent, NoticeLevel, ProgressUpdateEvent,
+    StructuredInput, StructuredInputItem, StructuredInputStatus, ThreadItem,
+    ThreadItemRemovedEvent, ThreadMetadata, ThreadStatus, ThreadStreamEvent, ThreadUpdatedEvent,
+    Timestamp, UserMessageItem, WidgetItem, widgets::WidgetRoot,
 };
 use serde_json::Value;
 use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
-    Clock, ItemState, ItemWrite, Limits, Owner, PageQuery, RequestContext, Store, StoreError,
-    TurnError, TurnKey, Visibility, ids,
+    AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner, PageQuery,
+    RequestContext, Store, StoreError, TurnError, TurnKey, Visibility, ids,
 };
 use apply::Effect;
 pub(crate) use drive::{Job, Opening, Replaced, drive};
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) on_disconnect: OnDisconnect,
+    /// `None`: attachments are not enabled.
+    pub(crate) attachments: Option<Attachments>,
 }
 
 /// One answer being made: what is known, and what can be said.
@@ -160,6 +163,33 @@ impl Turn {
         let mut items = page.data;
         items.reverse();
         Ok(items)
+    }
+
+    /// The files that were sent with the message to answer. Those of earlier messages are in the
+    /// [`history`](Self::history).
+    ///
+    /// They carry no links: those are made for clients. [`attachment_bytes`](Self::attachment_bytes)
+    /// has what is in them.
+    pub fn attachments(&self) -> &[Attachment] {
+        self.input.as_ref().map_or(&[], |input| &input.attachments)
+    }
+
+    /// The bytes of a file that was sent with a message of this thread, if they are no more than
+    /// `max`. They are held in memory.
+    ///
+    /// # Errors
+    /// When the thread has no such file, when it is larger, or when it cannot be read.
+    pub async fn attachment_bytes(
+        &self,
+        id: &AttachmentId,
+        max: u64,
+    ) -> Result<Bytes, AttachmentReadError> {
+        match &self.shared.attachments {
+            Some(attachments) => {
+                attachments.bytes_in(self.owner(), &self.key.thread_id, id, max).await
+            }
+            None => Err(AttachmentReadError::NotFound(id.clone())),
+        }
     }
 
     /// Now, by the server's clock.

@@ -261,6 +261,10 @@ pub(crate) fn text_of(item: &Value) -> String {
     }
 }
 
+pub(crate) fn owner(user: &str) -> Owner {
+    Owner::single_tenant(UserId::new(user))
+}
+
 /// A server, and somebody who uses it.
 pub(crate) struct Server {
     pub(crate) chatkit: ChatKit,
@@ -295,7 +299,7 @@ impl Server {
     pub(crate) fn over(store: impl Store, limits: Limits, folder: Arc<tempfile::TempDir>) -> Self {
         let stage = Stage::default();
         let chatkit = ChatKit::builder(store, Script(stage.clone())).limits(limits).build();
-        Self { chatkit, stage, owner: Owner::single_tenant(UserId::new("ada")), folder }
+        Self { chatkit, stage, owner: owner("ada"), folder }
     }
 
     /// Another process over the same file.
@@ -310,7 +314,7 @@ impl Server {
         Self {
             chatkit: self.chatkit.clone(),
             stage: self.stage.clone(),
-            owner: Owner::single_tenant(UserId::new(user)),
+            owner: owner(user),
             folder: Arc::clone(&self.folder),
         }
     }
@@ -320,7 +324,11 @@ impl Server {
         body: &[u8],
         key: Option<&str>,
     ) -> Result<Response, ChatKitError> {
-        let options = RequestOptions { request_id: None, idempotency_key: key.map(str::to_owned) };
+        let options = RequestOptions {
+            idempotency_key: key.map(str::to_owned),
+            base_url: "https://chat.example".to_owned(),
+            ..RequestOptions::default()
+        };
         self.chatkit.handle(self.owner.clone(), &Identity::default(), body, options).await
     }
 

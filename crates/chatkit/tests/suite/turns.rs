@@ -11,9 +11,12 @@ use crate::support::{Reader, Server, body, message, message_to, text_of};
 use async_trait::async_trait;
 use futures::future::join_all;
 use parlor_chatkit::{
-    BeginOutcome, BeginTurn, ChatKitError, ItemWrite, Limits, Owner, PageQuery, RecordedTurn,
-    ReplaceOutcome, Response, Store, StoreError, TurnKey, TurnState, Visibility,
-    protocol::{FeedbackKind, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp},
+    AttachmentRecord, BeginOutcome, BeginTurn, ChatKitError, DeleteAttachmentOutcome, ItemWrite,
+    Limits, Owner, PageQuery, RecordedTurn, ReplaceOutcome, Response, SignedLink, Store,
+    StoreError, TurnKey, TurnState, UnsentQuota, UploadedFile, Visibility,
+    protocol::{
+        AttachmentId, FeedbackKind, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
+    },
 };
 use parlor_store::SqliteStore;
 use serde_json::{Value, json};
@@ -809,6 +812,14 @@ delegate! {
     async fn write(&self, owner: &Owner, turn: &TurnKey, writes: &[ItemWrite]) -> ();
     async fn end_turn(&self, owner: &Owner, turn: &TurnKey, state: TurnState, writes: &[ItemWrite], now: Timestamp) -> ();
     async fn interrupt_orphans(&self, holder: &str, now: Timestamp) -> u64;
+    async fn create_attachment(&self, owner: &Owner, record: &AttachmentRecord, quota: UnsentQuota) -> bool;
+    async fn attachments(&self, owner: &Owner, ids: &[AttachmentId]) -> Vec<AttachmentRecord>;
+    async fn complete_attachment(&self, owner: &Owner, id: &AttachmentId, uploaded: &UploadedFile) -> Option<AttachmentRecord>;
+    async fn delete_attachment(&self, owner: &Owner, id: &AttachmentId) -> DeleteAttachmentOutcome;
+    async fn attachment_owner(&self, link: &SignedLink) -> Option<Owner>;
+    async fn expire_attachments(&self, before: Timestamp) -> u64;
+    async fn doomed_attachments(&self, after: Option<&AttachmentId>, limit: u32) -> Vec<(Owner, AttachmentId)>;
+    async fn forget_attachment(&self, owner: &Owner, id: &AttachmentId) -> ();
     async fn check(&self) -> ();
     async fn secret(&self, name: &str, fresh: Vec<u8>) -> Vec<u8>;
 }

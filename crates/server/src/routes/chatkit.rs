@@ -41,6 +41,7 @@ async fn answer(
     let options = RequestOptions {
         request_id: Some(request_id(parts)),
         idempotency_key: idempotency_key(&parts.headers)?,
+        ..RequestOptions::default()
     };
     let answer = app.chatkit.handle(caller.owner, &caller.identity, &body.bytes, options).await?;
     let mut response = match answer {

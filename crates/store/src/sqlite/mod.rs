@@ -1,5 +1,6 @@
 //! SQLite.
 
+mod attachments;
 mod rows;
 mod worker;
 
@@ -7,11 +8,12 @@ use std::{path::PathBuf, str::FromStr as _, time::Duration};
 
 use async_trait::async_trait;
 use parlor_chatkit::{
-    BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, ReplaceOutcome,
-    Store, StoreError, TurnKey, TurnState, TurnThread, Visibility,
+    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, ItemState, ItemWrite,
+    Owner, PageQuery, RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, TurnKey,
+    TurnState, TurnThread, UnsentQuota, UploadedFile, Visibility,
     protocol::{
-        ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem,
-        ThreadMetadata, ThreadStatus, Timestamp, TurnId,
+        AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
+        ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
     },
 };
 use rusqlite::{Connection, Params, Row, named_params, params};
@@ -21,6 +23,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use attachments::Sent;
 use rows::{THREAD_COLUMNS, failed, item, json, page, text, thread};
 use worker::{Readers, Worker};
 
@@ -101,6 +104,7 @@ pub enum OpenError {
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "threads", include_str!("../../migrations/sqlite/0001_threads.sql")),
     (2, "waiting items", include_str!("../../migrations/sqlite/0002_waiting_items.sql")),
+    (3, "attachments", include_str!("../../migrations/sqlite/0003_attachments.sql")),
 ];
 
 impl SqliteStore {
@@ -364,6 +368,7 @@ impl Store for SqliteStore {
         let (owner, thread_id) = (owner.clone(), thread_id.clone());
         self.writer
             .run(move |connection| {
+                attachments::doom_of_thread(connection, &owner, &thread_id)?;
                 let deleted = execute(
                     connection,
                     "DELETE FROM threads WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2",
@@ -583,6 +588,7 @@ impl Store for SqliteStore {
         let holder = begin.holder.to_owned();
         let says_something =
             begin.opening.iter().any(|item| matches!(item, ThreadItem::UserMessage(_)));
+        let sent = Sent::of(begin.opening)?;
         let opening = ItemRow::all(begin.opening)?;
         let changed = ItemRow::all(begin.changed)?;
         self.writer
@@ -591,6 +597,15 @@ impl Store for SqliteStore {
                     && let Some(recorded) = read_turn_by_key(connection, &owner, key)?
                 {
                     return Ok(BeginOutcome::Repeated(recorded));
+                }
+                if let Some(sent) = &sent {
+                    let thread_id = match &thread {
+                        TurnThread::New(thread) => &thread.id,
+                        TurnThread::Existing(thread_id) => thread_id,
+                    };
+                    if let Some(lost) = sent.check(connection, &owner, thread_id)? {
+                        return Ok(lost);
+                    }
                 }
                 let (thread, last_seq, waiting) = match thread {
                     TurnThread::New(thread) => {
@@ -626,6 +641,9 @@ impl Store for SqliteStore {
                 }
                 for item in &changed {
                     replace_item(connection, &turn, item)?;
+                }
+                if let Some(sent) = &sent {
+                    sent.bind(connection, &owner, &turn.thread_id)?;
                 }
                 let settled = if waiting && says_something {
                     settle_waiting(connection, &turn)?
@@ -709,6 +727,73 @@ impl Store for SqliteStore {
                 Ok(interrupted as u64)
             })
             .await
+    }
+
+    async fn create_attachment(
+        &self,
+        owner: &Owner,
+        record: &AttachmentRecord,
+        quota: UnsentQuota,
+    ) -> Result<bool, StoreError> {
+        let (owner, record) = (owner.clone(), record.clone());
+        self.writer
+            .run(move |connection| attachments::create(connection, &owner, &record, quota))
+            .await
+    }
+
+    async fn attachments(
+        &self,
+        owner: &Owner,
+        ids: &[AttachmentId],
+    ) -> Result<Vec<AttachmentRecord>, StoreError> {
+        let (owner, ids) = (owner.clone(), json(&ids)?);
+        self.readers.run(move |connection| attachments::find(connection, &owner, &ids)).await
+    }
+
+    async fn complete_attachment(
+        &self,
+        owner: &Owner,
+        id: &AttachmentId,
+        uploaded: &UploadedFile,
+    ) -> Result<Option<AttachmentRecord>, StoreError> {
+        let (owner, id, uploaded) = (owner.clone(), id.clone(), uploaded.clone());
+        self.writer
+            .run(move |connection| attachments::complete(connection, &owner, &id, &uploaded))
+            .await
+    }
+
+    async fn delete_attachment(
+        &self,
+        owner: &Owner,
+        id: &AttachmentId,
+    ) -> Result<DeleteAttachmentOutcome, StoreError> {
+        let (owner, id) = (owner.clone(), id.clone());
+        self.writer.run(move |connection| attachments::delete(connection, &owner, &id)).await
+    }
+
+    async fn attachment_owner(&self, link: &SignedLink) -> Result<Option<Owner>, StoreError> {
+        let link = link.clone();
+        self.readers.run(move |connection| attachments::owner_of(connection, &link)).await
+    }
+
+    async fn expire_attachments(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.writer.run(move |connection| attachments::expire(connection, before)).await
+    }
+
+    async fn doomed_attachments(
+        &self,
+        after: Option<&AttachmentId>,
+        limit: u32,
+    ) -> Result<Vec<(Owner, AttachmentId)>, StoreError> {
+        let after = after.cloned();
+        self.readers
+            .run(move |connection| attachments::doomed(connection, after.as_ref(), limit))
+            .await
+    }
+
+    async fn forget_attachment(&self, owner: &Owner, id: &AttachmentId) -> Result<(), StoreError> {
+        let (owner, id) = (owner.clone(), id.clone());
+        self.writer.run(move |connection| attachments::forget(connection, &owner, &id)).await
     }
 
     async fn secret(&self, name: &str, fresh: Vec<u8>) -> Result<Vec<u8>, StoreError> {

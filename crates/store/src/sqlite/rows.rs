@@ -38,7 +38,7 @@ pub(super) fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str
     value.as_str_or_null().map_err(|error| StoreError::Failed(Box::new(error)))
 }
 
-fn required<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, StoreError> {
+pub(super) fn required<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, StoreError> {
     Ok(text(row, column)?.unwrap_or_default())
 }
 
