@@ -1,6 +1,7 @@
 //! The whole server without HTTP: requests in, JSON and streams out, over SQLite.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod attachments;
 mod requests;
 mod support;
 mod turns;
