@@ -1,0 +1,211 @@
+// The element against a server on the official Python SDK, built as its guides advise: it knows nothing of
+// Parlor's additions, and everything works without them.
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import { eventually, FakeModel, Server } from './support/processes.mjs';
+import { scenes } from './support/scene.mjs';
+import { Site } from './support/site.mjs';
+import { call, done, said, SitePage, turns } from './support/site-page.mjs';
+
+const { scene } = scenes('reference', async (here) => {
+  here.model = await FakeModel.start();
+  here.reference = await Server.reference(here.model);
+  here.site = await Site.start({
+    responses: `${here.reference.url}/responses`,
+    scripted: `${here.reference.url}/scripted`,
+  });
+  return here.site.url;
+});
+
+const HELD = { steps: [{ step: 'text', text: 'The first half, ' }, { step: 'hold', name: 'rest' }, { step: 'text', text: 'and the second.' }] };
+
+const text = async (visitor) => (await visitor.textOf(visitor.lastAnswer)).trim();
+
+describe('against a server on the official SDK', () => {
+  scene('an answer streams in and is there after a reload', async (visitor, { model }) => {
+    await model.script(HELD, { steps: [{ step: 'text', text: 'And another.' }] });
+    const page = await SitePage.open(visitor, 'responses');
+    await visitor.send('Tell me a story');
+    await model.held('rest');
+    await visitor.says('The first half,');
+    assert.ok(!(await visitor.lastAnswer.innerText()).includes('second'), 'the rest is not there yet');
+    assert.ok(await visitor.stopButton.isVisible());
+    await model.release('rest');
+    await visitor.answered(1);
+    assert.equal(await text(visitor), 'The first half, and the second.');
+    await visitor.ask('Another one');
+    await visitor.page.reload();
+    await visitor.answered(2);
+    assert.deepEqual(await visitor.questions.allInnerTexts(), ['Tell me a story', 'Another one']);
+    assert.equal(await text(visitor), 'And another.');
+    const requests = await model.requests();
+    assert.equal(requests.length, 2, 'the model was asked once a question');
+    assert.ok(JSON.stringify(requests[1].body).includes('and the second.'), 'it knows what was said before');
+    const used = page.requests();
+    assert.ok(!used.includes('threads.stop') && !used.includes('threads.resume'), `only what was announced is used: ${used}`);
+    assert.deepEqual(await page.told('error'), []);
+  });
+
+  scene('conversations are listed, opened, renamed and deleted', async (visitor) => {
+    await SitePage.open(visitor, 'responses');
+    await visitor.ask('The first question');
+    await visitor.chat.getByRole('button', { name: 'New chat' }).click();
+    await visitor.chat.getByText('Hello from the site').waitFor();
+    await visitor.ask('The second question');
+
+    // This server makes no titles. The newest is on top.
+    await visitor.openHistory();
+    const rename = async (at, title) => {
+      const row = visitor.history.getByRole('listitem').nth(at);
+      await row.hover();
+      await row.getByRole('button', { name: /^Rename/ }).click();
+      await visitor.chat.getByRole('textbox', { name: 'New title' }).fill(title);
+      await visitor.page.keyboard.press('Enter');
+      await eventually('it has the new title', async () => (await visitor.threadTitles())[at] === title);
+    };
+    await rename(0, 'About the second');
+    await rename(1, 'About the first');
+    await visitor.history.getByText('About the first').click();
+    await eventually('it is open', async () => /first/.test(await visitor.questions.allInnerTexts().then(String)));
+
+    await visitor.page.reload();
+    await visitor.answered(1);
+    await visitor.openHistory();
+    assert.deepEqual((await visitor.threadTitles()).slice(0, 2), ['About the second', 'About the first']);
+    const before = (await visitor.threadTitles()).length;
+    await visitor.history.getByText('About the first').hover();
+    await visitor.history.getByRole('button', { name: 'Delete “About the first”' }).click();
+    await visitor.history.getByRole('button', { name: 'Delete', exact: true }).click();
+    await eventually('it is gone', async () => (await visitor.threadTitles()).length === before - 1);
+    await visitor.page.keyboard.press('Escape');
+    await visitor.chat.getByText('Hello from the site').waitFor();
+    await visitor.page.reload();
+    await visitor.ready();
+    await visitor.openHistory();
+    assert.equal((await visitor.threadTitles())[0], 'About the second');
+    assert.equal((await visitor.threadTitles()).length, before - 1);
+  });
+
+  scene('an answer is rated, and another one asked for', async (visitor, { model }) => {
+    await model.script({ steps: [{ step: 'text', text: 'The first try.' }] }, { steps: [{ step: 'text', text: 'The second try.' }] });
+    const page = await SitePage.open(visitor, 'responses');
+    await visitor.ask('Try it');
+    const rated = visitor.page.waitForResponse((response) => response.request().postData()?.includes('items.feedback') ?? false);
+    const good = visitor.actions.getByRole('button', { name: 'Good answer' });
+    await good.click();
+    assert.equal((await rated).status(), 200);
+    await eventually('it is shown', async () => (await good.getAttribute('aria-pressed')) === 'true');
+
+    await visitor.actions.getByRole('button', { name: 'Try again' }).click();
+    await visitor.says('The second try.');
+    await visitor.answered(1);
+    await visitor.page.reload();
+    await visitor.answered(1);
+    assert.equal(await text(visitor), 'The second try.');
+    assert.equal(await visitor.questions.count(), 1);
+    assert.deepEqual(await page.told('error'), []);
+  });
+
+  scene('a model that fails is an error with another try', async (visitor, { model }) => {
+    await model.script({ steps: [{ step: 'status', status: 500 }] }, { steps: [{ step: 'text', text: 'Now it works.' }] });
+    await SitePage.open(visitor, 'responses');
+    await visitor.send('Is it working?');
+    await visitor.banner.getByRole('button', { name: 'Try again' }).click();
+    await visitor.says('Now it works.');
+    await visitor.answered(1);
+    assert.equal(await visitor.questions.count(), 1);
+  });
+
+  scene('a widget’s actions reach the server, or the page, and change it in place', async (visitor) => {
+    const page = await SitePage.open(visitor, 'scripted');
+    const button = (label, action) => ({ type: 'Button', label, onClickAction: action });
+    const thanks = { type: 'Card', children: [{ type: 'Text', value: 'It was sent.' }] };
+    const ask = said('Please choose.');
+    const widget = done('widget', {});
+    const { id } = widget.item;
+    const replaced = { ...widget, type: 'thread.item.replaced', item: { ...widget.item, widget: thanks } };
+    const counted = { type: 'Card', children: [{ type: 'Text', value: 'Counted.' }, button('Send it', { type: 'play', payload: [replaced, said('Done as you said.')] })] };
+    widget.item.widget = {
+      type: 'Card',
+      children: [
+        { type: 'Title', value: 'A choice' },
+        button('Tell the page', { type: 'point', payload: { at: 'h1' }, handler: 'client' }),
+        button('Count it', { type: 'count', payload: { updated_item: { ...widget.item, widget: counted } }, streaming: false }),
+      ],
+    };
+    await visitor.page.evaluate(() => {
+      window.onWidgetAction = (action, item) => window.told.push({ name: 'widget', action, id: item.id, root: item.widget.type });
+    });
+    await visitor.send(turns([ask, widget]));
+    await visitor.chat.getByRole('heading', { name: 'A choice' }).waitFor();
+    await visitor.chat.getByRole('button', { name: 'Tell the page' }).click();
+    await eventually('the page is told', async () => (await page.told('widget')).length === 1);
+    const stored = (await page.items()).find(({ type }) => type === 'widget');
+    assert.notEqual(stored.id, id, 'the server gave it an id');
+    assert.deepEqual(await page.told('widget'), [
+      { name: 'widget', action: { type: 'point', payload: { at: 'h1' } }, id: stored.id, root: 'Card' },
+    ]);
+    await visitor.chat.getByRole('button', { name: 'Count it' }).click();
+    await visitor.chat.getByText('Counted.').waitFor();
+    await visitor.chat.getByRole('button', { name: 'Send it' }).click();
+    await visitor.chat.getByText('It was sent.').waitFor();
+    await visitor.says('Done as you said.');
+    await page.idle();
+    await visitor.page.reload();
+    await visitor.chat.getByText('It was sent.').waitFor();
+    assert.equal(await visitor.chat.getByRole('heading', { name: 'A choice' }).count(), 0);
+  });
+
+  scene('a tool of the page is called, and its answer taken', async (visitor) => {
+    const page = await SitePage.open(visitor, 'scripted');
+    await page.setTool(({ params }) => ({ title: document.querySelector(params.selector).textContent }));
+    await visitor.send(turns([said('I look at the page.'), call('read', { selector: 'h1' })], [said('I have seen it.')]));
+    await visitor.says('I have seen it.');
+    await page.idle();
+    const called = (await page.items()).find(({ type }) => type === 'client_tool_call');
+    assert.equal(called.status, 'completed');
+    assert.deepEqual(called.output, { title: "A site of somebody's own" });
+    assert.deepEqual(await page.tools(), [{ name: 'read', params: { selector: 'h1' } }]);
+  });
+
+  scene('stop closes the connection and keeps what was written', async (visitor, { model }) => {
+    await model.script(HELD, { steps: [{ step: 'text', text: 'The next answer.' }] });
+    const page = await SitePage.open(visitor, 'responses');
+    await visitor.send('Tell me a long story');
+    await visitor.says('The first half,');
+    await visitor.stopButton.click();
+    await page.idle();
+    assert.equal(await text(visitor), 'The first half,');
+    assert.ok(!page.requests().includes('threads.stop'));
+    assert.ok(page.requests().includes('items.list'), 'the thread is read again');
+    await visitor.ask('And now?');
+    await visitor.says('The next answer.');
+    await visitor.page.reload();
+    await visitor.answered(2);
+    assert.deepEqual(
+      (await Promise.all((await visitor.answers.all()).map((answer) => visitor.textOf(answer)))).map((said) => said.trim()),
+      ['The first half,', 'The next answer.'],
+    );
+    assert.deepEqual(await page.told('error'), []);
+  });
+
+  scene('a lost network keeps what was written, says so, and the thread goes on when it is back', async (visitor, { model, site }) => {
+    visitor.expected.push(/ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE/);
+    await model.script(HELD, { steps: [{ step: 'text', text: 'The next answer.' }] });
+    const page = await SitePage.open(visitor, 'responses');
+    await visitor.send('Tell me a long story');
+    await visitor.says('The first half,');
+    site.disconnect();
+    await visitor.banner.getByText(/connection was lost/i).waitFor();
+    await visitor.screenshot('reference-lost');
+    assert.equal(await text(visitor), 'The first half,');
+    site.reconnect();
+    await visitor.banner.getByRole('button', { name: 'Try again' }).click();
+    await eventually('the error is gone', async () => (await visitor.banner.count()) === 0);
+    await page.idle();
+    assert.equal(await text(visitor), 'The first half,');
+    assert.equal(await visitor.questions.count(), 1);
+    await visitor.ask('And now?');
+    await visitor.says('The next answer.');
+  });
+});
