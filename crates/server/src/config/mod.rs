@@ -90,6 +90,9 @@ const VARIABLES: &[(&[&str], &str)] = &[
     (&["PARLOR_AUTH"], "auth.mode"),
 ];
 
+/// Settings that are lists: from the environment they come separated by commas.
+const LISTS: &[&str] = &["model.choices", "auth.trusted_header.peers", "site.cors_origins"];
+
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "parlor.toml";
 
@@ -130,11 +133,19 @@ impl Config {
             }
         }
         // Every other setting: PARLOR_<SECTION>__<KEY>.
-        let generic: Map<String, String> = environment
+        let mut generic: Map<String, String> = environment
             .iter()
             .filter(|(name, _)| name.starts_with("PARLOR_") && name.contains("__"))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
+        for key in LISTS {
+            let name = format!("PARLOR_{}", key.replace('.', "__").to_uppercase());
+            if let Some(value) = generic.remove(&name) {
+                let values = value.split(',').map(str::trim).filter(|value| !value.is_empty());
+                let values: Vec<&str> = values.collect();
+                builder = builder.set_override(*key, values).map_err(|e| plain(&e))?;
+            }
+        }
         builder = builder.add_source(
             Environment::with_prefix("PARLOR")
                 .prefix_separator("_")
@@ -311,6 +322,43 @@ mod tests {
         assert_eq!(config.context.history_items, 4);
         assert_eq!(config.log.format, LogFormat::Json);
         assert!(!config.site.demo);
+    }
+
+    #[test]
+    fn lists_come_from_the_environment_separated_by_commas() {
+        let environment = [
+            ("PARLOR_SITE__CORS_ORIGINS", "https://a.example, https://b.example"),
+            ("PARLOR_MODEL__CHOICES", "one"),
+            ("PARLOR_AUTH", "trusted-header"),
+            ("PARLOR_AUTH__TRUSTED_HEADER__PEERS", "10.0.0.1,::1"),
+        ];
+        let config = load("", &environment, Overrides::default()).unwrap();
+        assert_eq!(config.site.cors_origins, ["https://a.example", "https://b.example"]);
+        assert_eq!(config.model.choices, ["one"]);
+        assert_eq!(config.auth.trusted_header.unwrap().peers.len(), 2);
+        let file = "[site]\ncors_origins = [\"https://a.example\"]";
+        let none = [("PARLOR_SITE__CORS_ORIGINS", "")];
+        let config = load(file, &none, Overrides::default()).unwrap();
+        assert!(config.site.cors_origins.is_empty());
+    }
+
+    #[test]
+    fn every_list_is_known_as_one() {
+        fn lists(at: &str, value: &serde_json::Value) -> Vec<String> {
+            match value {
+                serde_json::Value::Array(_) => vec![at.to_owned()],
+                serde_json::Value::Object(fields) => fields
+                    .iter()
+                    .flat_map(|(name, value)| lists(&format!("{at}.{name}"), value))
+                    .collect(),
+                _ => Vec::new(),
+            }
+        }
+        let mut config = Config::default();
+        config.auth.trusted_header = Some(TrustedHeader::default());
+        for key in lists("", &serde_json::to_value(config).unwrap()) {
+            assert!(LISTS.contains(&key.trim_start_matches('.')), "{key} is missing in LISTS");
+        }
     }
 
     #[test]
