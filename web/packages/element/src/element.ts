@@ -196,7 +196,9 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
       );
     }
     const composer = this.#composer;
-    if (params.text !== undefined || params.content !== undefined) composer.setContent(wireContent(params));
+    if (params.content !== undefined) composer.setContent(wireContent(params));
+    // As it is: the user may write on behind a space.
+    else if (params.text !== undefined) composer.setContent([{ type: 'input_text', text: params.text }]);
     if (params.reply !== undefined) composer.quote = params.reply === '' ? null : params.reply;
     if (params.attachments !== undefined) composer.attachments = [...params.attachments];
     const toolBefore = composer.toolId;
