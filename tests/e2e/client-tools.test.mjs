@@ -253,6 +253,6 @@ describe('a question to the user', () => {
     await page.idle();
     await visitor.page.reload();
     await visitor.says('Something else, then.');
-    await visitor.chat.getByText('Which colour?').waitFor();
+    await visitor.chat.getByText('Which colour?', { exact: true }).waitFor();
   });
 });

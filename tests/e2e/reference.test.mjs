@@ -138,6 +138,7 @@ describe('against a server on the official SDK', () => {
     });
     await visitor.send(turns([ask, widget]));
     await visitor.chat.getByRole('heading', { name: 'A choice' }).waitFor();
+    await page.idle();
     await visitor.chat.getByRole('button', { name: 'Tell the page' }).click();
     await eventually('the page is told', async () => (await page.told('widget')).length === 1);
     const stored = (await page.items()).find(({ type }) => type === 'widget');
@@ -146,13 +147,13 @@ describe('against a server on the official SDK', () => {
       { name: 'widget', action: { type: 'point', payload: { at: 'h1' } }, id: stored.id, root: 'Card' },
     ]);
     await visitor.chat.getByRole('button', { name: 'Count it' }).click();
-    await visitor.chat.getByText('Counted.').waitFor();
+    await visitor.chat.getByText('Counted.', { exact: true }).waitFor();
     await visitor.chat.getByRole('button', { name: 'Send it' }).click();
-    await visitor.chat.getByText('It was sent.').waitFor();
+    await visitor.chat.getByText('It was sent.', { exact: true }).waitFor();
     await visitor.says('Done as you said.');
     await page.idle();
     await visitor.page.reload();
-    await visitor.chat.getByText('It was sent.').waitFor();
+    await visitor.chat.getByText('It was sent.', { exact: true }).waitFor();
     assert.equal(await visitor.chat.getByRole('heading', { name: 'A choice' }).count(), 0);
   });
 

@@ -6,13 +6,14 @@ import path from 'node:path';
 import { ROOT } from './processes.mjs';
 
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; font-src 'self'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'";
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8' };
 
 export class Site {
   #server;
   #backends;
   #folders;
+  #policy = POLICY;
   #away = false;
   #open = new Set();
 
@@ -31,6 +32,11 @@ export class Site {
 
   get url() {
     return `http://127.0.0.1:${this.#server.address().port}`;
+  }
+
+  /** Lets pages call another origin. */
+  allow(origin) {
+    this.#policy = `${POLICY} ${origin}`;
   }
 
   /** Loses every connection to a ChatKit server, and the next ones too until `reconnect`. */
@@ -84,7 +90,7 @@ export class Site {
       try {
         const file = await readFile(path.join(folder, name));
         const type = TYPES[path.extname(name)] ?? 'application/octet-stream';
-        outgoing.writeHead(200, { 'Content-Type': type, 'Content-Security-Policy': POLICY }).end(file);
+        outgoing.writeHead(200, { 'Content-Type': type, 'Content-Security-Policy': this.#policy }).end(file);
         return;
       } catch {
         // In the next folder, then.
