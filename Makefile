@@ -7,7 +7,7 @@ SHELL := /bin/bash
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 NPM := npm --no-fund --no-audit --loglevel=error
 
-.PHONY: help run build web ingest test test-rust test-web test-conformance e2e lint format bench fixtures setup clean
+.PHONY: help run build web ingest test test-rust test-web test-conformance e2e lint format bench contract fixtures setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,7 @@ test-conformance: web setup ## Hold our types and the running server against the
 	@./scripts/say "Conformance with the official models"
 	.cache/venv/bin/python tests/conformance/record_fixtures.py --check
 	cargo run --quiet -p parlor-protocol --example dump | .cache/venv/bin/python tests/conformance/check_rust.py
+	cargo run --quiet -p parlor-protocol --example dump | .cache/venv/bin/python tests/conformance/check_schema.py
 	node tests/conformance/check_widgets_js.mjs
 	cargo build --quiet -p parlor-chatkit --example widgets_jsonl && .cache/venv/bin/python tests/conformance/check_widget_diff.py target/debug/examples/widgets_jsonl
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
@@ -78,6 +79,11 @@ lint: setup ## Check formatting, lints, types, licences
 format: web/node_modules/.package-lock.json ## Format all sources
 	cargo fmt --all
 	cd web && $(NPM) run --silent format
+
+contract: web/node_modules/.package-lock.json ## Write the published contract again: JSON Schema, TypeScript types
+	cargo run --quiet -p parlor-protocol --example schema > contract/chatkit.schema.json.new
+	mv contract/chatkit.schema.json.new contract/chatkit.schema.json
+	cd web && $(NPM) run --silent types
 
 fixtures: setup ## Record the protocol fixtures again from the official models
 	.cache/venv/bin/python tests/conformance/record_fixtures.py

@@ -167,7 +167,7 @@ impl JsonResponse {
     }
 
     fn empty() -> Response {
-        Self::of(&JsonMap::new())
+        Self::of(&parlor_protocol::Done {})
     }
 }
 

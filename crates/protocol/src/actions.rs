@@ -1,12 +1,13 @@
 //! What happens when somebody uses a widget.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::JsonMap;
 
 /// An action as a client sends it: `{type, payload}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Action {
     /// Name that the integrator gave the action.
     pub r#type: String,
@@ -16,7 +17,7 @@ pub struct Action {
 }
 
 /// An action as a widget declares it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActionConfig {
     /// Name that the integrator gives the action.
@@ -39,7 +40,7 @@ pub struct ActionConfig {
 }
 
 /// Who handles an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Handler {
     /// The page's `widgets.onAction`.
@@ -49,7 +50,7 @@ pub enum Handler {
 }
 
 /// What shows that an action is running.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LoadingBehavior {
     /// The client decides by the kind of component.

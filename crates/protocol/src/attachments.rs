@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
@@ -34,7 +35,7 @@ impl Attachment {
 }
 
 /// Any file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileAttachment {
     /// Its id.
     pub id: AttachmentId,
@@ -58,7 +59,7 @@ pub struct FileAttachment {
 }
 
 /// An image with a preview.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ImageAttachment {
     /// The file.
     #[serde(flatten)]
@@ -85,7 +86,7 @@ impl<'de> Deserialize<'de> for ImageAttachment {
 }
 
 /// Where and how to send a file's bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttachmentUploadDescriptor {
     /// Absolute URL.
     pub url: String,
@@ -97,7 +98,7 @@ pub struct AttachmentUploadDescriptor {
 }
 
 /// HTTP method of an upload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum UploadMethod {
     /// `POST`
@@ -107,7 +108,7 @@ pub enum UploadMethod {
 }
 
 /// What a client says of a file before it sends it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttachmentCreateParams {
     /// The file's name.
     pub name: String,

@@ -1,5 +1,6 @@
 //! What a stream is made of.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Icon, ItemId, JsonMap, RequestId, Thread, ThreadItem, ThreadItemUpdate};
@@ -35,28 +36,28 @@ open_union! {
 }
 
 /// A thread was begun.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadCreatedEvent {
     /// The thread.
     pub thread: Thread,
 }
 
 /// A thread's title, status or other properties changed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadUpdatedEvent {
     /// The thread as it is now, without items.
     pub thread: Thread,
 }
 
 /// An item begins.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadItemAddedEvent {
     /// The item so far.
     pub item: ThreadItem,
 }
 
 /// An item that has begun changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadItemUpdatedEvent {
     /// The item.
     pub item_id: ItemId,
@@ -65,42 +66,42 @@ pub struct ThreadItemUpdatedEvent {
 }
 
 /// An item is whole and stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadItemDoneEvent {
     /// The item.
     pub item: ThreadItem,
 }
 
 /// An item is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadItemRemovedEvent {
     /// The item.
     pub item_id: ItemId,
 }
 
 /// An item is replaced by another of the same id.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadItemReplacedEvent {
     /// The item as it is now.
     pub item: ThreadItem,
 }
 
 /// Settings of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StreamOptions {
     /// Whether clients offer to stop it.
     pub allow_cancel: bool,
 }
 
 /// Settings of this stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StreamOptionsEvent {
     /// The settings.
     pub stream_options: StreamOptions,
 }
 
 /// What the assistant is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgressUpdateEvent {
     /// Icon beside the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,7 +111,7 @@ pub struct ProgressUpdateEvent {
 }
 
 /// Something for the page to do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientEffectEvent {
     /// Name that the integrator gave it.
     pub name: String,
@@ -140,7 +141,7 @@ impl Default for ErrorCode {
 ///
 /// `reason`, `request_id` and `retry_after` are Parlor's additions: the official models accept
 /// only their own values of `code`, and ignore fields that they don't know.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorEvent {
     /// Kind, as official clients know them.
     #[serde(default)]
@@ -163,7 +164,7 @@ pub struct ErrorEvent {
 }
 
 /// Something to tell the user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NoticeEvent {
     /// How serious it is.
     pub level: NoticeLevel,
@@ -175,7 +176,7 @@ pub struct NoticeEvent {
 }
 
 /// How serious a notice is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeLevel {
     /// Good to know.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Name of an icon: one of the built-in names (`sparkle`, `document`, …), `lucide:<name>` or
@@ -10,8 +11,13 @@ use serde::{Deserialize, Serialize};
 /// Kept as text: the list grows with the clients, and a server has no use for the difference.
 /// [`Icon::BUILT_IN`] lists the names that the official Python models accept. The default is an
 /// empty name, to be filled in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(
+    rename = "IconName",
+    description = "Name of an icon: one of the built-in names (`sparkle`, `document`, …), \
+        `lucide:<name>` or `vendor:<name>`. The list grows with the clients."
+)]
 pub struct Icon(Cow<'static, str>);
 
 impl Icon {

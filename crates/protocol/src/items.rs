@@ -1,5 +1,6 @@
 //! What a thread is made of.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -62,7 +63,7 @@ impl ThreadItem {
 }
 
 /// What the user said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserMessageItem {
     /// Its id.
     pub id: ItemId,
@@ -90,7 +91,7 @@ impl UserMessageItem {
 }
 
 /// What the assistant said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AssistantMessageItem {
     /// Its id.
     pub id: ItemId,
@@ -110,7 +111,7 @@ impl AssistantMessageItem {
 }
 
 /// A call to a tool that runs in the user's browser.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientToolCallItem {
     /// Its id.
     pub id: ItemId,
@@ -133,7 +134,7 @@ pub struct ClientToolCallItem {
 }
 
 /// Whether a client tool's output has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientToolCallStatus {
     /// Not yet.
@@ -144,7 +145,7 @@ pub enum ClientToolCallStatus {
 }
 
 /// A widget in a thread.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WidgetItem {
     /// Its id.
     pub id: ItemId,
@@ -160,7 +161,7 @@ pub struct WidgetItem {
 }
 
 /// An image that was made for the user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratedImageItem {
     /// Its id.
     pub id: ItemId,
@@ -174,7 +175,7 @@ pub struct GeneratedImageItem {
 }
 
 /// An image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratedImage {
     /// Its id.
     pub id: String,
@@ -183,7 +184,7 @@ pub struct GeneratedImage {
 }
 
 /// Questions to the user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StructuredInputItem {
     /// Its id.
     pub id: ItemId,
@@ -199,7 +200,7 @@ pub struct StructuredInputItem {
 }
 
 /// One step of the assistant's work, by itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskItem {
     /// Its id.
     pub id: ItemId,
@@ -212,7 +213,7 @@ pub struct TaskItem {
 }
 
 /// Steps of the assistant's work.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkflowItem {
     /// Its id.
     pub id: ItemId,
@@ -225,7 +226,7 @@ pub struct WorkflowItem {
 }
 
 /// Marks that the assistant has said all it had to say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndOfTurnItem {
     /// Its id.
     pub id: ItemId,
@@ -236,7 +237,7 @@ pub struct EndOfTurnItem {
 }
 
 /// For the model only; never sent to clients.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HiddenContextItem {
     /// Its id.
     pub id: ItemId,
@@ -249,7 +250,7 @@ pub struct HiddenContextItem {
 }
 
 /// Of the SDK's own; never sent to clients.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SdkHiddenContextItem {
     /// Its id.
     pub id: ItemId,
@@ -267,7 +268,7 @@ constant_tag! {
 }
 
 /// A part of an assistant message.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AssistantMessageContent {
     /// References, in the order in which they were added.
     #[serde(default)]
@@ -285,7 +286,7 @@ constant_tag! {
 }
 
 /// A reference from a place in the text to a source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Annotation {
     /// Always `annotation`.
     #[serde(default)]
@@ -330,14 +331,14 @@ impl UserMessageContent {
 }
 
 /// Text of a user message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserMessageTextContent {
     /// Plain text.
     pub text: String,
 }
 
 /// A tag in a user message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserMessageTagContent {
     /// The integrator's id of the thing.
     pub id: String,
@@ -354,7 +355,7 @@ pub struct UserMessageTagContent {
 }
 
 /// A user message as a client submits it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserMessageInput {
     /// Text and tags, in order.
     pub content: Vec<UserMessageContent>,
@@ -374,7 +375,7 @@ pub struct UserMessageInput {
 }
 
 /// Wishes about model and tool.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InferenceOptions {
     /// A tool to use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -385,7 +386,7 @@ pub struct InferenceOptions {
 }
 
 /// A tool to use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolChoice {
     /// The tool's id as the page's composer options name it.
     pub id: String,

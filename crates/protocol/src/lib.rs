@@ -12,6 +12,7 @@ mod ids;
 mod items;
 mod page;
 mod requests;
+mod schema;
 mod sources;
 mod structured_input;
 mod tasks;
@@ -45,11 +46,13 @@ pub use open::Unknown;
 pub use page::{Order, Page};
 pub use requests::{
     AddClientToolOutputParams, AddStructuredInputParams, AddUserMessageParams,
-    AttachmentDeleteParams, CustomActionParams, FeedbackKind, ItemFeedbackParams, ItemsListParams,
-    Operation, Request, RequestError, ResumeParams, RetryAfterItemParams, StopParams, StopResult,
-    SyncCustomActionResponse, ThreadCreateParams, ThreadDeleteParams, ThreadGetByIdParams,
-    ThreadListParams, ThreadUpdateParams, TranscribeParams, TranscriptionResult,
+    AttachmentDeleteParams, CustomActionParams, Done, FeedbackKind, ItemFeedbackParams,
+    ItemsListParams, Operation, Request, RequestError, ResumeParams, RetryAfterItemParams,
+    StopParams, StopResult, SyncCustomActionResponse, ThreadCreateParams, ThreadDeleteParams,
+    ThreadGetByIdParams, ThreadListParams, ThreadUpdateParams, TranscribeParams,
+    TranscriptionResult,
 };
+pub use schema::json_schema;
 pub use sources::{EntitySource, FileSource, FileTag, Source, UrlSource, UrlTag};
 pub use structured_input::{
     StructuredInput, StructuredInputAnswer, StructuredInputAnswerSubmission,

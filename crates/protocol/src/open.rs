@@ -53,12 +53,14 @@ pub(crate) fn split_path(message: &str) -> (String, &str) {
 /// *known* type with a missing field for unknown, and hide the mistake.
 macro_rules! open_union {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
+        $(#[expect($($expect:tt)*)])?
         pub enum $name:ident {
             $( $(#[$variant_meta:meta])* $tag:literal => $variant:ident($payload:ty), )+
         }
     ) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
+        $(#[expect($($expect)*)])?
         #[derive(Clone, Debug, PartialEq, serde::Serialize)]
         #[serde(tag = "type")]
         pub enum $name {
@@ -111,6 +113,19 @@ macro_rules! open_union {
             }
         }
 
+        impl schemars::JsonSchema for $name {
+            named_schema!($name);
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let arms = vec![$({
+                    struct Arm;
+                    tagged_schema!(Arm, $payload, $tag);
+                    generator.subschema_for::<Arm>()
+                }),+];
+                $crate::schema::open_union(concat!($($doc, "\n"),*), arms, Self::TAGS)
+            }
+        }
+
         $(
             impl From<$payload> for $name {
                 fn from(payload: $payload) -> Self {
@@ -118,6 +133,44 @@ macro_rules! open_union {
                 }
             }
         )+
+    };
+}
+
+/// The name and identity of a type's schema, inside its `impl JsonSchema`.
+macro_rules! named_schema {
+    ($name:ident) => {
+        fn schema_name() -> std::borrow::Cow<'static, str> {
+            stringify!($name).into()
+        }
+
+        fn schema_id() -> std::borrow::Cow<'static, str> {
+            concat!(module_path!(), "::", stringify!($name)).into()
+        }
+    };
+}
+
+/// Gives `$arm` the schema of a payload with its `type`, under the payload's name. The same
+/// payload with the same `type` is the same schema, whatever holds it.
+macro_rules! tagged_schema {
+    ($arm:ident, $payload:ty, $tag:literal) => {
+        impl schemars::JsonSchema for $arm {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                <$payload>::schema_name()
+            }
+
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                concat!(stringify!($payload), " as ", $tag).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let mut schema = <$payload>::json_schema(generator);
+                schemars::transform::Transform::transform(
+                    &mut $crate::schema::Tag($tag),
+                    &mut schema,
+                );
+                schema
+            }
+        }
     };
 }
 
@@ -147,16 +200,28 @@ macro_rules! constant_tag {
                 }
             }
         }
+
+        impl schemars::JsonSchema for $name {
+            named_schema!($name);
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "const": $value })
+            }
+        }
     };
 }
 
 /// Declares a string enum with an arm that keeps strings newer than this version.
 macro_rules! open_string {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
         pub enum $name:ident { $( $(#[$variant_meta:meta])* $variant:ident = $value:literal, )+ }
     ) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $( $(#[$variant_meta])* $variant, )+
@@ -198,6 +263,14 @@ macro_rules! open_string {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Ok(Self::from(String::deserialize(deserializer)?.as_str()))
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            named_schema!($name);
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::schema::open_string(concat!($($doc, "\n"),*), &[$($value),+])
             }
         }
     };

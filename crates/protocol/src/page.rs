@@ -1,12 +1,14 @@
 //! Pages of records.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One page of a list. `after` is the cursor of the next page: the id of the last record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The records, in the order asked for.
-    #[serde(default = "Vec::new")]
+    #[serde(default = "Vec::<T>::new")]
     pub data: Vec<T>,
     /// Whether another page follows.
     #[serde(default)]
@@ -34,7 +36,7 @@ impl<T> Page<T> {
 }
 
 /// Order of a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
     /// Oldest first.

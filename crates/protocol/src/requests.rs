@@ -1,12 +1,15 @@
 //! What clients send.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use crate::open::split_path;
 use crate::{
-    Action, AttachmentCreateParams, AttachmentId, ItemId, JsonMap, Order,
-    StructuredInputSubmission, ThreadId, ThreadItem, TurnId, UserMessageInput,
+    Action, Attachment, AttachmentCreateParams, AttachmentId, ItemId, JsonMap, Order, Page,
+    StructuredInputSubmission, Thread, ThreadId, ThreadItem, TurnId, UserMessageInput,
 };
 
 /// A request: an operation in an envelope with metadata.
@@ -41,86 +44,181 @@ pub enum RequestError {
     },
 }
 
+/// Declares the operations: `name => Variant(params)`, with the type of the answer where it is one
+/// JSON document.
 macro_rules! operations {
-    ( $( $(#[$meta:meta])* $name:literal $(| $alias:literal)* => $variant:ident($params:ty), )+ ) => {
+    (
+        streaming {
+            $(
+                $(#[doc = $stream_doc:literal])*
+                $stream_name:literal $(| $stream_alias:literal)*
+                    => $stream:ident($stream_params:ty),
+            )+
+        }
+        json {
+            $( $(#[doc = $json_doc:literal])* $json_name:literal => $json:ident($json_params:ty) -> $answer:ty, )+
+        }
+    ) => {
         /// What is asked for.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(tag = "type", content = "params")]
         pub enum Operation {
-            $( $(#[$meta])* #[serde(rename = $name)] $variant($params), )+
+            $( $(#[doc = $stream_doc])* #[serde(rename = $stream_name)] $stream($stream_params), )+
+            $( $(#[doc = $json_doc])* #[serde(rename = $json_name)] $json($json_params), )+
         }
 
         impl Operation {
             /// The operation's name on the wire.
             pub fn name(&self) -> &'static str {
-                match self { $( Self::$variant(_) => $name, )+ }
+                match self {
+                    $( Self::$stream(_) => $stream_name, )+
+                    $( Self::$json(_) => $json_name, )+
+                }
             }
 
             /// The names of all operations.
-            pub const NAMES: &'static [&'static str] = &[$($name),+];
+            pub const NAMES: &'static [&'static str] = &[$($stream_name,)+ $($json_name),+];
+
+            /// Whether the answer is a stream.
+            pub fn is_streaming(&self) -> bool {
+                match self {
+                    $( Self::$stream(_) => true, )+
+                    $( Self::$json(_) => false, )+
+                }
+            }
 
             fn parse(name: &str, params: &RawValue) -> Result<Self, RequestError> {
                 match name {
-                    $( $name $(| $alias)* => Ok(Self::$variant(parse_params(params)?)), )+
+                    $( $stream_name $(| $stream_alias)* => {
+                        Ok(Self::$stream(parse_params(params)?))
+                    } )+
+                    $( $json_name => Ok(Self::$json(parse_params(params)?)), )+
                     _ => Err(RequestError::UnknownOperation(name.to_owned())),
                 }
+            }
+        }
+
+        impl JsonSchema for Request {
+            named_schema!(Request);
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let arms = vec![
+                    $({
+                        struct Arm;
+                        request_schema!(
+                            Arm, $stream, $stream_params, [$stream_name $(, $stream_alias)*],
+                            concat!($($stream_doc, "\n",)* "\nAnswered with a stream of events.")
+                        );
+                        generator.subschema_for::<Arm>()
+                    },)+
+                    $({
+                        struct Arm;
+                        request_schema!(
+                            Arm, $json, $json_params, [$json_name], concat!($($json_doc, "\n"),*)
+                        );
+                        generator.subschema_for::<Arm>()
+                    },)+
+                ];
+                json_schema!({
+                    "description": "A request: an operation and its parameters, in an envelope \
+                        with metadata.",
+                    "oneOf": arms,
+                })
+            }
+        }
+
+        by_operation! {
+            /// Parameters of the operations that answer with a stream of events, by operation.
+            StreamingParams { $($stream_name: $stream_params,)+ }
+        }
+        by_operation! {
+            /// Parameters of the operations that answer with one JSON document, by operation.
+            JsonParams { $($json_name: $json_params,)+ }
+        }
+        by_operation! {
+            /// Answers of the operations that answer with one JSON document, by operation.
+            JsonResults { $($json_name: $answer,)+ }
+        }
+    };
+}
+
+/// Gives `$arm` the schema of one operation's request, named after the operation.
+macro_rules! request_schema {
+    ($arm:ident, $operation:ident, $params:ty, $names:expr, $doc:expr) => {
+        impl JsonSchema for $arm {
+            fn schema_name() -> Cow<'static, str> {
+                concat!(stringify!($operation), "Request").into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let needs_params = <$params>::json_schema(generator).get("required").is_some();
+                let params = generator.subschema_for::<$params>();
+                crate::schema::request($doc, &$names, params, needs_params)
+            }
+        }
+    };
+}
+
+/// Declares a schema with a property for each operation: what belongs to an operation can be
+/// looked up in it, by people and by generators.
+macro_rules! by_operation {
+    ($(#[doc = $doc:literal])* $name:ident { $($operation:literal: $type:ty,)+ }) => {
+        pub(crate) struct $name;
+
+        impl JsonSchema for $name {
+            named_schema!($name);
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                crate::schema::record(
+                    concat!($($doc, "\n"),*),
+                    vec![$(($operation, generator.subschema_for::<$type>())),+],
+                )
             }
         }
     };
 }
 
 operations! {
-    /// A thread with its first page of items.
-    "threads.get_by_id" => ThreadsGetById(ThreadGetByIdParams),
-    /// A new thread from a message. Streams.
-    "threads.create" => ThreadsCreate(ThreadCreateParams),
-    /// The caller's threads.
-    "threads.list" => ThreadsList(ThreadListParams),
-    /// A message to a thread. Streams. Published samples call it `threads.run`.
-    "threads.add_user_message" | "threads.run" => ThreadsAddUserMessage(AddUserMessageParams),
-    /// What a client tool gave. Streams.
-    "threads.add_client_tool_output" => ThreadsAddClientToolOutput(AddClientToolOutputParams),
-    /// Answers to questions. Streams.
-    "threads.add_structured_input" => ThreadsAddStructuredInput(AddStructuredInputParams),
-    /// Another answer to a message. Streams.
-    "threads.retry_after_item" => ThreadsRetryAfterItem(RetryAfterItemParams),
-    /// Somebody used a widget. Streams.
-    "threads.custom_action" => ThreadsCustomAction(CustomActionParams),
-    /// Somebody used a widget; answered with one item.
-    "threads.sync_custom_action" => ThreadsSyncCustomAction(CustomActionParams),
-    /// A new title.
-    "threads.update" => ThreadsUpdate(ThreadUpdateParams),
-    /// A thread with all that belongs to it goes.
-    "threads.delete" => ThreadsDelete(ThreadDeleteParams),
-    /// A page of a thread's items.
-    "items.list" => ItemsList(ItemsListParams),
-    /// Thumbs up or down.
-    "items.feedback" => ItemsFeedback(ItemFeedbackParams),
-    /// A file is about to be uploaded.
-    "attachments.create" => AttachmentsCreate(AttachmentCreateParams),
-    /// A file that was not sent after all goes.
-    "attachments.delete" => AttachmentsDelete(AttachmentDeleteParams),
-    /// Speech to text.
-    "input.transcribe" => InputTranscribe(TranscribeParams),
-    /// Ends the running turn and keeps its partial text. Parlor's own.
-    "threads.stop" => ThreadsStop(StopParams),
-    /// Re-attaches to the running turn. Streams. Parlor's own.
-    "threads.resume" => ThreadsResume(ResumeParams),
-}
-
-impl Operation {
-    /// Whether the answer is a stream.
-    pub fn is_streaming(&self) -> bool {
-        matches!(
-            self,
-            Self::ThreadsCreate(_)
-                | Self::ThreadsAddUserMessage(_)
-                | Self::ThreadsAddClientToolOutput(_)
-                | Self::ThreadsAddStructuredInput(_)
-                | Self::ThreadsRetryAfterItem(_)
-                | Self::ThreadsCustomAction(_)
-                | Self::ThreadsResume(_)
-        )
+    streaming {
+        /// A new thread from a message.
+        "threads.create" => ThreadsCreate(ThreadCreateParams),
+        /// A message to a thread. Published samples call it `threads.run`.
+        "threads.add_user_message" | "threads.run" => ThreadsAddUserMessage(AddUserMessageParams),
+        /// What a client tool gave.
+        "threads.add_client_tool_output" => ThreadsAddClientToolOutput(AddClientToolOutputParams),
+        /// Answers to questions.
+        "threads.add_structured_input" => ThreadsAddStructuredInput(AddStructuredInputParams),
+        /// Another answer to a message.
+        "threads.retry_after_item" => ThreadsRetryAfterItem(RetryAfterItemParams),
+        /// Somebody used a widget.
+        "threads.custom_action" => ThreadsCustomAction(CustomActionParams),
+        /// Re-attaches to the running turn. Parlor's own.
+        "threads.resume" => ThreadsResume(ResumeParams),
+    }
+    json {
+        /// A thread with its first page of items.
+        "threads.get_by_id" => ThreadsGetById(ThreadGetByIdParams) -> Thread,
+        /// The caller's threads.
+        "threads.list" => ThreadsList(ThreadListParams) -> Page<Thread>,
+        /// A new title.
+        "threads.update" => ThreadsUpdate(ThreadUpdateParams) -> Thread,
+        /// A thread with all that belongs to it goes.
+        "threads.delete" => ThreadsDelete(ThreadDeleteParams) -> Done,
+        /// Somebody used a widget; answered with one item.
+        "threads.sync_custom_action"
+            => ThreadsSyncCustomAction(CustomActionParams) -> SyncCustomActionResponse,
+        /// A page of a thread's items.
+        "items.list" => ItemsList(ItemsListParams) -> Page<ThreadItem>,
+        /// Thumbs up or down.
+        "items.feedback" => ItemsFeedback(ItemFeedbackParams) -> Done,
+        /// A file is about to be uploaded.
+        "attachments.create" => AttachmentsCreate(AttachmentCreateParams) -> Attachment,
+        /// A file that was not sent after all goes.
+        "attachments.delete" => AttachmentsDelete(AttachmentDeleteParams) -> Done,
+        /// Speech to text.
+        "input.transcribe" => InputTranscribe(TranscribeParams) -> TranscriptionResult,
+        /// Ends the running turn and keeps its partial text. Parlor's own.
+        "threads.stop" => ThreadsStop(StopParams) -> StopResult,
     }
 }
 
@@ -200,21 +298,21 @@ fn parse_params<'a, T: Deserialize<'a>>(params: &'a RawValue) -> Result<T, Reque
 }
 
 /// Parameters of `threads.get_by_id`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadGetByIdParams {
     /// The thread.
     pub thread_id: ThreadId,
 }
 
 /// Parameters of `threads.create`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadCreateParams {
     /// Its first message.
     pub input: UserMessageInput,
 }
 
 /// Parameters of `threads.list`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadListParams {
     /// At most so many; the server's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -228,7 +326,7 @@ pub struct ThreadListParams {
 }
 
 /// Parameters of `threads.add_user_message`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AddUserMessageParams {
     /// The message.
     pub input: UserMessageInput,
@@ -237,7 +335,7 @@ pub struct AddUserMessageParams {
 }
 
 /// Parameters of `threads.add_client_tool_output`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AddClientToolOutputParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -246,7 +344,7 @@ pub struct AddClientToolOutputParams {
 }
 
 /// Parameters of `threads.add_structured_input`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddStructuredInputParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -257,7 +355,7 @@ pub struct AddStructuredInputParams {
 }
 
 /// Parameters of `threads.custom_action` and `threads.sync_custom_action`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CustomActionParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -269,7 +367,7 @@ pub struct CustomActionParams {
 }
 
 /// Parameters of `threads.retry_after_item`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RetryAfterItemParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -278,7 +376,7 @@ pub struct RetryAfterItemParams {
 }
 
 /// Parameters of `items.feedback`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemFeedbackParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -289,7 +387,7 @@ pub struct ItemFeedbackParams {
 }
 
 /// Thumbs up or down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FeedbackKind {
     /// Up.
@@ -299,14 +397,14 @@ pub enum FeedbackKind {
 }
 
 /// Parameters of `attachments.delete`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttachmentDeleteParams {
     /// The attachment.
     pub attachment_id: AttachmentId,
 }
 
 /// Parameters of `input.transcribe`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TranscribeParams {
     /// The recording, in standard base64.
     pub audio_base64: String,
@@ -315,14 +413,14 @@ pub struct TranscribeParams {
 }
 
 /// Answer to `input.transcribe`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TranscriptionResult {
     /// What was said.
     pub text: String,
 }
 
 /// Parameters of `items.list`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemsListParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -338,7 +436,7 @@ pub struct ItemsListParams {
 }
 
 /// Parameters of `threads.update`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadUpdateParams {
     /// The thread.
     pub thread_id: ThreadId,
@@ -347,28 +445,28 @@ pub struct ThreadUpdateParams {
 }
 
 /// Parameters of `threads.delete`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadDeleteParams {
     /// The thread.
     pub thread_id: ThreadId,
 }
 
 /// Parameters of `threads.stop`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StopParams {
     /// The thread whose turn is to end.
     pub thread_id: ThreadId,
 }
 
 /// Answer to `threads.stop`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StopResult {
     /// Whether a turn was running.
     pub stopped: bool,
 }
 
 /// Parameters of `threads.resume`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResumeParams {
     /// The thread whose turn to follow.
     pub thread_id: ThreadId,
@@ -380,8 +478,12 @@ pub struct ResumeParams {
     pub turn_id: Option<TurnId>,
 }
 
+/// Answer to an operation that has nothing to say but that it is done: an empty object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Done {}
+
 /// Answer to `threads.sync_custom_action`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SyncCustomActionResponse {
     /// The item as it is now, if it changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! What an answer refers to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Icon, JsonMap};
@@ -26,7 +27,7 @@ constant_tag! {
 }
 
 /// A web page as a source.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UrlSource {
     /// Shown to the user.
     pub title: String,
@@ -47,7 +48,7 @@ pub struct UrlSource {
 }
 
 /// A file as a source.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileSource {
     /// Shown to the user.
     pub title: String,
@@ -65,7 +66,7 @@ pub struct FileSource {
 }
 
 /// A thing of the integrator's (a person, a ticket, a product) as a source.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EntitySource {
     /// Shown to the user.
     pub title: String,

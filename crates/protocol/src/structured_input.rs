@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 open_union! {
@@ -15,7 +16,7 @@ open_union! {
 }
 
 /// A question with options.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StructuredInputMultipleChoice {
     /// Stable id of the question within its item.
     pub id: String,
@@ -32,7 +33,7 @@ pub struct StructuredInputMultipleChoice {
 }
 
 /// A question answered with free text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StructuredInputFreeform {
     /// Stable id of the question within its item.
     pub id: String,
@@ -47,14 +48,14 @@ pub struct StructuredInputFreeform {
 }
 
 /// A choice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StructuredInputOption {
     /// Shown, and submitted when chosen.
     pub value: String,
 }
 
 /// The answer to one question, as kept in the item.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StructuredInputAnswer {
     /// The values given.
     #[serde(default)]
@@ -65,7 +66,7 @@ pub struct StructuredInputAnswer {
 }
 
 /// State of a structured input item.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StructuredInputStatus {
     /// Waiting for the user.
@@ -78,7 +79,7 @@ pub enum StructuredInputStatus {
 }
 
 /// What a client submits for an item's questions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StructuredInputSubmission {
     /// Whether the user answered or passed over the whole item.
     #[serde(default)]
@@ -89,7 +90,7 @@ pub struct StructuredInputSubmission {
 }
 
 /// Whether the user answered or passed over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SubmissionStatus {
     /// Answered.
@@ -100,7 +101,7 @@ pub enum SubmissionStatus {
 }
 
 /// What a client submits for one question.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StructuredInputAnswerSubmission {
     /// The values given.
     #[serde(default)]

@@ -1,11 +1,12 @@
 //! Steps of the assistant's work, alone or gathered in a workflow.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{FileSource, Icon, JsonMap, UrlSource, sources};
 
 /// A group of tasks with an optional summary.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Workflow {
     /// What it shows.
     pub r#type: WorkflowKind,
@@ -20,7 +21,7 @@ pub struct Workflow {
 }
 
 /// What a workflow shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkflowKind {
     /// Steps that the integrator defines.
@@ -31,7 +32,7 @@ pub enum WorkflowKind {
 
 /// What a finished workflow is summed up with. Told apart by its fields: a summary with a
 /// `title` is custom.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum WorkflowSummary {
     /// Title and icon.
@@ -53,7 +54,7 @@ impl<'de> Deserialize<'de> for WorkflowSummary {
 }
 
 /// A workflow's title and icon.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CustomSummary {
     /// Shown to the user.
     pub title: String,
@@ -63,14 +64,14 @@ pub struct CustomSummary {
 }
 
 /// How long a workflow took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DurationSummary {
     /// Whole seconds.
     pub duration: i64,
 }
 
 /// State of a task inside a workflow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StatusIndicator {
     /// No indicator.
@@ -99,7 +100,7 @@ open_union! {
 }
 
 /// A step with free content.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CustomTask {
     /// State inside a workflow.
     #[serde(default)]
@@ -116,7 +117,7 @@ pub struct CustomTask {
 }
 
 /// A web search.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchTask {
     /// State inside a workflow.
     #[serde(default)]
@@ -136,7 +137,7 @@ pub struct SearchTask {
 }
 
 /// A piece of reasoning.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThoughtTask {
     /// State inside a workflow.
     #[serde(default)]
@@ -149,7 +150,7 @@ pub struct ThoughtTask {
 }
 
 /// Files that were read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileTask {
     /// State inside a workflow.
     #[serde(default)]
@@ -163,7 +164,7 @@ pub struct FileTask {
 }
 
 /// An image that was made.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageTask {
     /// State inside a workflow.
     #[serde(default)]
@@ -185,6 +186,8 @@ macro_rules! tagged_source {
             #[serde(flatten)]
             pub source: $source,
         }
+
+        tagged_schema!($name, $source, $type);
 
         impl From<$source> for $name {
             fn from(source: $source) -> Self {

@@ -1,11 +1,12 @@
 //! Threads.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{JsonMap, Page, ThreadId, ThreadItem, Timestamp};
 
 /// A thread without its items.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadMetadata {
     /// Title, when somebody or something gave it one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,7 +28,7 @@ pub struct ThreadMetadata {
 }
 
 /// Whether a thread takes messages.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ThreadStatus {
     /// It does.
@@ -48,7 +49,7 @@ pub enum ThreadStatus {
 }
 
 /// A thread with a page of its items: what clients are sent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Thread {
     /// The thread itself.
     #[serde(flatten)]

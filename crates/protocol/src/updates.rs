@@ -1,5 +1,6 @@
 //! Changes to an item that is still being made.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -38,7 +39,7 @@ open_union! {
 }
 
 /// A part of an assistant message begins.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentPartAdded {
     /// Which part.
     pub content_index: usize,
@@ -47,7 +48,7 @@ pub struct ContentPartAdded {
 }
 
 /// Text of a part grows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentPartTextDelta {
     /// Which part.
     pub content_index: usize,
@@ -56,7 +57,7 @@ pub struct ContentPartTextDelta {
 }
 
 /// A part gets a reference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentPartAnnotationAdded {
     /// Which part.
     pub content_index: usize,
@@ -67,7 +68,7 @@ pub struct ContentPartAnnotationAdded {
 }
 
 /// A part is done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentPartDone {
     /// Which part.
     pub content_index: usize,
@@ -76,7 +77,7 @@ pub struct ContentPartDone {
 }
 
 /// Text of a widget's component grows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WidgetStreamingTextValueDelta {
     /// The component's `id`.
     pub component_id: String,
@@ -87,14 +88,14 @@ pub struct WidgetStreamingTextValueDelta {
 }
 
 /// A whole widget is replaced.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WidgetRootUpdated {
     /// The new widget.
     pub widget: WidgetRoot,
 }
 
 /// A component of a widget is replaced.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WidgetComponentUpdated {
     /// The component's `id`.
     pub component_id: String,
@@ -103,7 +104,7 @@ pub struct WidgetComponentUpdated {
 }
 
 /// A workflow gets a step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkflowTaskAdded {
     /// Its place among the steps.
     pub task_index: usize,
@@ -112,7 +113,7 @@ pub struct WorkflowTaskAdded {
 }
 
 /// A workflow's step is replaced.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkflowTaskUpdated {
     /// Which step.
     pub task_index: usize,
@@ -121,7 +122,7 @@ pub struct WorkflowTaskUpdated {
 }
 
 /// An image has progressed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratedImageUpdated {
     /// The image so far.
     pub image: GeneratedImage,

@@ -53,9 +53,12 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
+
+use crate::schema;
 
 mod builders;
 mod chart;
@@ -106,10 +109,10 @@ pub struct WidgetError {
 /// that never refuses an object with a `type`, and `From` for each arm.
 macro_rules! union {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
         $name:ident, $expected:literal { $($variant:ident($component:ident) = $kind:literal,)+ }
     ) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub enum $name {
@@ -182,6 +185,20 @@ macro_rules! union {
             }
         }
 
+        impl $name {
+            fn arms(generator: &mut SchemaGenerator) -> Vec<Schema> {
+                vec![$(generator.subschema_for::<$component>()),+]
+            }
+        }
+
+        impl JsonSchema for $name {
+            named_schema!($name);
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                schema::any_shape(concat!($($doc, "\n"),*), Self::arms(generator))
+            }
+        }
+
         $(
             impl From<$component> for $name {
                 fn from(component: $component) -> Self {
@@ -249,6 +266,16 @@ impl Serialize for WidgetNode {
             Self::Root(root) => root.serialize(serializer),
             Self::Component(component) => component.serialize(serializer),
         }
+    }
+}
+
+impl JsonSchema for WidgetNode {
+    named_schema!(WidgetNode);
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut arms = WidgetRoot::arms(generator);
+        arms.append(&mut WidgetComponent::arms(generator));
+        schema::any_shape("A child of `Basic`, which holds roots as well as components.", arms)
     }
 }
 

@@ -17,8 +17,9 @@ macro_rules! component {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema)]
         #[serde(tag = "type", rename = $kind, rename_all = "camelCase")]
+        #[schemars(transform = $crate::schema::Tag($kind))]
         pub struct $name {
             /// Recognises the component among its siblings from one version to the next.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,7 +143,7 @@ macro_rules! part {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize, ::schemars::JsonSchema)]
         #[serde(rename_all = "camelCase")]
         pub struct $name {
             $($(#[$required_meta])* pub $required: $required_type,)*
@@ -227,11 +228,11 @@ macro_rules! setter {
 /// Declares a set of tokens that may grow: an enum with an arm for each known one and `Other`.
 macro_rules! tokens {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
         $name:ident { $($variant:ident = $wire:literal,)+ }
     ) => {
         open_string! {
-            $(#[$meta])*
+            $(#[doc = $doc])*
             pub enum $name {
                 $(
                     #[doc = concat!("`\"", $wire, "\"`.")]

@@ -1,5 +1,6 @@
 //! Text, pictures and badges.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -217,6 +218,21 @@ impl Serialize for Editable {
             Self::No => serializer.serialize_bool(false),
             Self::As(props) => props.serialize(serializer),
         }
+    }
+}
+
+impl JsonSchema for Editable {
+    named_schema!(Editable);
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Whether the user may edit a text in place: `false`, or as a field of \
+                the form around it.",
+            "anyOf": [
+                { "type": "boolean", "const": false },
+                generator.subschema_for::<EditableProps>(),
+            ],
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Roots and containers.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -105,7 +106,8 @@ component! {
 }
 
 box_component! {
-    /// The `Box` of the protocol, a general container. (`Box` is a word of Rust's.)
+    // Not named `Box`, which is a word of Rust's.
+    /// A general container, `Box` on the wire.
     FlexBox = "Box", "FlexBox::unknown" {
         /// Which way children are laid out.
         direction: Direction,
@@ -229,6 +231,21 @@ impl Serialize for ListLimit {
             Self::Auto => serializer.serialize_str("auto"),
             Self::Rows(rows) => serializer.serialize_u32(*rows),
         }
+    }
+}
+
+impl JsonSchema for ListLimit {
+    named_schema!(ListLimit);
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How many rows a list shows before \"show more\"; the client decides \
+                with `auto`.",
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "const": "auto" },
+            ],
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What components share: lengths, colours, spacing, borders and tokens.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -58,6 +59,19 @@ impl Serialize for Length {
     }
 }
 
+impl JsonSchema for Length {
+    named_schema!(Length);
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number or a CSS string. What a number counts depends on the \
+                property: pixels for sizes, spacing units (multiples of 4 px) for gaps, padding \
+                and margins, plain numbers for `flex` and `aspectRatio`.",
+            "anyOf": [{ "type": "number" }, { "type": "string" }],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Length {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct LengthVisitor;
@@ -93,7 +107,7 @@ impl<'de> Deserialize<'de> for Length {
 }
 
 /// A thickness in pixels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Px(pub f64);
 
@@ -141,7 +155,7 @@ part! {
 }
 
 /// A colour: a token, CSS, or one of these for each theme.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a colour: a string or an object with `dark` and `light`")]
 pub enum Color {
     /// A token of the property's list (e.g. `secondary`), a palette token (e.g. `blue-500`) or CSS.
@@ -190,7 +204,7 @@ part! {
 }
 
 /// Padding or margin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a space: a number, a string or an object of edges")]
 pub enum Space {
     /// The same for all edges: spacing units or CSS.
@@ -228,7 +242,7 @@ part! {
 }
 
 /// The border of one edge.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a border: pixels or an object with a `size`")]
 pub enum BorderEdge {
     /// Thickness in pixels.
@@ -271,7 +285,7 @@ part! {
 }
 
 /// The border of a box: pixels, one border for all edges, or one for each.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum BorderValue {
     /// Thickness of all edges in pixels.
