@@ -721,8 +721,8 @@ export class ChatSession {
       status: 0,
       code: event.reason ?? event.code,
       message,
-      requestId: event.request_id,
-      retryAfter: event.retry_after,
+      requestId: event.request_id ?? undefined,
+      retryAfter: event.retry_after ?? undefined,
     });
     this.#setBanner(error, message, retry);
     this.#emit({ type: 'error', error });

@@ -1,13 +1,14 @@
 import type {
   Annotation,
+  AnyComponent,
   AssistantMessageContent,
   AssistantMessageItem,
   ThreadItem,
   ThreadItemUpdate,
   ThreadMetadata,
   ThreadStreamEvent,
-  WidgetComponent,
   WidgetItem,
+  WidgetRoot,
   WorkflowItem,
 } from './protocol.js';
 
@@ -282,21 +283,22 @@ function withTask(
 function withComponent(
   item: WidgetItem,
   id: string,
-  change: (component: WidgetComponent) => WidgetComponent,
+  change: (component: AnyComponent) => AnyComponent,
 ): WidgetItem {
   const widget = changeComponent(item.widget, id, change);
-  return widget === item.widget ? item : { ...item, widget };
+  // A widget may have any shape: that of its types is only what to expect.
+  return widget === item.widget ? item : { ...item, widget: widget as WidgetRoot };
 }
 
 /** Deeper than any widget is; a recursion without bound would end the session. */
 const MAX_DEPTH = 500;
 
 function changeComponent(
-  node: WidgetComponent,
+  node: AnyComponent,
   id: string,
-  change: (component: WidgetComponent) => WidgetComponent,
+  change: (component: AnyComponent) => AnyComponent,
   depth = 0,
-): WidgetComponent {
+): AnyComponent {
   if (node.id === id) return change(node);
   const children = node.children;
   if (children === undefined || children === null || depth > MAX_DEPTH) return node;

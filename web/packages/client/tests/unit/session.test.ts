@@ -93,7 +93,13 @@ const answer = (id: string, text: string): ThreadItem => ({
 });
 const done = (item: ThreadItem): ThreadStreamEvent => ({ type: 'thread.item.done', item });
 const added = (item: ThreadItem): ThreadStreamEvent => ({ type: 'thread.item.added', item });
-const thread = { id: 'thr_1', created_at: base.created_at, items: { data: [], has_more: false } };
+const thread = {
+  id: 'thr_1',
+  created_at: base.created_at,
+  status: { type: 'active' as const },
+  metadata: {},
+  items: { data: [], has_more: false },
+};
 const created: ThreadStreamEvent = { type: 'thread.created', thread };
 const hi = { content: [{ type: 'input_text' as const, text: 'Hi' }] };
 const ids = (session: ChatSession) => session.state.thread.items.map((item) => item.id);

@@ -14,6 +14,7 @@ import type {
   Task,
   ThreadItem,
   ThreadStreamEvent,
+  WidgetComponent,
   WidgetItem,
   WorkflowItem,
 } from '../../src/protocol.js';
@@ -92,8 +93,9 @@ describe('assistant messages', () => {
 
 describe('other items', () => {
   it('append and replace the tasks of a workflow, and ignore a task that is not there', () => {
-    const item: WorkflowItem = { ...base('w'), type: 'workflow', workflow: { type: 'custom', tasks: [] } };
-    const task = (title: string): Task => ({ type: 'custom', title });
+    const workflow = { type: 'custom' as const, tasks: [], expanded: false };
+    const item: WorkflowItem = { ...base('w'), type: 'workflow', workflow };
+    const task = (title: string): Task => ({ type: 'custom', title, status_indicator: 'none' });
     const update = (type: 'workflow.task.added' | 'workflow.task.updated', at: number, title: string) =>
       ({
         type: 'thread.item.updated',
@@ -132,13 +134,13 @@ describe('other items', () => {
   });
 
   it('take a new widget root after they are done, as an action may send one', () => {
-    const item: WidgetItem = { ...base('w'), type: 'widget', widget: { type: 'Card' } };
+    const item: WidgetItem = { ...base('w'), type: 'widget', widget: { type: 'Card', children: [] } };
     const state = applyEvents(emptyThreadState, [
       done(item),
       {
         type: 'thread.item.updated',
         item_id: 'w',
-        update: { type: 'widget.root.updated', widget: { type: 'ListView' } },
+        update: { type: 'widget.root.updated', widget: { type: 'ListView', children: [] } },
       },
     ]);
     expect((state.items[0] as WidgetItem).widget.type).toBe('ListView');
@@ -152,6 +154,7 @@ describe('the thread', () => {
       title: 'T',
       created_at: '',
       status: { type: 'locked', reason: 'r' } as const,
+      metadata: {},
       items: { data: [], has_more: false },
     };
     let state = applyEvents(emptyThreadState, [
@@ -265,9 +268,9 @@ describe('properties', () => {
 
 describe('a widget nested without end', () => {
   it('is kept as it is where an update would have to search it all', () => {
-    let widget: WidgetItem['widget'] = { type: 'Text', id: 'bottom', value: 'deepest' };
+    let widget: WidgetComponent = { type: 'Text', id: 'bottom', value: 'deepest' };
     for (let level = 0; level < 50_000; level++) widget = { type: 'Col', children: [widget] };
-    const item: WidgetItem = { ...base('w1'), type: 'widget', widget };
+    const item: WidgetItem = { ...base('w1'), type: 'widget', widget: { type: 'Card', children: [widget] } };
     const state = applyEvents(emptyThreadState, [
       added(item),
       {

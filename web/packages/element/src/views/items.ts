@@ -1,10 +1,10 @@
 import type {
+  AnyComponent,
   ClientToolCallItem,
   GeneratedImageItem,
   StructuredInputItem,
   Task,
   UrlSource,
-  WidgetComponent,
   WidgetItem,
   Workflow,
 } from '@parlor/client';
@@ -161,7 +161,7 @@ export function generatedImage(view: ViewContext, item: GeneratedImageItem): Tem
 }
 
 /** All text of a widget, in reading order: what can be shown where the widget itself can't. */
-export function widgetText(node: WidgetComponent, depth = 0): string[] {
+export function widgetText(node: AnyComponent, depth = 0): string[] {
   const own = ['title', 'value', 'label', 'text']
     .map((name) => node[name])
     .filter((value): value is string => typeof value === 'string' && value.trim() !== '');

@@ -137,6 +137,8 @@ describe('the history', () => {
     const at = (daysAgo: number, hour = 12): Thread => ({
       id: `${daysAgo}-${hour}`,
       created_at: new Date(2026, 2, 15 - daysAgo, hour).toISOString(),
+      status: { type: 'active' },
+      metadata: {},
       items: { data: [], has_more: false },
     });
     const groups = groupByDate(
@@ -159,16 +161,18 @@ describe('errors', () => {
 
   it('read as the server wrote them where it wrote for people', () => {
     expect(describeError(error(422, 'invalid', 'The title is empty.'), english)).toBe('The title is empty.');
-    expect(describeError({ type: 'error', code: 'custom', message: 'Model gone.' }, english)).toBe(
-      'Model gone.',
-    );
+    expect(
+      describeError({ type: 'error', code: 'custom', message: 'Model gone.', allow_retry: false }, english),
+    ).toBe('Model gone.');
   });
 
   it('have words of their own where only a status came', () => {
     expect(describeError(error(503, 'http_503', 'x'), english)).toBe(english.errors.unavailable);
     expect(describeError(error(0, 'network'), english)).toBe(english.errors.network);
     expect(describeError(error(429, 'http_429'), english)).toBe(english.errors.rateLimited);
-    expect(describeError({ type: 'error', code: 'stream.error' }, english)).toBe(english.errors.stream);
+    expect(describeError({ type: 'error', code: 'stream.error', allow_retry: true }, english)).toBe(
+      english.errors.stream,
+    );
   });
 
   it('count down to the moment a retry is welcome', () => {
