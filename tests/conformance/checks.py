@@ -1,4 +1,5 @@
-"""What must hold for everything that Parlor says: the official models take it, and it is consistent with itself."""
+"""What must hold for everything that Parlor says: the official models and the published schema take it, and it is
+consistent with itself."""
 
 import json
 import re
@@ -16,6 +17,7 @@ from chatkit.types import (
 )
 from pydantic import TypeAdapter, ValidationError
 
+from contract import definition_of_answer, problem_of
 from harness import Exchange, Session
 
 EVENT = TypeAdapter(ThreadStreamEvent)
@@ -80,6 +82,8 @@ def _refusal(exchange: Exchange, request_id: str, status: int, code: str) -> Ite
     if exchange.status != status:
         yield f"answered with {exchange.status} instead of {status}: {exchange.text[:300]}"
         return
+    if problem := problem_of("ErrorEnvelope", exchange.body):
+        yield f"the error {problem}"
     error = exchange.body.get("error")
     if set(exchange.body) != {"error"} or not isinstance(error, dict):
         yield f"not the envelope of errors: {exchange.text[:300]}"
@@ -99,6 +103,8 @@ def _refusal(exchange: Exchange, request_id: str, status: int, code: str) -> Ite
 
 
 def _json(exchange: Exchange) -> Iterator[str]:
+    if problem := problem_of(definition_of_answer(exchange.operation), exchange.body):
+        yield f"the answer {problem}"
     if exchange.headers.get("content-type") != "application/json":
         yield f"the content type is {exchange.headers.get('content-type')!r}"
     model = ANSWERS.get(exchange.operation)
@@ -120,6 +126,8 @@ def _stream(exchange: Exchange, request_id: str) -> Iterator[str]:
             yield f"{header} is {exchange.headers.get(header)!r}"
     for event in exchange.events:
         yield from _official(EVENT, event, event.get("type"))
+        if problem := problem_of("ThreadStreamEvent", event):
+            yield f"an event {problem}"
     if exchange.operation != "threads.resume" and exchange.ids != [str(n + 1) for n in range(len(exchange.events))]:
         yield f"the events are not numbered from 1: {exchange.ids}"
     last = exchange.text.rstrip("\n").rpartition("\n\n")[2]
