@@ -487,6 +487,11 @@ export interface ErrorBody {
   message: string;
   /** The field concerned, as a path such as `params.input.content[0].text`. */
   field?: string | null;
+  /**
+   * Stable name of what the assistant's own code says, such as `model.rate_limited`; the one that errors
+   * in a stream have.
+   */
+  reason?: string | null;
   /** The request, to be found in the server's log. */
   request_id: RequestId;
 }
