@@ -858,7 +858,7 @@ impl Call {
             Arc::clone(&self.inner.shared),
         );
         let responder = Arc::clone(&self.inner.responder);
-        tokio::spawn(drive(Box::new(turn), responder, prepared.job, running, reservation));
+        tokio::spawn(drive(turn, responder, prepared.job, running, reservation));
         Ok(Response::Stream { turn_id, events })
     }
 

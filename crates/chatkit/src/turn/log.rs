@@ -19,7 +19,6 @@ use tokio::{
 };
 use tokio_util::sync::ReusableBoxFuture;
 
-use super::frames::Frames;
 use crate::TurnState;
 
 /// How long a stream may be silent before a comment keeps it alive. Proxies cut at 30 s or 60 s.
@@ -29,12 +28,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// otherwise cost a hundred writes to the socket; the first word of a burst waits for nothing.
 const PACE: Duration = Duration::from_millis(1);
 
-/// The events of one turn, shared by everybody who reads them.
+/// The events of one turn, each serialised once, shared by everybody who reads them.
 ///
 /// Readers never slow the turn and cost no memory beside the log itself, which is bounded by
 /// [`Limits::turn_bytes`](crate::Limits::turn_bytes).
 pub(crate) struct TurnLog {
-    events: Mutex<Events>,
+    frames: Mutex<Frames>,
     changed: watch::Sender<()>,
     readers: AtomicUsize,
     /// The last reader has gone.
@@ -42,8 +41,9 @@ pub(crate) struct TurnLog {
 }
 
 #[derive(Default)]
-struct Events {
-    frames: Frames,
+struct Frames {
+    frames: Vec<Bytes>,
+    bytes: usize,
     end: Option<TurnState>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct LogFull(usize);
 impl TurnLog {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            events: Mutex::default(),
+            frames: Mutex::default(),
             changed: watch::Sender::new(()),
             readers: AtomicUsize::new(0),
             left: Notify::new(),
@@ -64,7 +64,21 @@ impl TurnLog {
 
     /// Numbers, serialises and publishes an event.
     pub(crate) fn append(&self, event: &ThreadStreamEvent, max: usize) -> Result<(), LogFull> {
-        self.lock().frames.push(event, max).ok_or(LogFull(max))?;
+        use std::io::Write as _;
+
+        {
+            let mut log = self.lock();
+            let mut frame = Vec::with_capacity(256);
+            // Writing to a Vec cannot fail, and our types have no maps with other keys than text.
+            let _ = write!(frame, "id: {}\ndata: ", log.frames.len() + 1);
+            let _ = serde_json::to_writer(&mut frame, event);
+            frame.extend_from_slice(b"\n\n");
+            if log.bytes + frame.len() > max {
+                return Err(LogFull(max));
+            }
+            log.bytes += frame.len();
+            log.frames.push(Bytes::from(frame));
+        }
         self.changed.send_replace(());
         Ok(())
     }
@@ -77,7 +91,6 @@ impl TurnLog {
                 return;
             }
             log.end = Some(state);
-            log.frames.shrink();
         }
         self.changed.send_replace(());
     }
@@ -87,7 +100,7 @@ impl TurnLog {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.lock().frames.bytes()
+        self.lock().bytes
     }
 
     /// Whether somebody is following.
@@ -136,9 +149,9 @@ impl TurnLog {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Events> {
+    fn lock(&self) -> MutexGuard<'_, Frames> {
         // A panic while it was held leaves a whole frame or none.
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -232,16 +245,21 @@ impl EventStream {
     /// All frames that are there and were not sent; the end, once there are no more.
     fn take(&mut self) -> Option<Bytes> {
         let log = self.log.lock();
-        let skipped = self.next;
+        let frames = log.frames.get(self.next..).unwrap_or_default();
         self.next = self.next.max(log.frames.len());
-        if skipped < self.next {
-            let mut piece = Vec::with_capacity(256);
-            log.frames.write(skipped, &mut piece);
-            return Some(piece.into());
+        match (frames, log.end) {
+            ([], None) => None,
+            ([], Some(state)) => {
+                self.ended = true;
+                Some(Bytes::from(format!(": end {}\n\n", state.as_str())))
+            }
+            ([frame], _) => Some(frame.clone()),
+            (frames, _) => {
+                let mut piece = Vec::with_capacity(frames.iter().map(Bytes::len).sum());
+                frames.iter().for_each(|frame| piece.extend_from_slice(frame));
+                Some(piece.into())
+            }
         }
-        let end = log.end?;
-        self.ended = true;
-        Some(Bytes::from(format!(": end {}\n\n", end.as_str())))
     }
 }
 
