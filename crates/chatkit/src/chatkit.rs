@@ -1,6 +1,9 @@
 //! The server's heart: a request in, JSON or a stream out.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -17,6 +20,7 @@ use parlor_protocol::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
 use crate::{
@@ -47,6 +51,51 @@ struct Inner {
     registry: Arc<Registry>,
     /// Names this process in the store, so that turns of a process that is gone can be told.
     instance: String,
+    /// Set once the store knows that this process lives.
+    alive: OnceCell<()>,
+}
+
+impl Inner {
+    /// Has the store know that this process lives, as long as it does: before its first turn,
+    /// and then again and again. Nothing to do for a store that one process has for itself.
+    async fn live(self: &Arc<Self>) -> Result<(), StoreError> {
+        let Some(lease) = self.shared.store.lease() else { return Ok(()) };
+        let begin = async || {
+            self.shared.store.keep_alive(&self.instance).await?;
+            tokio::spawn(keep_alive(Arc::downgrade(self), lease / HEARTBEATS));
+            Ok(())
+        };
+        self.alive.get_or_try_init(begin).await.copied()
+    }
+}
+
+/// How often a process says within a lease that it lives: two may go wrong.
+const HEARTBEATS: u32 = 3;
+
+/// Keeps this process's lease, and closes the turns of processes that have lost theirs.
+async fn keep_alive(inner: Weak<Inner>, period: Duration) {
+    let mut pause = period;
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let store = &inner.shared.store;
+        let kept = match store.keep_alive(&inner.instance).await {
+            Ok(()) => store.interrupt_orphans(&inner.instance, inner.shared.clock.now()).await,
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(0) => pause = period,
+            Ok(turns) => {
+                pause = period;
+                tracing::warn!(turns, "closed turns of a process that is gone");
+            }
+            Err(error) => {
+                // Soon again: once the store is back, others may take us for gone.
+                pause = period / 10;
+                tracing::warn!(error = &error as &dyn std::error::Error, "the lease was not kept");
+            }
+        }
+    }
 }
 
 /// Builds a [`ChatKit`] with other than the default limits or clock.
@@ -120,6 +169,7 @@ impl ChatKitBuilder {
                 responder: self.responder,
                 registry: Arc::new(Registry::default()),
                 instance: ids::instance(),
+                alive: OnceCell::new(),
             }),
         }
     }
@@ -213,9 +263,13 @@ impl ChatKit {
     /// Closes turns that an earlier process left running, keeping their partial text. Call it
     /// once at start.
     ///
+    /// Where several processes share a store, those that live keep their turns. From then on this
+    /// one says that it lives, too, and looks now and then for turns of one that does not.
+    ///
     /// # Errors
     /// When the store fails.
     pub async fn recover(&self) -> Result<u64, ChatKitError> {
+        self.inner.live().await?;
         let now = self.inner.shared.clock.now();
         Ok(self.store().interrupt_orphans(&self.inner.instance, now).await?)
     }
@@ -768,6 +822,7 @@ impl Call {
 
     /// Begins a turn: all checks, one transaction, then a task of its own.
     async fn begin_now(self, thread: TurnThread, start: Start) -> Result<Response, ChatKitError> {
+        self.inner.live().await?;
         // Held until the turn is known to the registry, so that the same request, sent twice at
         // once, finds it there.
         let _held = match &self.idempotency_key {
@@ -858,7 +913,7 @@ impl Call {
             Arc::clone(&self.inner.shared),
         );
         let responder = Arc::clone(&self.inner.responder);
-        tokio::spawn(drive(turn, responder, prepared.job, running, reservation));
+        tokio::spawn(drive(Box::new(turn), responder, prepared.job, running, reservation));
         Ok(Response::Stream { turn_id, events })
     }
 

@@ -3,6 +3,8 @@
 //! A store is written by implementing [`Store`]; the stories that every store must pass are in
 //! `parlor_store::contract`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use parlor_protocol::{
     AttachmentId, FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata,
@@ -333,8 +335,23 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Closes running turns of processes other than `holder` as interrupted; their partial
-    /// items become whole. Returns how many.
+    /// How long a process may be silent before others take its turns for orphans. `None`: one
+    /// process at a time uses this store, and every other one is gone.
+    ///
+    /// A store with a lease also lets a turn begin where an orphan holds the thread.
+    fn lease(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Says that the process `holder` lives. Called several times a [`lease`](Self::lease).
+    async fn keep_alive(&self, holder: &str) -> Result<(), StoreError> {
+        let _ = holder;
+        Ok(())
+    }
+
+    /// Closes running turns of processes other than `holder` as interrupted, unless they have
+    /// said within the [`lease`](Self::lease) that they live; their partial items become whole.
+    /// Returns how many.
     async fn interrupt_orphans(&self, holder: &str, now: Timestamp) -> Result<u64, StoreError>;
 
     // Attachments: what is known of them. Their bytes are in an `AttachmentStore`.

@@ -114,6 +114,8 @@ impl TurnItems {
                     return Err(ApplyError::AddedTwice(id));
                 }
                 let seq = self.take_seq();
+                // Nearly always the only one, and a list would make room for four.
+                self.pending.reserve_exact(1);
                 self.pending.push(Pending { seq, item: event.item.clone(), id });
                 Ok(Effect::Began)
             }

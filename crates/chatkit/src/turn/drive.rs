@@ -48,7 +48,8 @@ impl Drop for EndOfLog {
 
 /// Runs a turn to its end, and gives its thread free.
 pub(crate) async fn drive(
-    mut turn: Turn,
+    // Boxed, like the ending: a turn's task is little more than what it waits with.
+    mut turn: Box<Turn>,
     responder: Arc<dyn DynResponder>,
     job: Job,
     running: Arc<RunningTurn>,
@@ -80,7 +81,7 @@ pub(crate) async fn drive(
         },
     };
     let cancelled = matches!(state, TurnState::Stopped | TurnState::Interrupted);
-    turn.end(state, error).await;
+    Box::pin(turn.end(state, error)).await;
     // Before the integrator's hook, which may take its time: the next message need not wait.
     reservation.complete(&running, &turn.shared.limits);
     if cancelled {

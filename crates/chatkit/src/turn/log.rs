@@ -19,6 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::ReusableBoxFuture;
 
+use super::frames::Frames;
 use crate::TurnState;
 
 /// How long a stream may be silent before a comment keeps it alive. Proxies cut at 30 s or 60 s.
@@ -28,12 +29,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// otherwise cost a hundred writes to the socket; the first word of a burst waits for nothing.
 const PACE: Duration = Duration::from_millis(1);
 
-/// The events of one turn, each serialised once, shared by everybody who reads them.
+/// The events of one turn, shared by everybody who reads them.
 ///
 /// Readers never slow the turn and cost no memory beside the log itself, which is bounded by
 /// [`Limits::turn_bytes`](crate::Limits::turn_bytes).
 pub(crate) struct TurnLog {
-    frames: Mutex<Frames>,
+    events: Mutex<Events>,
     changed: watch::Sender<()>,
     readers: AtomicUsize,
     /// The last reader has gone.
@@ -41,9 +42,8 @@ pub(crate) struct TurnLog {
 }
 
 #[derive(Default)]
-struct Frames {
-    frames: Vec<Bytes>,
-    bytes: usize,
+struct Events {
+    frames: Frames,
     end: Option<TurnState>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct LogFull(usize);
 impl TurnLog {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            frames: Mutex::default(),
+            events: Mutex::default(),
             changed: watch::Sender::new(()),
             readers: AtomicUsize::new(0),
             left: Notify::new(),
@@ -64,21 +64,7 @@ impl TurnLog {
 
     /// Numbers, serialises and publishes an event.
     pub(crate) fn append(&self, event: &ThreadStreamEvent, max: usize) -> Result<(), LogFull> {
-        use std::io::Write as _;
-
-        {
-            let mut log = self.lock();
-            let mut frame = Vec::with_capacity(256);
-            // Writing to a Vec cannot fail, and our types have no maps with other keys than text.
-            let _ = write!(frame, "id: {}\ndata: ", log.frames.len() + 1);
-            let _ = serde_json::to_writer(&mut frame, event);
-            frame.extend_from_slice(b"\n\n");
-            if log.bytes + frame.len() > max {
-                return Err(LogFull(max));
-            }
-            log.bytes += frame.len();
-            log.frames.push(Bytes::from(frame));
-        }
+        self.lock().frames.push(event, max).ok_or(LogFull(max))?;
         self.changed.send_replace(());
         Ok(())
     }
@@ -91,6 +77,7 @@ impl TurnLog {
                 return;
             }
             log.end = Some(state);
+            log.frames.shrink();
         }
         self.changed.send_replace(());
     }
@@ -100,7 +87,7 @@ impl TurnLog {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.lock().bytes
+        self.lock().frames.bytes()
     }
 
     /// Whether somebody is following.
@@ -149,9 +136,9 @@ impl TurnLog {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Frames> {
+    fn lock(&self) -> MutexGuard<'_, Events> {
         // A panic while it was held leaves a whole frame or none.
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -245,21 +232,16 @@ impl EventStream {
     /// All frames that are there and were not sent; the end, once there are no more.
     fn take(&mut self) -> Option<Bytes> {
         let log = self.log.lock();
-        let frames = log.frames.get(self.next..).unwrap_or_default();
+        let skipped = self.next;
         self.next = self.next.max(log.frames.len());
-        match (frames, log.end) {
-            ([], None) => None,
-            ([], Some(state)) => {
-                self.ended = true;
-                Some(Bytes::from(format!(": end {}\n\n", state.as_str())))
-            }
-            ([frame], _) => Some(frame.clone()),
-            (frames, _) => {
-                let mut piece = Vec::with_capacity(frames.iter().map(Bytes::len).sum());
-                frames.iter().for_each(|frame| piece.extend_from_slice(frame));
-                Some(piece.into())
-            }
+        if skipped < self.next {
+            let mut piece = Vec::with_capacity(256);
+            log.frames.write(skipped, &mut piece);
+            return Some(piece.into());
         }
+        let end = log.end?;
+        self.ended = true;
+        Some(Bytes::from(format!(": end {}\n\n", end.as_str())))
     }
 }
 

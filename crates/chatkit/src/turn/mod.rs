@@ -2,6 +2,7 @@
 
 pub mod apply;
 mod drive;
+mod frames;
 mod growing;
 mod log;
 mod message;
@@ -412,7 +413,8 @@ impl Turn {
             .map(|item| ThreadItemRemovedEvent { item_id: item.id.clone() }.into());
         self.unsaved.events.extend(removals.chain([event]));
         self.unsaved.writes.extend(writes);
-        self.save(replaced).await
+        // Boxed: what is rare must not make every turn's state larger.
+        Box::pin(self.save(replaced)).await
     }
 
     /// Stores what is not stored yet, then sends what tells of it.
@@ -489,7 +491,7 @@ impl Turn {
         if self.thread != self.saved_thread {
             let writes = [ItemWrite::Thread(self.thread.clone())];
             self.shared.store.write(self.owner(), &self.key, &writes).await?;
-            self.announce_thread().await?;
+            Box::pin(self.announce_thread()).await?;
         }
         self.thread_touched = false;
         Ok(())

@@ -1,0 +1,236 @@
+//! The frames of a turn's events, kept small.
+//!
+//! Most events are a few letters of an answer, in a frame of two hundred bytes that is otherwise
+//! the same every time. Thousands of turns hold their frames for whoever comes back to them, so
+//! only the letters are kept, and the frame around them once.
+
+use std::{io::Write as _, ops::Range};
+
+use parlor_protocol::{ItemId, ThreadItemUpdate, ThreadStreamEvent};
+
+/// Frames, numbered from 1. What is put in comes out byte by byte.
+#[derive(Default)]
+pub(super) struct Frames {
+    /// What is kept of each frame, one after the other.
+    kept: Vec<u8>,
+    /// Where in it that ends, for each frame.
+    ends: Vec<u32>,
+    templates: Vec<Template>,
+    /// Which frames are made of a template, in order. All others are kept as they are.
+    runs: Vec<Run>,
+    bytes: usize,
+}
+
+/// The frame around the letters that a part of an item grows by.
+struct Template {
+    item_id: ItemId,
+    content_index: usize,
+    before: Box<[u8]>,
+    after: Box<[u8]>,
+}
+
+struct Run {
+    frames: Range<usize>,
+    template: usize,
+}
+
+/// Ends a frame.
+const BLANK_LINE: &[u8] = b"\n\n";
+
+impl Frames {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How long they are, all together.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds an event's frame. `None`, and nothing added, when they would be longer than `max`.
+    pub(super) fn push(&mut self, event: &ThreadStreamEvent, max: usize) -> Option<()> {
+        let before = self.kept.len();
+        let (length, template) = match self.delta(event) {
+            Some((length, template)) => (length, Some(template)),
+            None => {
+                let data = json(event);
+                self.make_room(data.len() + BLANK_LINE.len());
+                self.kept.extend_from_slice(&data);
+                self.kept.extend_from_slice(BLANK_LINE);
+                (data.len() + BLANK_LINE.len(), None)
+            }
+        };
+        let number = self.len() + 1;
+        let bytes = self.bytes + length + opening_len(number);
+        let end = u32::try_from(self.kept.len()).ok().filter(|_| bytes <= max);
+        let Some(end) = end else {
+            self.kept.truncate(before);
+            return None;
+        };
+        self.bytes = bytes;
+        self.ends.push(end);
+        if let Some(template) = template {
+            let at = number - 1;
+            match self.runs.last_mut() {
+                Some(run) if run.frames.end == at && run.template == template => {
+                    run.frames.end += 1;
+                }
+                _ => self.runs.push(Run { frames: at..at + 1, template }),
+            }
+        }
+        Some(())
+    }
+
+    /// Keeps the letters of an event that only adds some. Gives the length of its data with the
+    /// blank line, and its template.
+    fn delta(&mut self, event: &ThreadStreamEvent) -> Option<(usize, usize)> {
+        let ThreadStreamEvent::ItemUpdated(updated) = event else { return None };
+        let ThreadItemUpdate::TextDelta(update) = &updated.update else { return None };
+        let fits = self.templates.last().is_some_and(|template| {
+            template.item_id == updated.item_id && template.content_index == update.content_index
+        });
+        if !fits {
+            let (data, delta) = (json(event), json(&update.delta));
+            let after: &[u8] = b"}}";
+            // As our types are written; any other shape is kept as it is.
+            let before = data.strip_suffix(after)?.strip_suffix(delta.as_slice())?;
+            self.templates.push(Template {
+                item_id: updated.item_id.clone(),
+                content_index: update.content_index,
+                before: before.into(),
+                after: [after, BLANK_LINE].concat().into(),
+            });
+        }
+        self.make_room(update.delta.len() + 2);
+        let before = self.kept.len();
+        // Writing to a Vec cannot fail.
+        let _ = serde_json::to_writer(&mut self.kept, &update.delta);
+        let template = self.templates.last()?;
+        let length = template.before.len() + self.kept.len() - before + template.after.len();
+        Some((length, self.templates.len() - 1))
+    }
+
+    /// Grows by a quarter at least, where a `Vec` would double.
+    fn make_room(&mut self, bytes: usize) {
+        if self.kept.capacity() - self.kept.len() < bytes {
+            self.kept.reserve_exact(bytes.max(self.kept.len() / 4).max(128));
+        }
+    }
+
+    /// Appends the frames behind the first `skipped` to `out`.
+    pub(super) fn write(&self, skipped: usize, out: &mut Vec<u8>) {
+        let mut runs = &self.runs[self.runs.partition_point(|run| run.frames.end <= skipped)..];
+        let mut start = match skipped {
+            0 => 0,
+            _ => self.ends.get(skipped - 1).map_or(self.kept.len(), |end| *end as usize),
+        };
+        for (at, end) in self.ends.iter().enumerate().skip(skipped) {
+            let kept = &self.kept[start..*end as usize];
+            start = *end as usize;
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, "id: {}\ndata: ", at + 1);
+            if let [run, rest @ ..] = runs
+                && run.frames.contains(&at)
+            {
+                let template = &self.templates[run.template];
+                out.extend_from_slice(&template.before);
+                out.extend_from_slice(kept);
+                out.extend_from_slice(&template.after);
+                if run.frames.end == at + 1 {
+                    runs = rest;
+                }
+            } else {
+                out.extend_from_slice(kept);
+            }
+        }
+    }
+
+    /// Gives back memory that is not needed once no more frames come.
+    pub(super) fn shrink(&mut self) {
+        self.kept.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+}
+
+/// Our types have no maps with other keys than text, so this cannot fail.
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Length of `id: 12\ndata: `.
+fn opening_len(number: usize) -> usize {
+    let digits = number.checked_ilog10().unwrap_or_default() as usize + 1;
+    "id: \ndata: ".len() + digits
+}
+
+#[cfg(test)]
+mod tests {
+    use parlor_protocol::{
+        ContentPartTextDelta, ProgressUpdateEvent, ThreadItemUpdatedEvent, ThreadStreamEvent,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event(kind: u8, text: &str) -> ThreadStreamEvent {
+        if kind == 0 {
+            return ProgressUpdateEvent { icon: None, text: text.to_owned() }.into();
+        }
+        let update =
+            ContentPartTextDelta { content_index: usize::from(kind / 4), delta: text.to_owned() };
+        let item_id = ItemId::new(format!("msg_{}", kind % 4));
+        ThreadItemUpdatedEvent { item_id, update: update.into() }.into()
+    }
+
+    fn plainly(number: usize, event: &ThreadStreamEvent) -> String {
+        format!("id: {number}\ndata: {}\n\n", String::from_utf8_lossy(&json(event)))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_in_comes_out(
+            events in prop::collection::vec((0u8..8, "\\PC{0,6}|[\"\\\\\n\u{7f}é👋}]{0,4}"), 0..120),
+            skipped in 0usize..130,
+        ) {
+            let events: Vec<_> = events.iter().map(|(kind, text)| event(*kind, text)).collect();
+            let mut frames = Frames::default();
+            for event in &events {
+                prop_assert!(frames.push(event, usize::MAX).is_some());
+            }
+            frames.shrink();
+            let plain: Vec<_> =
+                events.iter().enumerate().map(|(at, event)| plainly(at + 1, event)).collect();
+            let mut out = Vec::new();
+            frames.write(skipped, &mut out);
+            let expected = plain.get(skipped..).unwrap_or_default().concat();
+            prop_assert_eq!(String::from_utf8(out).ok(), Some(expected));
+            prop_assert_eq!(frames.bytes(), plain.concat().len());
+            prop_assert_eq!(frames.len(), plain.len());
+        }
+    }
+
+    #[test]
+    fn an_answer_is_kept_in_little_more_than_its_letters() {
+        let mut frames = Frames::default();
+        for _ in 0..1_000 {
+            assert!(frames.push(&event(1, "word "), usize::MAX).is_some());
+        }
+        let held = frames.kept.capacity() + frames.ends.capacity() * 4;
+        assert!(frames.bytes() > 100_000 && held < 16_000, "{held} of {}", frames.bytes());
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_no_trace() {
+        let mut frames = Frames::default();
+        assert!(frames.push(&event(1, "first"), 1_000).is_some());
+        let bytes = frames.bytes();
+        assert!(frames.push(&event(1, &"x".repeat(1_000)), 1_000).is_none());
+        assert!(frames.push(&event(0, &"x".repeat(1_000)), 1_000).is_none());
+        assert_eq!((frames.len(), frames.bytes()), (1, bytes));
+        assert!(frames.push(&event(1, "second"), 1_000).is_some());
+        let mut out = Vec::new();
+        frames.write(1, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), plainly(2, &event(1, "second")));
+    }
+}
