@@ -9,7 +9,9 @@ use parlor_chatkit::{MessageWriter, RequestContext, Responder, StoreError, Turn,
 use parlor_search::{Passage, PassageSearch};
 
 use crate::citations::{CitationFilter, Piece, overlapping};
-use crate::model::{Finish, InputItem, ModelClient, ModelError, ModelEvent, ModelRequest};
+use crate::model::{
+    Finish, InputItem, ModelClient, ModelError, ModelEvent, ModelRequest, ModelStream,
+};
 use crate::prompt::{self, History, PromptConfig, PromptInput, Said};
 use crate::quotes::{self, QUOTED_PASSAGES};
 use crate::search_tool::{Found, SEARCH_DOCUMENTS, heading, query_of, search_documents};
@@ -123,20 +125,23 @@ impl AgentResponder {
         model: &ModelClient,
         conversation: &Conversation,
     ) -> Result<(), TurnError> {
-        let mut request = self.request(turn, conversation);
         let mut writer = turn.assistant_message().await?;
         let mut answer = Answer::new(self.search.is_some());
+        let mut exchanged = Vec::new();
         let mut rounds = 0;
         let finish = loop {
-            let round = answer.read_round(model, &request, &mut writer).await?;
-            if round.calls.is_empty() || request.tools.is_empty() {
+            let may_call = self.search.is_some() && rounds < MAX_TOOL_ROUNDS;
+            // Made anew for each round and not kept while the answer is read: it is long, and
+            // thousands of answers may be waiting for their next word.
+            let request = self.request(writer.turn(), conversation, &exchanged, may_call);
+            let stream = model.stream(&request).await.map_err(turn_error)?;
+            drop(request);
+            let round = answer.read_round(stream, &mut writer).await?;
+            if round.calls.is_empty() || !may_call {
                 break round.finish;
             }
-            self.run_calls(&mut request, round, &mut answer, &mut writer).await?;
+            self.run_calls(&mut exchanged, round, &mut answer, &mut writer).await?;
             rounds += 1;
-            if rounds == MAX_TOOL_ROUNDS {
-                request.tools.clear();
-            }
         };
         answer.end(&mut writer).await?;
         if writer.position() == 0 {
@@ -156,7 +161,14 @@ impl AgentResponder {
         writer.finish().await
     }
 
-    fn request(&self, turn: &Turn, conversation: &Conversation) -> ModelRequest {
+    /// What the model is asked, given the calls and results of this turn so far.
+    fn request(
+        &self,
+        turn: &Turn,
+        conversation: &Conversation,
+        exchanged: &[InputItem],
+        may_call: bool,
+    ) -> ModelRequest {
         let context = turn.context();
         let instructions = prompt::instructions(
             &self.prompt,
@@ -173,6 +185,7 @@ impl AgentResponder {
             History::Messages => prompt::history_messages(&conversation.said),
         };
         input.push(InputItem::User(conversation.question.clone()));
+        input.extend_from_slice(exchanged);
         let wished = turn.input().and_then(|message| message.inference_options.model.as_ref());
         let allowed = wished.filter(|&model| self.allowed_models.contains(model));
         ModelRequest {
@@ -180,21 +193,21 @@ impl AgentResponder {
             model: allowed.cloned().unwrap_or_default(),
             instructions,
             input,
-            tools: self.search.iter().map(|_| search_documents()).collect(),
+            tools: if may_call { vec![search_documents()] } else { Vec::new() },
             max_output_tokens: self.max_output_tokens,
         }
     }
 
-    /// Runs the calls of a round and adds them to the request, with their results.
+    /// Runs the calls of a round and adds them to what was exchanged, with their results.
     async fn run_calls(
         &self,
-        request: &mut ModelRequest,
+        exchanged: &mut Vec<InputItem>,
         round: Round,
         answer: &mut Answer,
         writer: &mut MessageWriter<'_>,
     ) -> Result<(), TurnError> {
         if !round.text.is_empty() {
-            request.input.push(InputItem::Assistant(round.text));
+            exchanged.push(InputItem::Assistant(round.text));
         }
         let mut results = Vec::with_capacity(round.calls.len());
         for (at, call) in round.calls.into_iter().enumerate() {
@@ -205,13 +218,13 @@ impl AgentResponder {
             };
             let call_id = call.call_id.clone();
             results.push(InputItem::ToolResult { call_id, output });
-            request.input.push(InputItem::ToolCall {
+            exchanged.push(InputItem::ToolCall {
                 call_id: call.call_id,
                 name: call.name,
                 arguments: call.arguments,
             });
         }
-        request.input.append(&mut results);
+        exchanged.append(&mut results);
         answer.passages_changed();
         Ok(())
     }
@@ -349,15 +362,13 @@ impl Answer {
         }
     }
 
-    /// Asks the model once and writes what it says.
+    /// Writes what the model says in one round.
     async fn read_round(
         &mut self,
-        model: &ModelClient,
-        request: &ModelRequest,
+        mut stream: ModelStream,
         writer: &mut MessageWriter<'_>,
     ) -> Result<Round, TurnError> {
         let mut round = Round { text: String::new(), calls: Vec::new(), finish: Finish::Stop };
-        let mut stream = model.stream(request).await.map_err(turn_error)?;
         while let Some(event) = stream.next().await {
             match event {
                 Ok(ModelEvent::TextDelta(delta)) => {

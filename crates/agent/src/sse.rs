@@ -11,6 +11,10 @@ use thiserror::Error;
 /// Longest event that is accepted, in bytes: room for an image in base64.
 const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
+/// Buffers are kept from one event to the next up to this size. Some events are long, such as the
+/// first one of the Responses API, which repeats the request; most are a word.
+const KEPT_BYTES: usize = 512;
+
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// One event, borrowed from the decoder.
@@ -110,6 +114,7 @@ impl SseDecoder {
                 self.end_line(&line, &mut sink)?;
                 // Keeps the allocation for the next line.
                 line.clear();
+                line.shrink_to(KEPT_BYTES);
                 self.line = line;
             }
         }
@@ -189,6 +194,7 @@ impl SseDecoder {
             let data = String::from_utf8_lossy(&self.data);
             sink(SseEvent { name: &self.name, data: &data, id: &self.id });
             self.data.clear();
+            self.data.shrink_to(KEPT_BYTES);
             self.has_data = false;
         }
         self.name.clear();

@@ -5,11 +5,12 @@ mod auth;
 mod body;
 pub mod commands;
 pub mod config;
+mod connection;
 mod error;
+mod files;
 mod routes;
 mod server;
 mod telemetry;
 
 pub use app::{PROTOCOL_HEADER, TURN_HEADER};
-pub use auth::JwtConfigError;
 pub use server::{Server, StartError, serve};

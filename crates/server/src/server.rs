@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use axum::{Router, serve::ListenerExt as _};
+use axum::Router;
 use axum_extra::extract::cookie::Key;
 use parlor_agent::{
     AgentResponder, ModelClient, ModelConfig, PromptConfig, TranscriptionClient,
@@ -19,6 +19,7 @@ use crate::{
     auth::Authenticator,
     body::BodyLimits,
     config::{self, AuthMode, Config, HistoryMode, ModelApi, Site},
+    connection,
 };
 
 /// Name under which the store keeps the key that signs visitor cookies.
@@ -59,9 +60,6 @@ pub enum StartError {
     /// The document index cannot be opened.
     #[error("the document index cannot be opened: {0}")]
     Index(#[from] parlor_search::SearchError),
-    /// The settings for tokens make no sense.
-    #[error(transparent)]
-    Jwt(#[from] crate::auth::JwtConfigError),
     /// The model's settings make no sense.
     #[error("the model cannot be used: {0}")]
     Model(#[from] parlor_agent::ModelConfigError),
@@ -98,7 +96,6 @@ impl Server {
             AuthMode::TrustedHeader => {
                 Authenticator::TrustedHeader(config.auth.trusted_header.clone().unwrap_or_default())
             }
-            AuthMode::Jwt => Authenticator::jwt(&config.auth.jwt.clone().unwrap_or_default())?,
             AuthMode::Anonymous => anonymous(&chatkit, config.site.demo).await?,
         };
         let app = App {
@@ -137,19 +134,12 @@ impl Server {
     /// When accepting connections fails for good.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let chatkit = self.chatkit;
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        // Frames are small and must not wait for more of them.
-        let listener = self.listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY was refused");
-            }
-        });
-        axum::serve(listener, service)
-            .with_graceful_shutdown(async move {
-                shutdown.await;
-                chatkit.shut_down().await;
-            })
-            .await
+        let shutdown = async move {
+            shutdown.await;
+            chatkit.shut_down().await;
+        };
+        connection::serve(self.listener, self.router, shutdown).await;
+        Ok(())
     }
 }
 

@@ -200,3 +200,21 @@ async fn a_killed_server_has_kept_every_message_whose_event_was_received() {
     }
     assert_eq!(found, kept);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_may_open_as_many_files_as_the_system_allows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -Sn 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_parlor")])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PARLOR_LISTEN", "127.0.0.1:0");
+    let (server, _) = Serving::start(&mut command);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.0.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let values: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(values[0], values[1], "{line}");
+    assert_ne!(values[0], "64");
+}

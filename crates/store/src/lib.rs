@@ -2,7 +2,12 @@
 
 pub mod contract;
 mod files;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod record;
 mod sqlite;
 
 pub use files::{FileStore, OpenFilesError, S3Config};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresError, PostgresSettings, PostgresStore, Rights};
 pub use sqlite::{OpenError, SqliteStore};

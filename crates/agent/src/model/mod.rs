@@ -317,8 +317,9 @@ impl ModelClient {
         tracing::trace!(target: "parlor_agent::request", %body, "asking the model");
         let body = bytes::Bytes::from(body.to_string());
         let mut tries = 0;
-        let response = loop {
-            match self.send(body.clone()).await {
+        let mut response = loop {
+            // Boxed: the sending is large, and over when the answer begins, which takes long.
+            match Box::pin(self.send(body.clone())).await {
                 Ok(response) => break response,
                 Err(error) => {
                     let Some(at_least) = error.quick_retry().filter(|_| tries < RETRIES) else {
@@ -335,6 +336,8 @@ impl ModelClient {
         let is_json = kind
             .and_then(|kind| kind.to_str().ok())
             .is_some_and(|kind| kind.starts_with("application/json"));
+        // The fields hold on to the buffer that they were read into.
+        *response.headers_mut() = header::HeaderMap::new();
         let mut stream = ModelStream {
             client: self.clone(),
             parser: match config.api {

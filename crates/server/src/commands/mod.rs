@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::{Config, Overrides},
+    files,
     server::{Server, stop_signal},
     telemetry,
 };
@@ -105,6 +106,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let server = Server::from_config(config).await?;
+    files::raise_limit();
     let address = server.local_addr()?;
     tracing::info!(
         auth = config.auth.mode().as_str(),

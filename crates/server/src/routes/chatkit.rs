@@ -13,6 +13,7 @@ use parlor_chatkit::{RequestOptions, Response as ChatKitResponse, protocol::Turn
 
 use crate::{
     app::{App, PROTOCOL_HEADER, TURN_HEADER, request_id},
+    connection::LongStream,
     error::ApiError,
 };
 
@@ -36,7 +37,7 @@ async fn answer(
     body: Body,
 ) -> Result<Response, ApiError> {
     check_content_type(&parts.headers)?;
-    let caller = app.auth.authenticate(parts).await?;
+    let caller = app.auth.authenticate(parts)?;
     let body = app.bodies.read(body).await?;
     let options = RequestOptions {
         request_id: Some(request_id(parts)),
@@ -63,6 +64,7 @@ async fn answer(
                 (header::HeaderName::from_static("x-accel-buffering"), "no"),
             ];
             let mut response = (headers, body).into_response();
+            response.extensions_mut().insert(LongStream);
             name_turn(&mut response, Some(&turn_id));
             response
         }

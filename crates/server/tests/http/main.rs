@@ -5,7 +5,7 @@ mod app;
 
 mod bad_input;
 mod chat;
+mod connections;
 mod dictation;
 mod isolation;
 mod pages;
-mod tokens;

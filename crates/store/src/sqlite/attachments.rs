@@ -9,8 +9,9 @@ use rusqlite::{Connection, Row, named_params, params};
 
 use super::{
     all, execute, one,
-    rows::{failed, json, required, text},
+    rows::{failed, required, text},
 };
+use crate::record::{attachments_of, json};
 
 /// The columns that [`record`] reads, in its order.
 macro_rules! columns {
@@ -233,15 +234,7 @@ pub(super) struct Sent {
 
 impl Sent {
     pub(super) fn of(opening: &[ThreadItem]) -> Result<Option<Self>, StoreError> {
-        let ids: std::collections::BTreeSet<&str> = opening
-            .iter()
-            .filter_map(|item| match item {
-                ThreadItem::UserMessage(message) => Some(&message.attachments),
-                _ => None,
-            })
-            .flatten()
-            .filter_map(|attachment| attachment.id().map(AttachmentId::as_str))
-            .collect();
+        let ids = attachments_of(opening);
         if ids.is_empty() {
             return Ok(None);
         }

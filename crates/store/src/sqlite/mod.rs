@@ -23,8 +23,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use crate::record::{ItemRow, ThreadRow, json, page};
 use attachments::Sent;
-use rows::{THREAD_COLUMNS, failed, item, json, page, text, thread};
+use rows::{THREAD_COLUMNS, failed, item, text, thread};
 use worker::{Readers, Worker};
 
 /// Connections that read. A thread each.
@@ -200,54 +201,6 @@ fn migrator() -> Migrator {
         })
         .collect();
     Migrator::with_migrations(migrations)
-}
-
-/// An item as it is written. Serialised before it crosses to the writing thread, which has
-/// better things to do.
-struct ItemRow {
-    id: ItemId,
-    hidden: bool,
-    /// A client tool call that waits for its output.
-    waiting: bool,
-    body: String,
-}
-
-impl ItemRow {
-    fn new(item: &ThreadItem) -> Result<Self, StoreError> {
-        let waiting = matches!(
-            item,
-            ThreadItem::ClientToolCall(call) if call.status == ClientToolCallStatus::Pending
-        );
-        Ok(Self {
-            id: item.id().unwrap_or_else(|| ItemId::new("")),
-            hidden: item.is_hidden(),
-            waiting,
-            body: json(item)?,
-        })
-    }
-
-    fn all(items: &[ThreadItem]) -> Result<Vec<Self>, StoreError> {
-        items.iter().map(Self::new).collect()
-    }
-}
-
-/// A thread's properties as they are written.
-struct ThreadRow {
-    title: Option<String>,
-    status: String,
-    allowed_image_domains: Option<String>,
-    metadata: String,
-}
-
-impl ThreadRow {
-    fn new(thread: &ThreadMetadata) -> Result<Self, StoreError> {
-        Ok(Self {
-            title: thread.title.clone(),
-            status: json(&thread.status)?,
-            allowed_image_domains: thread.allowed_image_domains.as_ref().map(json).transpose()?,
-            metadata: json(&thread.metadata)?,
-        })
-    }
 }
 
 /// One of [`ItemWrite`], ready to be written.

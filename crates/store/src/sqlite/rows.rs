@@ -2,10 +2,11 @@
 
 use parlor_chatkit::{
     StoreError,
-    protocol::{Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp},
+    protocol::{ThreadId, ThreadItem, ThreadMetadata, Timestamp},
 };
 use rusqlite::Row;
-use serde::{Serialize, de::DeserializeOwned};
+
+use crate::record::parse;
 
 /// The columns that [`thread`] reads, in its order.
 macro_rules! thread_columns {
@@ -40,26 +41,6 @@ pub(super) fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str
 
 pub(super) fn required<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, StoreError> {
     Ok(text(row, column)?.unwrap_or_default())
-}
-
-/// A page from one record more than it holds.
-pub(super) fn page<T>(
-    mut data: Vec<T>,
-    limit: usize,
-    cursor: impl Fn(&T) -> Option<String>,
-) -> Page<T> {
-    let has_more = data.len() > limit;
-    data.truncate(limit);
-    let after = has_more.then(|| data.last().and_then(cursor)).flatten();
-    Page { data, has_more, after }
-}
-
-pub(super) fn json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|source| StoreError::Corrupt { what: "value", source })
-}
-
-fn parse<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|source| StoreError::Corrupt { what, source })
 }
 
 /// Whether trying again later can help decides which error it is.

@@ -544,6 +544,11 @@ export interface FileAttachment {
   mime_type: string;
   /** Where to send the bytes; absent once they have come. */
   upload_descriptor?: AttachmentUploadDescriptor | null;
+  /**
+   * Where the bytes can be fetched for a while, as an absolute URL. Parlor's own; clients that do not
+   * know it ignore it.
+   */
+  download_url?: string | null;
   /** The thread of the message it was sent with; absent before. */
   thread_id?: ThreadId | null;
   /** The integrator's own; never sent to clients. */
@@ -651,6 +656,11 @@ export interface ImageAttachment {
   mime_type: string;
   /** Where to send the bytes; absent once they have come. */
   upload_descriptor?: AttachmentUploadDescriptor | null;
+  /**
+   * Where the bytes can be fetched for a while, as an absolute URL. Parlor's own; clients that do not
+   * know it ignore it.
+   */
+  download_url?: string | null;
   /** The thread of the message it was sent with; absent before. */
   thread_id?: ThreadId | null;
   /** The integrator's own; never sent to clients. */

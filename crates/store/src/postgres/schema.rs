@@ -1,0 +1,220 @@
+//! The schema: its name, whether it is there, and how it is brought up to date.
+
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection, Row as _,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+};
+
+use super::PostgresError;
+
+/// The migrations, in order. An applied one is never edited.
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "tables", include_str!("../../migrations/postgres/0001_tables.sql")),
+    (2, "functions", include_str!("../../migrations/postgres/0002_functions.sql")),
+];
+
+/// In the schema, beside the tables.
+const TABLE: &str = "_migrations";
+
+/// Begins the lock that replicas take which start together: "parl" in ASCII. The other half is a
+/// hash of the schema's name.
+const LOCK: i32 = 0x7061_726c;
+
+/// A schema's name. Only what needs no quoting, so that it can stand in a statement as it is.
+#[derive(Clone, Debug)]
+pub(super) struct Schema(String);
+
+/// How a schema is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    UpToDate,
+    /// Migrations are missing, or all of it.
+    Behind,
+}
+
+impl Schema {
+    pub(super) fn new(name: &str) -> Result<Self, PostgresError> {
+        let mut bytes = name.bytes();
+        let begins = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let goes_on = bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        // PostgreSQL cuts names at 63 bytes, and keeps those that begin with pg_ for itself.
+        if begins && goes_on && name.len() <= 63 && !name.starts_with("pg_") {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(PostgresError::Schema(name.to_owned()))
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Looks at the schema, needing no right but to read it.
+    pub(super) async fn state(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<State, PostgresError> {
+        let found = sqlx::query("SELECT to_regclass($1) IS NOT NULL")
+            .bind(format!("{}.{TABLE}", self.0))
+            .fetch_one(&mut *connection)
+            .await
+            .and_then(|row| row.try_get::<bool, _>(0))
+            .map_err(|source| self.look_failed(source))?;
+        if !found {
+            return Ok(State::Behind);
+        }
+        let sql = format!("SELECT max(version) FROM {}.{TABLE}", self.0);
+        let version: Option<i64> = sqlx::query(AssertSqlSafe(sql))
+            .fetch_one(connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|source| self.look_failed(source))?;
+        let newest = MIGRATIONS.last().map_or(0, |migration| migration.0);
+        match version {
+            Some(version) if version == newest => Ok(State::UpToDate),
+            Some(version) if version > newest => {
+                Err(PostgresError::TooNew { schema: self.0.clone(), version })
+            }
+            _ => Ok(State::Behind),
+        }
+    }
+
+    /// Brings the schema up to date, and makes it if there is none. All of it in one transaction,
+    /// under a lock: replicas that start together migrate once.
+    pub(super) async fn migrate(&self, connection: &mut PgConnection) -> Result<(), PostgresError> {
+        let failed = |source: sqlx::Error| self.migration_failed(MigrateError::Execute(source));
+        let mut transaction = connection.begin().await.map_err(failed)?;
+        // Waiting for another replica, or changing a large table, may take its time.
+        for sql in [
+            "SET LOCAL statement_timeout = 0".to_owned(),
+            "SET LOCAL lock_timeout = 0".to_owned(),
+            format!("SELECT pg_advisory_xact_lock({LOCK}, hashtext('{}'))", self.0),
+        ] {
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        // `IF NOT EXISTS` asks for the right to make one even if it exists.
+        let exists = sqlx::query("SELECT to_regnamespace($1) IS NOT NULL")
+            .bind(&self.0)
+            .fetch_one(&mut *transaction)
+            .await
+            .and_then(|row| row.try_get::<bool, _>(0))
+            .map_err(failed)?;
+        if !exists {
+            let sql = format!("CREATE SCHEMA {}", self.0);
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        let sql = format!("SET LOCAL search_path TO {}", self.0);
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(failed)?;
+        // Not `run`: its bounds make every future around it one that cannot be spawned. The library
+        // has this one for the same reason, undocumented.
+        let migrated = migrator().run_direct(None, &mut *transaction, false).await;
+        migrated.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => {
+                PostgresError::TooNew { schema: self.0.clone(), version }
+            }
+            error => self.migration_failed(error),
+        })?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    fn look_failed(&self, source: sqlx::Error) -> PostgresError {
+        if is_forbidden(&source) {
+            return PostgresError::NotGranted { schema: self.0.clone(), source };
+        }
+        PostgresError::Look { schema: self.0.clone(), source }
+    }
+
+    fn migration_failed(&self, source: MigrateError) -> PostgresError {
+        let forbidden = match &source {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                is_forbidden(error)
+            }
+            _ => false,
+        };
+        if forbidden {
+            return PostgresError::MayNotMigrate { schema: self.0.clone(), source };
+        }
+        PostgresError::Migrate { schema: self.0.clone(), source }
+    }
+}
+
+/// SQLSTATE 42501, insufficient_privilege.
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|(version, description, sql)| {
+            Migration::new(
+                *version,
+                (*description).into(),
+                MigrationType::Simple,
+                sqlx::SqlStr::from_static(sql),
+                false,
+            )
+        })
+        .collect();
+    let mut migrator = Migrator::with_migrations(migrations);
+    migrator.dangerous_set_table_name(TABLE);
+    // We hold a lock of our own: the library's is one for the whole database.
+    migrator.set_locking(false);
+    migrator
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use parlor_chatkit::{Owner, PageQuery, Store as _, TenantId, UserId, Visibility};
+    use parlor_test_postgres::Server;
+
+    use super::*;
+    use crate::{PostgresSettings, PostgresStore};
+
+    #[tokio::test]
+    async fn a_filled_database_of_every_earlier_migration_is_brought_up_to_date() {
+        for (version, ..) in MIGRATIONS {
+            let place = Server::shared().place();
+            let mut connection = PgConnection::connect(&place.url).await.unwrap();
+            let run = async |connection: &mut PgConnection, sql: String| {
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
+            };
+            let schema = &place.schema;
+            let sql = format!("CREATE SCHEMA {schema}; SET search_path TO {schema}");
+            run(&mut connection, sql).await;
+            migrator().run_direct(Some(*version), &mut connection, false).await.unwrap();
+            let filling = "SELECT set_config('parlor.tenant', 't', false), \
+                           set_config('parlor.user', 'ada', false); INSERT INTO threads (id, \
+                           tenant_id, user_id, created_at, active, status, metadata) VALUES \
+                           ('thr', 't', 'ada', now(), true, '{\"type\":\"active\"}', '{}'); INSERT \
+                           INTO items (thread_id, seq, id, tenant_id, user_id, turn_id, hidden, \
+                           pending, waiting, body) VALUES ('thr', 1, 'item', 't', 'ada', 'turn', \
+                           false, false, false, \
+                           '{\"type\":\"hidden_context_item\",\"id\":\"item\",\
+                           \"thread_id\":\"thr\",\"created_at\":\"2024-01-01T00:00:00Z\",\
+                           \"content\":\"x\"}')";
+            run(&mut connection, filling.to_owned()).await;
+
+            let settings = PostgresSettings { schema: schema.clone(), ..Default::default() };
+            let store = PostgresStore::open(&place.url, &settings).await.unwrap();
+            let schema = Schema::new(schema).unwrap();
+            assert_eq!(schema.state(&mut connection).await.unwrap(), State::UpToDate);
+            let ada = Owner::authenticated(TenantId::new("t"), UserId::new("ada"));
+            let query = PageQuery { limit: 10, order: Default::default(), after: None };
+            let items = store.items(&ada, &"thr".into(), &query, Visibility::All).await.unwrap();
+            assert_eq!(items.unwrap().data.len(), 1, "from {version}");
+        }
+    }
+
+    #[test]
+    fn only_names_that_need_no_quoting_are_schemas() {
+        for name in ["parlor", "chat_2", "_x"] {
+            assert_eq!(Schema::new(name).unwrap().as_str(), name);
+        }
+        let long = "x".repeat(64);
+        for name in ["", "2chat", "Chat", "a b", "a;b", "a\"b", "a'b", "ä", "pg_chat", &long] {
+            assert!(Schema::new(name).is_err(), "{name}");
+        }
+    }
+}

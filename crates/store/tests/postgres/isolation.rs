@@ -1,0 +1,156 @@
+//! Row-level security, by itself: statements as the application's role that forgot their `WHERE`.
+
+use parlor_chatkit::{ItemState, Owner, Store as _, TurnState, protocol::FeedbackKind};
+use parlor_store::PostgresStore;
+use parlor_test_postgres::{Place, Server};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+
+use crate::cast::{ada, answer, begin, bob, item_ids, key, now, put, settings};
+
+/// The tables that name an owner.
+const OWNED: [&str; 5] = ["threads", "turns", "items", "feedback", "attachments"];
+
+/// Ada and Bob have a conversation each, with a judgement and a checkpoint.
+async fn conversations(place: &Place) -> PostgresStore {
+    let store = PostgresStore::open(&place.url, &settings(place)).await.unwrap();
+    for (owner, name) in [(ada(), "ada"), (bob(), "bob")] {
+        begin(&store, &owner, name, true, &format!("{name}-1"), "process").await.unwrap();
+        let said = [put(2, answer(name, &format!("{name}-a"), "text"), ItemState::Done)];
+        let turn = key(name, &format!("{name}-1"));
+        store.end_turn(&owner, &turn, TurnState::Done, &said, now()).await.unwrap();
+        let judged = [format!("{name}-a").as_str().into()];
+        let kind = FeedbackKind::Positive;
+        assert!(store.set_feedback(&owner, &name.into(), &judged, kind, now()).await.unwrap());
+    }
+    store
+}
+
+/// A transaction of the application's role in the place's schema, as this owner.
+async fn become_owner(connection: &mut PgConnection, place: &Place, owner: Option<&Owner>) {
+    run(connection, "BEGIN").await.unwrap();
+    run(connection, &format!("SET LOCAL search_path TO {}", place.schema)).await.unwrap();
+    if let Some(owner) = owner {
+        let sql = format!("SELECT become('{}', '{}')", owner.tenant(), owner.user());
+        run(connection, &sql).await.unwrap();
+    }
+}
+
+async fn run(connection: &mut PgConnection, sql: &str) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(connection).await?;
+    Ok(done.rows_affected())
+}
+
+async fn count(connection: &mut PgConnection, table: &str) -> i64 {
+    let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+    sqlx::query(sql).fetch_one(connection).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn without_a_where_nothing_of_anybody_else_is_seen_or_changed() {
+    let place = Server::shared().place();
+    let store = conversations(&place).await;
+    let mut connection = PgConnection::connect(&place.url).await.unwrap();
+
+    become_owner(&mut connection, &place, Some(&bob())).await;
+    for (table, his) in [("threads", 1), ("turns", 1), ("items", 2), ("feedback", 1)] {
+        assert_eq!(count(&mut connection, table).await, his, "{table}");
+        let sql = AssertSqlSafe(format!("SELECT DISTINCT tenant_id, user_id FROM {table}"));
+        let owners = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(owners.len(), 1, "{table}");
+        assert_eq!(owners[0].get::<String, _>(1), "bob", "{table}");
+    }
+    assert_eq!(run(&mut connection, "UPDATE items SET body = '{}'").await.unwrap(), 2);
+    assert_eq!(run(&mut connection, "UPDATE threads SET title = 'mine'").await.unwrap(), 1);
+    assert_eq!(run(&mut connection, "DELETE FROM turns").await.unwrap(), 1);
+    assert_eq!(run(&mut connection, "DELETE FROM threads").await.unwrap(), 1);
+    run(&mut connection, "COMMIT").await.unwrap();
+
+    assert_eq!(item_ids(&store, &ada(), "ada").await, ["ada-ada-1", "ada-a"]);
+    let item = store.item(&ada(), &"ada".into(), &"ada-a".into()).await.unwrap();
+    assert_eq!(item, Some(answer("ada", "ada-a", "text")));
+    assert_eq!(store.thread(&ada(), &"ada".into()).await.unwrap().unwrap().title, None);
+    assert_eq!(store.thread(&bob(), &"bob".into()).await.unwrap(), None, "his own he may");
+}
+
+#[tokio::test]
+async fn rows_cannot_be_written_in_another_owners_name_or_thread() {
+    let place = Server::shared().place();
+    conversations(&place).await;
+    let mut connection = PgConnection::connect(&place.url).await.unwrap();
+    let item = |thread: &str, user: &str| {
+        format!(
+            "INSERT INTO items (thread_id, seq, id, tenant_id, user_id, turn_id, hidden, pending, \
+             waiting, body) VALUES ('{thread}', 90, 'new', 't1', '{user}', 'x', false, false, \
+             false, '{{}}')"
+        )
+    };
+    for (sql, code) in [
+        // Row-level security.
+        (item("ada", "ada"), "42501"),
+        ("UPDATE threads SET user_id = 'ada'".to_owned(), "42501"),
+        // The reference to the thread with its owner.
+        (item("ada", "bob"), "23503"),
+    ] {
+        become_owner(&mut connection, &place, Some(&bob())).await;
+        let error = run(&mut connection, &sql).await.unwrap_err();
+        let found = error.as_database_error().unwrap().code().unwrap().into_owned();
+        assert_eq!(found, code, "{sql}: {error}");
+        run(&mut connection, "ROLLBACK").await.unwrap();
+    }
+    become_owner(&mut connection, &place, Some(&bob())).await;
+    assert_eq!(run(&mut connection, &item("bob", "bob")).await.unwrap(), 1, "his own he may");
+}
+
+#[tokio::test]
+async fn who_is_nobody_sees_nothing() {
+    let place = Server::shared().place();
+    conversations(&place).await;
+    let mut connection = PgConnection::connect(&place.url).await.unwrap();
+    // Never anybody, then somebody in an earlier transaction, then half an owner.
+    become_owner(&mut connection, &place, None).await;
+    for table in OWNED.into_iter().chain(["secrets"]) {
+        assert_eq!(count(&mut connection, table).await, 0, "{table}");
+    }
+    run(&mut connection, "COMMIT").await.unwrap();
+    become_owner(&mut connection, &place, Some(&ada())).await;
+    assert_eq!(count(&mut connection, "threads").await, 1);
+    run(&mut connection, "COMMIT").await.unwrap();
+    become_owner(&mut connection, &place, None).await;
+    for table in OWNED {
+        assert_eq!(count(&mut connection, table).await, 0, "{table}");
+    }
+    run(&mut connection, "SELECT set_config('parlor.tenant', 't1', true)").await.unwrap();
+    assert_eq!(count(&mut connection, "threads").await, 0);
+    run(&mut connection, "COMMIT").await.unwrap();
+    // The operator's path is another one, and says so.
+    become_owner(&mut connection, &place, None).await;
+    run(&mut connection, "SELECT become_system()").await.unwrap();
+    assert_eq!(count(&mut connection, "threads").await, 2);
+    run(&mut connection, "COMMIT").await.unwrap();
+    become_owner(&mut connection, &place, None).await;
+    assert_eq!(count(&mut connection, "threads").await, 0, "it ends with its transaction");
+}
+
+#[tokio::test]
+async fn every_table_with_an_owner_is_behind_the_wall() {
+    let place = Server::shared().place();
+    conversations(&place).await;
+    let open = Server::shared().admin(&format!(
+        "SELECT string_agg(c.relname, ',') FROM pg_class c JOIN pg_attribute a ON a.attrelid = \
+         c.oid AND a.attname = 'user_id' AND c.relkind = 'r' WHERE c.relnamespace = \
+         '{}'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)",
+        place.schema
+    ));
+    assert_eq!(open.unwrap(), "", "tables without forced row-level security");
+}
+
+#[tokio::test]
+async fn a_role_that_walks_through_the_wall_is_told_of() {
+    let place = Server::shared().place();
+    let store = PostgresStore::open(&place.url, &settings(&place)).await.unwrap();
+    let rights = store.rights().await.unwrap();
+    assert_eq!((rights.role.as_str(), rights.bypasses_row_security), ("parlor", false));
+    let url = Server::shared().url("postgres");
+    let store = PostgresStore::open(&url, &settings(&place)).await.unwrap();
+    assert!(store.rights().await.unwrap().bypasses_row_security);
+}

@@ -1,0 +1,12 @@
+//! The PostgreSQL store, against a server of the tests' own.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod cast;
+mod isolation;
+mod outage;
+mod replicas;
+mod schema;
+
+use cast::store;
+
+parlor_store::store_stories!(store);
