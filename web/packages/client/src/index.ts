@@ -29,4 +29,6 @@ export {
   type SessionState,
   type Submission,
 } from './session.js';
+export { mimeTypeOf, uploadFile, type UploadHooks, type UploadStrategy } from './upload.js';
+export { UploadQueue, type UploadEntry, type UploadQueueOptions } from './upload-queue.js';
 export { ThreadDirectory, type DirectoryState } from './directory.js';
