@@ -1,3 +1,4 @@
+import { claim } from './claim.js';
 import { ApiError, isAbort } from './errors.js';
 import type {
   Action,
@@ -23,7 +24,7 @@ import {
   type ThreadState,
   upsertItem,
 } from './state.js';
-import type { ChatKitClient, StreamOptions, StreamOutcome } from './transport.js';
+import type { ChatKitClient, StreamOptions, StreamOutcome, TurnInfo } from './transport.js';
 
 /** A user message as a view submits it. */
 export interface Submission {
@@ -103,6 +104,9 @@ export interface ChatSessionOptions {
 }
 
 const PAGE_SIZE = 50;
+/** How long an item that was read again for its links is good for. */
+const REFRESH_PAUSE_MS = 60_000;
+const REFRESH_PAGE = 10;
 /**
  * Most characters of new text that one frame shows. A burst (a cached answer, a
  * resumed turn) is spread over frames: rendering it at once would freeze the page.
@@ -144,10 +148,12 @@ interface Run {
   /** Items that the first new item replaces (retry). */
   replaces: ReadonlySet<string>;
   toolCalls: ClientToolCallItem[];
-  /** Ids of the calls that were taken up, to run none twice. */
+  /** Ids of the calls that were taken up, however often their items are announced. */
   readonly calledTools: Set<string>;
   /** The call whose output the server did not take. */
   refused: { readonly call: ClientToolCallItem; readonly error: ApiError } | null;
+  /** Id of the call that is being worked on. */
+  tool: string | null;
 }
 
 /**
@@ -165,6 +171,12 @@ export class ChatSession {
   #olderCursor: string | null = null;
   #retry: (() => Promise<void>) | null = null;
   #noticeCount = 0;
+  /** When items were read again for their links. */
+  readonly #refreshed = new Map<string, number>();
+  /** What client tools give, by the ids of their calls: none is run twice, also when its thread is left and opened again. */
+  readonly #toolResults = new Map<string, Promise<unknown>>();
+  /** Ids of calls that the user has stopped. */
+  readonly #stoppedTools = new Set<string>();
   #disposed = false;
 
   constructor(options: ChatSessionOptions) {
@@ -226,6 +238,7 @@ export class ChatSession {
       this.#set({ loading: false });
       this.#emit({ type: 'thread.load.end', threadId });
       if (running !== null) void this.#resume(threadId, running);
+      else void this.#takeUpClientTool();
     } catch (error) {
       if (abort.signal.aborted || isAbort(error)) return;
       const failure = asApiError(error);
@@ -257,6 +270,39 @@ export class ChatSession {
       loadError: null,
     });
     return thread.turnId;
+  }
+
+  /**
+   * Reads one item again, for links in it that have expired. Does nothing when it
+   * was read within the last minutes: a link that still does not work then is broken.
+   *
+   * Returns whether the item was read anew.
+   */
+  async refreshItem(itemId: string): Promise<boolean> {
+    const { threadId, thread } = this.#state;
+    const at = thread.items.findIndex((item) => item.id === itemId);
+    const now = (this.#options.now ?? Date.now)();
+    const last = this.#refreshed.get(itemId);
+    if (threadId === null || at < 0 || (last !== undefined && now - last < REFRESH_PAUSE_MS)) return false;
+    this.#refreshed.set(itemId, now);
+    // A page that begins at the item before it: items that are hidden from clients may lie between.
+    const before = thread.items[at - 1]?.id;
+    try {
+      const { body } = await this.#options.client.request('items.list', {
+        thread_id: threadId,
+        limit: REFRESH_PAGE,
+        order: 'asc',
+        ...(before === undefined ? {} : { after: before }),
+      });
+      const item = body.data.find(({ id }) => id === itemId);
+      const known = this.#state.thread.items.some(({ id }) => id === itemId);
+      if (item === undefined || !known || this.#state.threadId !== threadId) return false;
+      this.#set({ thread: upsertItem(this.#state.thread, item) });
+      return true;
+    } catch (error) {
+      this.#emit({ type: 'error', error: asApiError(error) });
+      return false;
+    }
   }
 
   /** Loads the page before the oldest item. */
@@ -477,6 +523,7 @@ export class ChatSession {
     const run = this.#run;
     if (run === null || run.stopRequested) return;
     run.stopRequested = true;
+    if (run.tool !== null) this.#stoppedTools.add(run.tool);
     this.#set({ turn: 'stopping' });
     await this.#stopRun(run);
   }
@@ -524,7 +571,7 @@ export class ChatSession {
    * from the user message instead.
    */
   async #follow(
-    begin: (options: StreamOptions) => Promise<StreamOutcome>,
+    begin: (options: StreamOptions, run: Run) => Promise<StreamOutcome>,
     again: (() => Promise<void>) | 'resume' | null,
     replaces: ReadonlySet<string> = new Set(),
   ): Promise<void> {
@@ -539,6 +586,7 @@ export class ChatSession {
       toolCalls: [],
       calledTools: new Set(),
       refused: null,
+      tool: null,
     };
     this.#run = run;
     this.#clearBanner();
@@ -561,7 +609,7 @@ export class ChatSession {
     };
     let outcome: StreamOutcome | 'aborted' | 'refused' = 'aborted';
     try {
-      outcome = await begin(options);
+      outcome = await begin(options, run);
       await this.#drained(run);
       while (run.toolCalls.length > 0 && !run.failed && run.attached && !run.abort.signal.aborted) {
         outcome = await this.#runClientTool(run, run.toolCalls.shift() as ClientToolCallItem, options);
@@ -733,7 +781,56 @@ export class ChatSession {
     if (last !== undefined) await this.retryAfter(last.id);
   }
 
+  /**
+   * Runs the client tool that the thread waits for since a page that was closed
+   * or lost. One that is begun already, here or in another tab, is left to them.
+   */
+  async #takeUpClientTool(): Promise<void> {
+    const { items } = this.#state.thread;
+    const call = items.findLast((item) => item.type === 'client_tool_call' || item.type === 'user_message');
+    if (call?.type !== 'client_tool_call' || call.status !== 'pending') return;
+    // Another page of this site may have the tool.
+    if (this.#options.onClientTool === undefined || this.#run !== null || this.#stoppedTools.has(call.id))
+      return;
+    await this.#follow((options, run) => this.#runClientTool(run, call, options), null);
+  }
+
+  /** Runs a client tool and follows the answer to its output; `gone` when somebody else dealt with the call. */
   async #runClientTool(run: Run, call: ClientToolCallItem, options: StreamOptions): Promise<StreamOutcome> {
+    const { signal } = run.abort;
+    run.tool = call.id;
+    run.calledTools.add(call.id);
+    // A turn is seen by every tab that shows its thread.
+    const turn = await claim(`parlor client tool ${call.id}`, signal);
+    try {
+      if (turn.waited && !(await this.#isPending(call, signal))) return 'gone';
+      const onOpen = (info: TurnInfo) => {
+        run.tool = null;
+        turn.release();
+        options.onOpen?.(info);
+      };
+      return await this.#answerClientTool(run, call, { ...options, onOpen });
+    } finally {
+      turn.release();
+    }
+  }
+
+  /** Whether the server still waits for the output of a client tool. */
+  async #isPending(call: ClientToolCallItem, signal: AbortSignal): Promise<boolean> {
+    const { body } = await this.#options.client.request(
+      'items.list',
+      { thread_id: call.thread_id, limit: PAGE_SIZE, order: 'desc' },
+      { signal },
+    );
+    const now = body.data.find((item) => item.type === 'user_message' || item.id === call.id);
+    return now?.type === 'client_tool_call' && now.status === 'pending';
+  }
+
+  async #answerClientTool(
+    run: Run,
+    call: ClientToolCallItem,
+    options: StreamOptions,
+  ): Promise<StreamOutcome> {
     const { onClientTool, client } = this.#options;
     let result: unknown;
     if (onClientTool === undefined) {
@@ -744,12 +841,7 @@ export class ChatSession {
       result = { error: error.message };
     } else {
       try {
-        result = await this.#settled(
-          // A handler that throws at once is as wrong as one that rejects.
-          Promise.resolve().then(() => onClientTool({ name: call.name, params: call.arguments })),
-          call.name,
-          run.abort.signal,
-        );
+        result = await this.#settled(this.#toolResult(call, onClientTool), call.name, run.abort.signal);
         asJson(result, call.name);
       } catch (error) {
         run.abort.signal.throwIfAborted();
@@ -766,8 +858,9 @@ export class ChatSession {
         { ...options, idempotencyKey: newIdempotencyKey() },
       );
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 422) throw error;
-      // Answered elsewhere meanwhile, in another tab perhaps: the thread says how it goes on.
+      if (!(error instanceof ApiError) || (error.status !== 422 && error.status !== 409)) throw error;
+      // Answered elsewhere meanwhile, in another tab perhaps, or overtaken by a new message: the thread says
+      // how it goes on.
       run.refused = { call, error };
       return 'gone';
     }
@@ -777,6 +870,18 @@ export class ChatSession {
   #stillWaiting(call: ClientToolCallItem, error: ApiError): void {
     const stored = this.#state.thread.items.find((item) => item.id === call.id);
     if (stored?.type === 'client_tool_call' && stored.status === 'pending') this.#report(error, null);
+  }
+
+  #toolResult(
+    call: ClientToolCallItem,
+    onClientTool: NonNullable<ChatSessionOptions['onClientTool']>,
+  ): Promise<unknown> {
+    const known = this.#toolResults.get(call.id);
+    if (known !== undefined) return known;
+    // A handler that throws at once is as wrong as one that rejects.
+    const result = Promise.resolve().then(() => onClientTool({ name: call.name, params: call.arguments }));
+    this.#toolResults.set(call.id, result);
+    return result;
   }
 
   /** What a tool answers; an error when it takes too long, and the abort's when the run is given up. */
