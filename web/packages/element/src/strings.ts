@@ -81,6 +81,52 @@ export interface Strings {
   unsupported: string;
   noActionHandler: (type: string) => string;
   noServer: string;
+  // Files
+  attach: string;
+  dropHere: string;
+  folder: (name: string) => string;
+  fileTooLarge: (name: string, size: string) => string;
+  fileType: (name: string) => string;
+  fileCount: (most: number, names: string) => string;
+  uploading: string;
+  uploadWaiting: string;
+  uploadStarted: (name: string) => string;
+  uploadDone: (name: string) => string;
+  uploadFailed: (name: string, reason: string) => string;
+  cancelUpload: (name: string) => string;
+  retryUpload: (name: string) => string;
+  removed: (name: string) => string;
+  sendWaits: string;
+  stopWaiting: string;
+  sendBlocked: string;
+  attachments: string;
+  openImage: (name: string) => string;
+  imageGone: (name: string) => string;
+  download: (name: string) => string;
+  close: string;
+  // Dictation
+  dictate: string;
+  dictating: string;
+  dictationDone: string;
+  dictationCancel: string;
+  dictationTranscribing: string;
+  dictationInserted: string;
+  dictationStarting: string;
+  dictationDenied: string;
+  dictationNoMicrophone: string;
+  dictationUnsupported: string;
+  dictationLimit: string;
+  dictationSilent: string;
+  dictationFailed: string;
+  // Tags and commands
+  mention: string;
+  tags: string;
+  commands: string;
+  noMatches: string;
+  searchFailed: string;
+  searching: string;
+  matches: (count: number) => string;
+  preview: (title: string) => string;
   errors: {
     generic: string;
     stream: string;
@@ -92,6 +138,11 @@ export interface Strings {
     notFound: string;
     busy: string;
     tooLarge: string;
+    fileTooLarge: string;
+    fileType: string;
+    noUploads: string;
+    uploadCut: string;
+    uploadExpired: string;
     rateLimited: string;
     unavailable: string;
     server: string;
@@ -180,6 +231,50 @@ export const english: Strings = {
   unsupported: 'This message can’t be shown here.',
   noActionHandler: (type) => `Nothing on this page handles “${type}”.`,
   noServer: 'This chat has no server yet.',
+  attach: 'Attach files',
+  dropHere: 'Drop files to attach them',
+  folder: (name) => `“${name}” is a folder. Attach the files in it instead.`,
+  fileTooLarge: (name, size) => `“${name}” is too large. Files may have up to ${size}.`,
+  fileType: (name) => `“${name}” is of a type that can’t be attached here.`,
+  fileCount: (most, names) => `Only ${plural(most, 'file', 'files')} fit in one message. Left out: ${names}.`,
+  uploading: 'Uploading…',
+  uploadWaiting: 'Waiting…',
+  uploadStarted: (name) => `Uploading ${name}.`,
+  uploadDone: (name) => `${name} is attached.`,
+  uploadFailed: (name, reason) => `${name} was not uploaded: ${reason}`,
+  cancelUpload: (name) => `Cancel the upload of ${name}`,
+  retryUpload: (name) => `Upload ${name} again`,
+  removed: (name) => `${name} removed.`,
+  sendWaits: 'Sends as soon as the files are uploaded.',
+  stopWaiting: 'Don’t send yet',
+  sendBlocked: 'A file was not uploaded. Upload it again or remove it, then send.',
+  attachments: 'Attached files',
+  openImage: (name) => `Show ${name}`,
+  imageGone: (name) => `${name} can’t be shown`,
+  download: (name) => `Download ${name}`,
+  close: 'Close',
+  dictate: 'Dictate',
+  dictating: 'Recording',
+  dictationDone: 'Insert text',
+  dictationCancel: 'Discard recording',
+  dictationTranscribing: 'Writing down what you said…',
+  dictationInserted: 'Text inserted.',
+  dictationStarting: 'Waiting for the microphone…',
+  dictationDenied:
+    'The microphone is blocked for this page. Allow it in the browser’s settings and try again.',
+  dictationNoMicrophone: 'No microphone was found. Connect one and try again.',
+  dictationUnsupported: 'Dictation is not available here.',
+  dictationLimit: 'That is as long as a recording can be. Its text is being inserted.',
+  dictationSilent: 'Nothing was understood. Try again a little closer to the microphone.',
+  dictationFailed: 'The recording could not be written down.',
+  mention: 'Mention something',
+  tags: 'Suggestions for a mention',
+  commands: 'Commands',
+  noMatches: 'Nothing found',
+  searchFailed: 'The suggestions could not be loaded.',
+  searching: 'Searching…',
+  matches: (count) => plural(count, 'suggestion', 'suggestions'),
+  preview: (title) => `About ${title}`,
   errors: {
     generic: 'Something went wrong.',
     stream: 'Something went wrong while the answer was written.',
@@ -191,6 +286,11 @@ export const english: Strings = {
     notFound: 'This conversation does not exist any more.',
     busy: 'An answer is still being written in this conversation.',
     tooLarge: 'This message is too long.',
+    fileTooLarge: 'The server does not take files this large.',
+    fileType: 'The server does not take files of this type.',
+    noUploads: 'This chat takes no files.',
+    uploadCut: 'The upload was cut off. Check your connection and try again.',
+    uploadExpired: 'The upload took too long to begin. Try again.',
     rateLimited: 'That was a little too fast. Please wait a moment.',
     unavailable: 'Chat is unavailable right now. Please try again soon.',
     server: 'The server had a problem.',
