@@ -18,7 +18,29 @@ export interface PlannedFailure {
   destroy?: boolean;
 }
 
+/** How an upload misbehaves. */
+export interface PlannedUpload {
+  status?: number;
+  /** Without one, the answer is the page of a proxy. */
+  code?: string;
+  message?: string;
+  /** Cut the connection in the middle, until the plan is taken away. */
+  cut?: boolean;
+  /** Answer (well, or with `status`) when the test releases it. */
+  hold?: boolean;
+}
+
 export interface DevWorld {
+  attachments: Map<
+    string,
+    { id: string; type: string; name: string; mime_type: string; size: number; bytes: Buffer | null }
+  >;
+  uploadPlans: PlannedUpload[];
+  uploads: { method: string; path: string; headers: Record<string, string> }[];
+  held: (() => void)[];
+  linkEpoch: number;
+  staleLinks: number;
+  transcript: string;
   threads: DevThread[];
   running: Map<string, unknown>;
   feedback: { thread_id: string; item_ids: string[]; kind: string }[];

@@ -119,6 +119,60 @@ class World {
   feedback = [];
   requests = [];
   failNext = [];
+  /** What was uploaded: bytes, and what belongs to them, by id. */
+  attachments = new Map();
+  /** How coming uploads misbehave, one each: see `PlannedUpload` in server.d.mts. */
+  uploadPlans = [];
+  /** Requests that carried bytes. */
+  uploads = [];
+  held = [];
+  /** Signs links; another number makes all earlier ones expire. */
+  linkEpoch = 1;
+  /** How many attachments are still given out with links that have expired. */
+  staleLinks = 0;
+  transcript = 'Hello from the microphone.';
+  /** Address of this server, for absolute links. */
+  origin = '';
+
+  newAttachment({ name, size, mime_type }) {
+    const id = `atc_${randomUUID()}`;
+    const type = mime_type.startsWith('image/') ? 'image' : 'file';
+    this.attachments.set(id, { id, type, name, mime_type, size, bytes: null });
+    return id;
+  }
+
+  /** An attachment as clients get it, with links that are good right now. */
+  signed(id, { upload = false } = {}) {
+    const { type, name, mime_type } = this.attachments.get(id);
+    const link = `${this.origin}/files/${id}`;
+    const epoch = this.staleLinks > 0 ? this.linkEpoch - 1 : this.linkEpoch;
+    this.staleLinks = Math.max(0, this.staleLinks - 1);
+    return {
+      type,
+      id,
+      name,
+      mime_type,
+      ...(type === 'image' ? { preview_url: `${link}/preview?epoch=${epoch}` } : {}),
+      download_url: `${link}?epoch=${epoch}`,
+      upload_descriptor: upload
+        ? { url: `${link}?epoch=${epoch}`, method: 'PUT', headers: { 'X-Upload-Ticket': id } }
+        : null,
+    };
+  }
+
+  /** An item with fresh links. */
+  fresh(item) {
+    return item.type === 'user_message' && item.attachments.length > 0
+      ? {
+          ...item,
+          attachments: item.attachments.map(({ id }) =>
+            this.attachments.has(id)
+              ? this.signed(id)
+              : { id, type: 'file', name: 'gone', mime_type: 'text/plain' },
+          ),
+        }
+      : item;
+  }
 
   threadResponse(thread, items = []) {
     const { items: _all, ...metadata } = thread;
@@ -199,11 +253,94 @@ function page(list, { order = 'desc', limit, after } = {}) {
   return { data, has_more, after: has_more ? data.at(-1).id : null };
 }
 
-const readBody = async (request) => {
+const readBytes = async (request) => {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 };
+
+const readBody = async (request) => (await readBytes(request)).toString('utf8');
+
+/** The one file of a multipart body. */
+async function readFormFile(request) {
+  const body = await readBytes(request);
+  const form = await new Response(body, {
+    headers: { 'Content-Type': request.headers['content-type'] },
+  }).formData();
+  const file = form.get('file');
+  return {
+    name: file.name,
+    mime_type: file.type,
+    size: file.size,
+    bytes: Buffer.from(await file.arrayBuffer()),
+  };
+}
+
+/** Takes files in by both strategies, and gives them out again. */
+function filesHandler(world) {
+  const json = (response, status, body) => {
+    response.writeHead(status, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify(body));
+  };
+  const fail = (response, status, code, message) =>
+    json(response, status, { error: { code, message, request_id: 'req_dev' } });
+
+  async function planned(request, response) {
+    const plan = world.uploadPlans.shift();
+    if (plan === undefined) return false;
+    if (plan.cut) {
+      // Some of the bytes, and then nobody is there; nor when the browser tries again by itself.
+      world.uploadPlans.unshift(plan);
+      request.once('data', () => request.socket.destroy());
+      return true;
+    }
+    if (plan.hold) {
+      await new Promise((resolve) => {
+        world.held.push(resolve);
+      });
+      if (plan.status === undefined) return false;
+    }
+    await readBytes(request);
+    if (plan.code === undefined) response.writeHead(plan.status).end('<h1>A proxy says no</h1>');
+    else fail(response, plan.status, plan.code, plan.message ?? 'A planned failure.');
+    return true;
+  }
+
+  return async function files(request, response, url) {
+    const [, , id, part] = url.pathname.split('/');
+    const good = url.searchParams.get('epoch') === String(world.linkEpoch);
+    if (request.method === 'GET') {
+      const stored = world.attachments.get(id);
+      if (stored?.bytes == null) return fail(response, 404, 'not_found', 'There is no such file.');
+      if (!good) return fail(response, 403, 'link_expired', 'This link has expired.');
+      const disposition =
+        part === 'preview' ? 'inline' : `attachment; filename*=UTF-8''${encodeURIComponent(stored.name)}`;
+      response.writeHead(200, {
+        'Content-Type': stored.mime_type,
+        'Content-Disposition': disposition,
+        'Cache-Control': 'no-store',
+      });
+      return response.end(stored.bytes);
+    }
+    world.uploads.push({ method: request.method, path: url.pathname, headers: request.headers });
+    if (await planned(request, response)) return;
+    if (request.method === 'POST' && id === undefined) {
+      const { bytes, ...file } = await readFormFile(request);
+      const created = world.newAttachment(file);
+      world.attachments.get(created).bytes = bytes;
+      return json(response, 200, world.signed(created));
+    }
+    const stored = world.attachments.get(id);
+    if (stored === undefined) return fail(response, 404, 'not_found', 'There is no such file.');
+    if (!good || request.headers['x-upload-ticket'] !== id)
+      return fail(response, 403, 'link_expired', 'This upload has expired.');
+    const bytes = await readBytes(request);
+    if (bytes.length !== stored.size)
+      return fail(response, 422, 'size_mismatch', 'The file is not as large as it was said to be.');
+    stored.bytes = bytes;
+    json(response, 200, world.signed(id));
+  };
+}
 
 function handler(world) {
   const json = (response, status, body, headers = {}) => {
@@ -266,7 +403,7 @@ function handler(world) {
       thread_id: thread.id,
       created_at: new Date().toISOString(),
       content: input.content,
-      attachments: [],
+      attachments: (input.attachments ?? []).map((id) => world.signed(id)),
       quoted_text: input.quoted_text ?? null,
       inference_options: input.inference_options,
     };
@@ -313,6 +450,9 @@ function handler(world) {
         }
         const target = thread ?? world.newThread();
         const item = message(target, params.input);
+        for (const left of target.items) {
+          if (left.type === 'client_tool_call') left.status = 'completed';
+        }
         const first = [{ type: 'thread.item.done', item }];
         if (thread === undefined)
           first.unshift({ type: 'thread.created', thread: world.threadResponse(target) });
@@ -328,7 +468,18 @@ function handler(world) {
         return start(response, thread, question, parlor, { isRetry: true }, parlor ? first : []).answer;
       }
       case 'threads.add_client_tool_output': {
-        const call = thread.items.findLast((item) => item.type === 'client_tool_call');
+        const call = thread.items.findLast(
+          (item) => item.type === 'client_tool_call' && item.status === 'pending',
+        );
+        if (call === undefined) {
+          return fail(
+            response,
+            409,
+            'no_pending_tool_call',
+            'No client tool call waits for output.',
+            headers,
+          );
+        }
         Object.assign(call, { status: 'completed', output: params.result });
         return start(response, thread, 'tool', parlor, { toolOutput: params.result }, [
           { type: 'thread.item.replaced', item: call },
@@ -371,7 +522,8 @@ function handler(world) {
       }
       case 'threads.get_by_id': {
         const turn = world.running.get(thread.id);
-        const items = page(thread.items, { order: 'asc' });
+        const listed = page(thread.items, { order: 'asc' });
+        const items = { ...listed, data: listed.data.map((item) => world.fresh(item)) };
         return json(
           response,
           200,
@@ -379,8 +531,22 @@ function handler(world) {
           { ...headers, ...(parlor && turn !== undefined ? { 'Parlor-Turn': turn.id } : {}) },
         );
       }
-      case 'items.list':
-        return json(response, 200, page(thread.items, params), headers);
+      case 'items.list': {
+        const listed = page(thread.items, params);
+        return json(
+          response,
+          200,
+          { ...listed, data: listed.data.map((item) => world.fresh(item)) },
+          headers,
+        );
+      }
+      case 'attachments.create':
+        return json(response, 200, world.signed(world.newAttachment(params), { upload: true }), headers);
+      case 'attachments.delete':
+        world.attachments.delete(params.attachment_id);
+        return json(response, 200, {}, headers);
+      case 'input.transcribe':
+        return json(response, 200, { text: world.transcript }, headers);
       case 'threads.list': {
         const listed = page(world.threads, params);
         return json(
@@ -410,6 +576,7 @@ export async function startDevServer({ port = 0, root = null, seed = false } = {
   const world = new World();
   if (seed) world.seed();
   const chatkit = handler(world);
+  const files = filesHandler(world);
 
   const file = (response, base, name) => {
     const path = normalize(join(base, name));
@@ -428,6 +595,7 @@ export async function startDevServer({ port = 0, root = null, seed = false } = {
 
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, 'http://localhost');
+    if (url.pathname === '/files' || url.pathname.startsWith('/files/')) return files(request, response, url);
     if (request.method === 'POST') {
       if (url.pathname === '/chatkit') return chatkit(request, response, true);
       if (url.pathname === '/plain/chatkit') return chatkit(request, response, false);
@@ -449,11 +617,13 @@ export async function startDevServer({ port = 0, root = null, seed = false } = {
     server.listen(port, '127.0.0.1', resolve);
   });
   const address = server.address();
+  world.origin = `http://127.0.0.1:${address.port}`;
   return {
     world,
-    url: `http://127.0.0.1:${address.port}`,
+    url: world.origin,
     release: () => {
       for (const turn of world.running.values()) turn.release();
+      for (const go of world.held.splice(0)) go();
     },
     close: () =>
       new Promise((resolve) => {

@@ -38,3 +38,24 @@ export function describeError(error: ApiError | ErrorEvent, strings: Strings): s
       return error.status >= 500 ? errors.server : error.message || errors.generic;
   }
 }
+
+/** How a failed upload reads. The same statuses mean something else there than for a message. */
+export function describeUploadError(error: ApiError, strings: Strings): string {
+  const { errors } = strings;
+  if (error.code === 'network') return errors.uploadCut;
+  const ownWords = error.status !== 0 && !error.code.startsWith('http_') && error.message !== '';
+  if (ownWords) return error.message;
+  switch (error.status) {
+    case 403:
+      return errors.uploadExpired;
+    case 404:
+    case 405:
+      return errors.noUploads;
+    case 413:
+      return errors.fileTooLarge;
+    case 415:
+      return errors.fileType;
+    default:
+      return describeError(error, strings);
+  }
+}

@@ -2,6 +2,7 @@ import type {
   Attachment,
   ChatKitEvents,
   ChatKitOptions,
+  Entity,
   OpenAIChatKit,
   ToolChoice,
   UserMessageContent,
@@ -12,31 +13,41 @@ import {
   ChatKitClient,
   ChatSession,
   ThreadDirectory,
+  uploadFile,
   type Attachment as WireAttachment,
-  type EntitySource,
   type FeedbackKind,
   type SessionEvent,
   type SessionState,
   type StructuredInputSubmission,
   type Submission,
+  type UploadEntry,
+  type UploadHooks,
   type UserMessageContent as WireContent,
   type WidgetItem,
 } from '@parlor/client';
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import { Composer, entityOf } from './composer.js';
+import { Attaching } from './attaching.js';
+import { Composer, tagOf, triggerAt, type Edit, type Trigger } from './composer.js';
 import { describeError } from './describe-error.js';
+import { base64Of, canRecord, DictationError, Recorder, type RecordingState } from './dictation.js';
+import { EntityPreviews, place } from './entity-previews.js';
+import type { AttachmentOptions } from './files.js';
 import { icon } from './icons.js';
+import { type Catalogue, directionOfLocale, loadCatalogue, type Locale, resolveLocale } from './locale.js';
 import { markdownStyles } from './markdown/index.js';
+import { Picker, type PickerOption } from './picker.js';
 import { ScrollKeeper } from './scroll-keeper.js';
 import { english } from './strings.js';
 import { styles } from './styles.js';
 import { loadFonts, ThemeSheet } from './theme.js';
+import { dropTarget, lightbox } from './views/attachments.js';
 import { secondsLeft } from './views/banner.js';
 import { composer as composerView } from './views/composer.js';
-import type { HistoryEdit, ViewContext } from './views/context.js';
+import type { HistoryEdit, OpenImage, ViewContext } from './views/context.js';
 import { header, visibleTitle } from './views/header.js';
 import { historyPanel } from './views/history.js';
 import { messages, threadFailed, threadSkeleton } from './views/messages.js';
+import { entityPreview } from './views/preview.js';
 import { startScreen } from './views/start.js';
 import type { WidgetAction } from './widgets/index.js';
 
@@ -72,6 +83,10 @@ function onNextFrame(callback: () => void): void {
  * @csspart messages, message, user-message, assistant-message, bubble, markdown - The conversation.
  * @csspart citation, sources, source - Where an answer comes from.
  * @csspart composer, input, send-button, stop-button - Where the user writes.
+ * @csspart attach-button, attachments, attachment, composer-problem, drop-target - Files of a message.
+ * @csspart image-attachment, file-attachment, lightbox - Files in the conversation.
+ * @csspart dictate-button, recorder, dictation-done-button - Dictation.
+ * @csspart mention-button, suggestions, tag, entity-preview - Mentions and commands.
  * @csspart error, notice, progress - What the conversation says about itself.
  * @csspart history - The panel with the user's threads.
  */
@@ -94,7 +109,43 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
   #lastThreadId: string | null = null;
   #emptySession = new ChatSession({ client: new ChatKitClient({ url: '' }) }).state;
   readonly #theme = new ThemeSheet();
-  readonly #composer = new Composer();
+  readonly #attaching = new Attaching({
+    attachmentOptions: () => this.attachmentOptions,
+    strings: () => this.strings,
+    locale: () => this.locale,
+    upload: (file, hooks) => this.#upload(file, hooks),
+    discard: (id) => this.#discard(id),
+    announce: (text) => this.#announce(text),
+    complain: (problems) => this.#complain(problems),
+    changed: () => this.#filesChanged(),
+  });
+  readonly #composer = new Composer(this.#attaching.uploads);
+  readonly #picker = new Picker({
+    searchTags: (query) => this.#options.entities?.onTagSearch?.(query),
+    searchCommands: (query) => this.#options.commands?.onSearch?.(query),
+    selectCommand: (command) => this.#options.commands?.onSelect?.(command),
+    ownCommands: (query) => this.#ownCommands(query),
+    insert: (trigger, entity) => this.#insertEntity(trigger, entity),
+    found: (count) => this.#announce(count === 0 ? this.strings.noMatches : this.strings.matches(count)),
+    changed: () => this.requestUpdate(),
+    report: (error) => this.report(error),
+  });
+  readonly #previews = new EntityPreviews({
+    request: () => this.#options.entities?.onRequestPreview,
+    changed: () => this.requestUpdate(),
+    report: (error) => this.report(error),
+  });
+  #recorder: Recorder | null = null;
+  #recording: RecordingState | null = null;
+  #openImage: OpenImage | null = null;
+  readonly #brokenImages = new Set<string>();
+  #imagesVersion = 0;
+  #locale: Locale = 'en';
+  #catalogue: Catalogue | null = null;
+  /** Settled when the texts of the wanted language are there. */
+  #localeLoaded: Promise<void> = Promise.resolve();
+  /** Nothing is drawn before the first language is there: no text may change under its reader. */
+  #speechless = false;
   readonly #scroll = new ScrollKeeper({
     onAtBottom: (atBottom) => {
       this.#atBottom = atBottom;
@@ -129,14 +180,16 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     const toolBefore = this.#composer.toolId;
     if (this.#composer.reconcile(options.composer)) this.#toolChanged(toolBefore);
     this.#scroll.follow = options.thread?.autoScroll !== false;
-    this.lang = this.lang || 'en';
+    this.#localeLoaded = this.#speak(
+      resolveLocale(options.locale, navigator.languages ?? [navigator.language]),
+    );
     if (this.isConnected) this.#boot();
     if (previous !== options) this.requestUpdate();
   }
 
   async focusComposer(): Promise<void> {
     await this.#rendered();
-    this.renderRoot.querySelector<HTMLTextAreaElement>('textarea.input')?.focus();
+    this.#field?.focus();
   }
 
   async setThreadId(threadId: string | null): Promise<void> {
@@ -190,9 +243,10 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     selectedModelId?: string;
   }): Promise<void> {
     await this.#ready();
-    if (params.files !== undefined && params.files.length > 0) {
+    const files = params.files ?? [];
+    if (files.length > 0 && this.attachmentOptions === null) {
       throw new Error(
-        'setComposerValue({ files }) is not available: upload the files and pass them as attachments.',
+        'setComposerValue({ files }) needs the option composer.attachments: { enabled: true }.',
       );
     }
     const composer = this.#composer;
@@ -200,7 +254,11 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     // As it is: the user may write on behind a space.
     else if (params.text !== undefined) composer.setContent([{ type: 'input_text', text: params.text }]);
     if (params.reply !== undefined) composer.quote = params.reply === '' ? null : params.reply;
-    if (params.attachments !== undefined) composer.attachments = [...params.attachments];
+    if (params.attachments !== undefined) {
+      composer.uploads.clear();
+      composer.uploads.adopt(params.attachments as WireAttachment[]);
+    }
+    const refused = this.#attaching.add(files);
     const toolBefore = composer.toolId;
     if (params.selectedToolId !== undefined) composer.toolId = params.selectedToolId;
     if (params.selectedModelId !== undefined) composer.modelId = params.selectedModelId;
@@ -208,6 +266,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     this.#toolChanged(toolBefore);
     this.requestUpdate();
     await this.updateComplete;
+    if (refused.length > 0) throw new Error(refused.join(' '));
   }
 
   async showHistory(): Promise<void> {
@@ -248,6 +307,8 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
       clearInterval(this.#countdown);
       this.#countdown = undefined;
       this.#scroll.detach();
+      this.cancelDictation();
+      this.#previews.close();
       this.#lastThreadId = this.#session?.state.threadId ?? this.#lastThreadId;
       this.#teardown();
     }, 0);
@@ -326,6 +387,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
 
   async #rendered(): Promise<void> {
     await this.#ready();
+    await this.#localeLoaded;
     await this.updateComplete;
   }
 
@@ -411,6 +473,124 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     await sent;
   }
 
+  get #field(): HTMLTextAreaElement | null {
+    return this.renderRoot.querySelector<HTMLTextAreaElement>('textarea.input');
+  }
+
+  /** Shows and announces in another language, from when its texts are there. */
+  async #speak(locale: Locale): Promise<void> {
+    if (locale === this.#locale) return;
+    this.#locale = locale;
+    this.#speechless ||= !this.#booted && locale !== 'en';
+    let catalogue: Catalogue | null = null;
+    try {
+      catalogue = await loadCatalogue(locale);
+    } catch (cause) {
+      this.report(new Error(`The texts for the locale "${locale}" could not be loaded.`, { cause }));
+    }
+    // Another one may be wanted by now.
+    if (this.#locale !== locale) return;
+    if (catalogue === null) this.#locale = 'en';
+    this.#catalogue = catalogue;
+    this.#speechless = false;
+    this.requestUpdate();
+  }
+
+  // -------------------------------------------------------------- files
+
+  async #upload(file: File, hooks: UploadHooks): Promise<WireAttachment> {
+    const { api } = this.#options;
+    const session = await this.#ready();
+    if (!('url' in api)) throw new Error('Set api.url: files are uploaded to your own server.');
+    const connection = {
+      client: session.client,
+      apiUrl: api.url,
+      base: document.baseURI,
+      fetch: api.fetch,
+    };
+    try {
+      return await uploadFile(file, api.uploadStrategy ?? { type: 'two_phase' }, connection, hooks);
+    } catch (error) {
+      if (!hooks.signal.aborted) this.report(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+  }
+
+  /** Nobody waits for it: a file that stays at the server is the server's to clean up. */
+  #discard(attachmentId: string): void {
+    this.#session?.client
+      .request('attachments.delete', { attachment_id: attachmentId })
+      .catch((error: unknown) => this.report(error instanceof Error ? error : new Error(String(error))));
+  }
+
+  #complain(problems: readonly string[]): void {
+    this.#composer.problems = problems;
+    this.requestUpdate();
+  }
+
+  #filesChanged(): void {
+    const composer = this.#composer;
+    if (composer.waiting && !composer.uploads.busy) {
+      composer.waiting = false;
+      if (composer.uploads.failed) this.#complain([this.strings.sendBlocked]);
+      else this.send();
+    }
+    this.requestUpdate();
+  }
+
+  // -------------------------------------------------------------- writing
+
+  /** Puts an edit into the field, with the caret where it belongs. */
+  #write(edit: Edit): void {
+    const field = this.#field;
+    this.requestUpdate();
+    if (field === null) return;
+    field.value = edit.text;
+    field.setSelectionRange(edit.caret, edit.caret);
+    field.focus();
+  }
+
+  #trigger(field: HTMLTextAreaElement): Trigger | null {
+    const { entities, commands } = this.#options;
+    if (field.selectionStart !== field.selectionEnd) return null;
+    return triggerAt(this.#composer.text, field.selectionStart, this.#composer.tags, {
+      tag: entities?.onTagSearch !== undefined,
+      command: commands?.enabled === true,
+    });
+  }
+
+  #insertEntity(trigger: Trigger, entity: Entity | null): void {
+    const end = trigger.from + 1 + trigger.query.length;
+    this.#write(this.#composer.replace(trigger.from, end, entity === null ? '' : tagOf(entity)));
+    if (entity !== null) this.#announce(entity.title);
+  }
+
+  /** What the composer's buttons do, as commands. */
+  #ownCommands(query: string): PickerOption[] {
+    const { strings } = this;
+    const own = (id: string, label: string, icon: string, run: () => void): PickerOption => ({
+      id,
+      label,
+      icon,
+      does: { type: 'own', run },
+    });
+    const commands = [
+      ...(this.attachmentOptions === null
+        ? []
+        : [
+            own('attach', strings.attach, 'paperclip', () =>
+              this.renderRoot.querySelector<HTMLInputElement>('.file-field')?.click(),
+            ),
+          ]),
+      ...(this.canDictate ? [own('dictate', strings.dictate, 'mic', () => this.dictate())] : []),
+      ...(this.#options.composer?.tools ?? []).map((tool) =>
+        own(`tool-${tool.id}`, tool.label, tool.icon, () => this.selectTool(tool.id)),
+      ),
+    ];
+    const wanted = query.toLocaleLowerCase(this.locale);
+    return commands.filter(({ label }) => label.toLocaleLowerCase(this.locale).includes(wanted));
+  }
+
   readonly #onPointerDown = (event: PointerEvent): void => {
     if (this.#openMenu === null) return;
     const inside = event
@@ -422,7 +602,49 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
   // -------------------------------------------------------------- what the views read
 
   get strings() {
-    return english;
+    return this.#catalogue?.strings ?? english;
+  }
+
+  get widgetStrings() {
+    return this.#catalogue?.widgets;
+  }
+
+  get locale(): string {
+    // The old texts stay until the new ones are there, and so do their numbers.
+    return this.#catalogue === null ? 'en' : this.#locale;
+  }
+
+  get attachmentOptions(): AttachmentOptions | null {
+    const options = this.#options.composer?.attachments;
+    return options?.enabled === true ? options : null;
+  }
+
+  get dragging(): boolean {
+    return this.#attaching.dragging;
+  }
+
+  get openImage() {
+    return this.#openImage;
+  }
+
+  get preview() {
+    return this.#previews.preview;
+  }
+
+  get picker() {
+    return this.#picker.state;
+  }
+
+  get canDictate(): boolean {
+    return this.#options.composer?.dictation?.enabled === true && canRecord();
+  }
+
+  get recording() {
+    return this.#recording;
+  }
+
+  get imagesVersion(): number {
+    return this.#imagesVersion;
   }
 
   get options(): ChatKitOptions {
@@ -467,7 +689,16 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
 
   send(): void {
     const session = this.#session;
-    if (session === null || this.#composer.isEmpty || session.state.turn !== null) return;
+    const { uploads } = this.#composer;
+    if (session === null || this.#composer.isEmpty || session.state.turn !== null || this.#recording !== null)
+      return;
+    this.#picker.close();
+    if (uploads.busy) {
+      this.#composer.waiting = true;
+      this.#announce(this.strings.sendWaits);
+      return;
+    }
+    if (uploads.failed) return this.#complain([this.strings.sendBlocked]);
     const toolBefore = this.#composer.toolId;
     const submission = this.#composer.take(this.#options.composer);
     this.#toolChanged(toolBefore);
@@ -479,12 +710,253 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     this.#announce(this.strings.answerStopped);
     void this.#session?.stop();
     // The stop button goes away with the answer; writing is what comes next.
-    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+    this.#field?.focus();
   }
 
-  input(text: string): void {
-    this.#composer.text = text;
+  input(field: HTMLTextAreaElement, composing: boolean): void {
+    const { text, caret } = this.#composer.edit(field.value, field.selectionStart, composing);
+    if (text !== field.value) {
+      field.value = text;
+      field.setSelectionRange(caret, caret);
+    }
+    this.#composer.waiting = false;
+    if (!composing) this.#picker.follow(this.#trigger(field));
     this.requestUpdate();
+  }
+
+  caretMoved(field: HTMLTextAreaElement | null): void {
+    if (this.#picker.state === null) return;
+    if (field === null) this.#picker.close();
+    else this.#picker.follow(this.#trigger(field));
+  }
+
+  pickerKey(key: string): boolean {
+    const { state } = this.#picker;
+    if (state === null) return false;
+    switch (key) {
+      case 'ArrowDown':
+      case 'ArrowUp':
+        this.#picker.move(key === 'ArrowDown' ? 1 : -1);
+        return true;
+      case 'Enter':
+      case 'Tab':
+        return this.#picker.choose();
+      case 'Escape':
+        this.#picker.close({ stay: true });
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  choose(at: number): void {
+    this.#picker.choose(at);
+  }
+
+  mention(): void {
+    const field = this.#field;
+    if (field === null) return;
+    const { selectionStart: start, selectionEnd: end } = field;
+    const gap = start > 0 && /\S/.test(this.#composer.text[start - 1] ?? '') ? ' ' : '';
+    this.#write(this.#composer.replace(start, end, `${gap}@`));
+    this.#picker.follow(this.#trigger(field));
+  }
+
+  addFiles(files: readonly File[]): void {
+    this.#attaching.add(files);
+    this.#field?.focus();
+  }
+
+  removeFile(key: string): void {
+    const { entries } = this.#composer.uploads;
+    const at = entries.findIndex((entry) => entry.key === key);
+    const neighbour = entries[at + 1] ?? entries[at - 1];
+    this.#focusAfterUpdate = neighbour === undefined ? 'textarea.input' : `[data-focus=${neighbour.key}]`;
+    this.#composer.problems = [];
+    this.#announce(this.strings.removed(entries[at]?.name ?? ''));
+    this.#composer.uploads.remove(key);
+  }
+
+  retryFile(key: string): void {
+    this.#composer.problems = [];
+    this.#focusAfterUpdate = `[data-focus=${key}]`;
+    this.#composer.uploads.retry(key);
+  }
+
+  stopWaiting(): void {
+    this.#composer.waiting = false;
+    this.#focusAfterUpdate = 'textarea.input';
+    this.requestUpdate();
+  }
+
+  thumbOf(file: UploadEntry | WireAttachment): ImageBitmap | null {
+    return this.#attaching.thumbOf(file);
+  }
+
+  isBroken(url: string): boolean {
+    return this.#brokenImages.has(url);
+  }
+
+  imageFailed(itemId: string, url: string): void {
+    if (this.#brokenImages.has(url)) return;
+    this.#brokenImages.add(url);
+    this.#imagesVersion += 1;
+    this.requestUpdate();
+    if (itemId !== '') void this.#session?.refreshItem(itemId);
+  }
+
+  showImage(image: OpenImage | null): void {
+    if (image === null) this.renderRoot.querySelector<HTMLDialogElement>('.lightbox')?.close();
+    this.#openImage = image;
+    this.requestUpdate();
+  }
+
+  download(itemId: string, attachment: WireAttachment, event: MouseEvent): void {
+    // The link was made when the message was read, and may have expired since.
+    const link = event.currentTarget as HTMLAnchorElement;
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    void this.#session?.refreshItem(itemId).then(() => {
+      const item = this.state.thread.items.find(({ id }) => id === itemId);
+      const now =
+        item?.type === 'user_message' ? item.attachments.find(({ id }) => id === attachment.id) : undefined;
+      const fresh = document.createElement('a');
+      fresh.href = now?.download_url ?? link.href;
+      fresh.download = attachment.name;
+      fresh.target = '_blank';
+      fresh.rel = 'noopener noreferrer';
+      fresh.click();
+    });
+  }
+
+  dictate(): void {
+    if (this.#recording !== null || !this.canDictate) return;
+    const recorder = new Recorder(
+      (level, seconds) => this.#heard(level, seconds),
+      () => {
+        this.#announce(this.strings.dictationLimit);
+        this.finishDictation();
+      },
+    );
+    this.#recorder = recorder;
+    this.#recording = { phase: 'starting', seconds: 0 };
+    this.#composer.problems = [];
+    this.requestUpdate();
+    recorder.start().then(
+      () => {
+        if (this.#recorder !== recorder) return;
+        this.#recording = { phase: 'recording', seconds: 0 };
+        this.#focusAfterUpdate = '[data-focus=dictation-done]';
+        this.#announce(this.strings.dictating);
+        this.requestUpdate();
+      },
+      (error: unknown) => {
+        if (this.#recorder === recorder) this.#dictationFailed(error);
+      },
+    );
+  }
+
+  #heard(level: number, seconds: number): void {
+    const bars = this.renderRoot.querySelectorAll<HTMLElement>('.level i');
+    const before = Array.from(bars, (bar) => bar.style.getPropertyValue('--level'));
+    bars.forEach((bar, at) => {
+      bar.style.setProperty('--level', before[at + 1] ?? level.toFixed(2));
+    });
+    if (this.#recording?.phase !== 'recording' || this.#recording.seconds === seconds) return;
+    this.#recording = { phase: 'recording', seconds };
+    this.requestUpdate();
+  }
+
+  finishDictation(): void {
+    const recorder = this.#recorder;
+    if (recorder === null || this.#recording?.phase !== 'recording') return;
+    this.#recording = { ...this.#recording, phase: 'transcribing' };
+    this.requestUpdate();
+    void this.#transcribe(recorder).then(
+      (words) => {
+        if (this.#recorder !== recorder) return;
+        this.#endDictation();
+        if (words === '') return this.#complain([this.strings.dictationSilent]);
+        // Where the caret is now: the user may have gone on typing.
+        const end = this.#composer.text.length;
+        const { selectionStart = end, selectionEnd = end } = this.#field ?? {};
+        this.#write(this.#composer.insert(words, selectionStart, selectionEnd));
+        this.#announce(this.strings.dictationInserted);
+      },
+      (error: unknown) => {
+        if (this.#recorder === recorder) this.#dictationFailed(error);
+      },
+    );
+  }
+
+  async #transcribe(recorder: Recorder): Promise<string> {
+    const session = await this.#ready();
+    const recording = await recorder.stop();
+    if (recording === null || recording.data.size === 0) return '';
+    const { body } = await session.client.request('input.transcribe', {
+      audio_base64: await base64Of(recording.data),
+      mime_type: recording.mimeType,
+    });
+    return body.text.trim();
+  }
+
+  cancelDictation(): void {
+    if (this.#recorder === null) return;
+    this.#recorder.cancel();
+    this.#endDictation();
+  }
+
+  #endDictation(): void {
+    this.#recorder = null;
+    this.#recording = null;
+    this.#focusAfterUpdate = 'textarea.input';
+    this.requestUpdate();
+  }
+
+  #dictationFailed(error: unknown): void {
+    const { strings } = this;
+    this.#recorder?.cancel();
+    this.#endDictation();
+    const reasons = {
+      denied: strings.dictationDenied,
+      'no-microphone': strings.dictationNoMicrophone,
+      unsupported: strings.dictationUnsupported,
+    };
+    this.#complain([
+      error instanceof DictationError
+        ? reasons[error.reason]
+        : error instanceof ApiError
+          ? describeError(error, strings)
+          : strings.dictationFailed,
+    ]);
+    this.report(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  clickEntity(entity: Entity): void {
+    this.#previews.close();
+    this.#options.entities?.onClick?.(entity);
+  }
+
+  showPreview(entity: Entity, anchor: HTMLElement): void {
+    this.#previews.show(entity, anchor);
+  }
+
+  keepPreview(): void {
+    this.#previews.keep();
+  }
+
+  hidePreview(): void {
+    this.#previews.hide();
+  }
+
+  async previewAction(entity: Entity, widget: unknown, action: WidgetAction): Promise<void> {
+    const { type, payload } = action;
+    const onAction = this.#options.widgets?.onAction;
+    if (onAction === undefined) throw new Error(this.strings.noActionHandler(type));
+    await onAction(
+      { type, ...(isRecord(payload) ? { payload } : {}) },
+      { id: entity.id, widget: widget as Widgets.BasicRoot },
+    );
   }
 
   changed(): void {
@@ -496,7 +968,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     if (prompt === undefined || this.#session === null || this.#session.state.turn !== null) return;
     const content = wireContent(typeof prompt === 'string' ? { text: prompt } : { content: prompt });
     void this.#submit(this.#session, { content, inference: this.#composer.inference() });
-    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+    this.#field?.focus();
   }
 
   newThread(): void {
@@ -504,7 +976,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     if (session === null) return;
     this.toggleHistory(false);
     void this.#open(session, null);
-    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+    this.#field?.focus();
   }
 
   openThread(id: string): void {
@@ -547,7 +1019,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     this.#toolChanged(before);
     this.#openMenu = null;
     this.requestUpdate();
-    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+    this.#field?.focus();
   }
 
   selectModel(id: string): void {
@@ -616,7 +1088,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     // What was never sent goes back into the field, unless something new is there.
     if (unsent !== null && this.#composer.isEmpty) this.#composer.restore(unsent);
     this.requestUpdate();
-    this.renderRoot.querySelector<HTMLElement>('textarea.input')?.focus();
+    this.#field?.focus();
   }
 
   dismissNotice(id: number): void {
@@ -638,10 +1110,6 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
       this.#announce(this.strings.copied);
       setTimeout(() => delete button.dataset.copied, 1600);
     });
-  }
-
-  openEntity(source: EntitySource): void {
-    this.#options.entities?.onClick?.(entityOf(source));
   }
 
   followLink(href: string, event: MouseEvent): void {
@@ -715,6 +1183,10 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     if (scroller !== null && column !== null) this.#scroll.attach(scroller, column);
     this.#sizeInput();
     this.#tick();
+    const dialog = this.renderRoot.querySelector<HTMLDialogElement>('.lightbox');
+    if (dialog !== null && !dialog.open) dialog.showModal();
+    this.#placePreview();
+    this.renderRoot.querySelector('.suggestions [aria-selected=true]')?.scrollIntoView({ block: 'nearest' });
     const target = this.#focusAfterUpdate;
     this.#focusAfterUpdate = null;
     if (target === null) return;
@@ -724,6 +1196,20 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
         : this.renderRoot.querySelector<HTMLElement>(target);
     element?.focus();
     if (element instanceof HTMLInputElement) element.select();
+  }
+
+  #placePreview(): void {
+    const preview = this.renderRoot.querySelector<HTMLElement>('.preview');
+    const root = this.renderRoot.querySelector<HTMLElement>('.root');
+    const { anchor } = this.#previews;
+    if (preview === null || root === null || anchor === null) return;
+    place(preview, anchor, root);
+    // Its widget is drawn after it, when its code is there.
+    if (preview.dataset.observed !== undefined) return;
+    preview.dataset.observed = '';
+    new ResizeObserver(() => {
+      if (this.#previews.anchor !== null) place(preview, this.#previews.anchor, root);
+    }).observe(preview);
   }
 
   /** Grows the field with its text where the browser does not do it by itself. */
@@ -756,11 +1242,18 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
       state.banner === null &&
       state.thread.items.length === 0;
     const title = this.#options.frameTitle ?? strings.chat;
+    if (this.#speechless) return html`<section class="root" part="root" aria-busy="true"></section>`;
     return html`<section
       class="root"
       part="root"
       aria-label=${title}
       data-start=${isStart ? 'true' : 'false'}
+      lang=${this.locale}
+      dir=${directionOfLocale(this.#catalogue === null ? 'en' : this.#locale) ?? nothing}
+      @dragenter=${this.#attaching.onDragOver}
+      @dragover=${this.#attaching.onDragOver}
+      @dragleave=${this.#attaching.onDragLeave}
+      @drop=${this.#attaching.onDrop}
     >
       ${
         // The messages' headings are of level 3: something has to be of level 2.
@@ -816,7 +1309,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
           </div>
         </div>
       </div>
-      ${historyPanel(this)}
+      ${historyPanel(this)} ${lightbox(this)} ${entityPreview(this)} ${dropTarget(this)}
       <div class="sr-only" role="log" aria-live="polite" aria-label=${strings.conversation}>
         ${this.#announcements.map(({ id, text }) => html`<p data-id=${id}>${text}</p>`)}
       </div>

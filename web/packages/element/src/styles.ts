@@ -483,6 +483,18 @@ export const styles = css`
     line-height: 1.5;
   }
 
+  button.tag {
+    border: 0;
+    font: inherit;
+    font-weight: 500;
+    cursor: pointer;
+    transition: background-color 140ms;
+  }
+
+  button.tag:hover {
+    background: color-mix(in oklab, var(--ck-accent) 26%, transparent);
+  }
+
   .tag {
     padding: 1px 6px;
     border-radius: var(--ck-radius-xs);
@@ -988,7 +1000,7 @@ export const styles = css`
     align-items: end;
   }
 
-  .composer[data-simple] .chips {
+  .composer[data-simple] > :not(.field, .composer-row) {
     grid-column: 1 / -1;
   }
 
@@ -997,7 +1009,41 @@ export const styles = css`
     padding-block: calc((36px - 1.5em) / 2);
   }
 
+  .field {
+    position: relative;
+    min-inline-size: 0;
+  }
+
+  /* The same text in the same place as that of the field, with its tags coloured. */
+  .marks {
+    position: absolute;
+    inset: 0;
+    overflow: hidden;
+    padding: calc(var(--ck-space) * 2) calc(var(--ck-space) * 2.75) var(--ck-space);
+    color: transparent;
+    line-height: 1.5;
+    white-space: pre-wrap;
+    overflow-wrap: break-word;
+    pointer-events: none;
+  }
+
+  .composer[data-simple] .marks {
+    padding-block: calc((36px - 1.5em) / 2);
+  }
+
+  .field[data-tags] > * {
+    scrollbar-gutter: stable;
+  }
+
+  .tag-mark {
+    border-radius: var(--ck-radius-xs);
+    background: color-mix(in oklab, var(--ck-accent) 18%, transparent);
+    box-shadow: 0 0 0 2px color-mix(in oklab, var(--ck-accent) 18%, transparent);
+    color: transparent;
+  }
+
   .input {
+    position: relative;
     display: block;
     inline-size: 100%;
     field-sizing: content;
@@ -1102,13 +1148,14 @@ export const styles = css`
     padding: var(--ck-space) var(--ck-space) 0;
   }
 
-  .quote-chip,
-  .file-chip {
+  .quote-chip {
+    flex: 1 1 100%;
     display: flex;
     align-items: center;
     gap: calc(var(--ck-space) * 2);
     max-inline-size: 100%;
-    padding: 3px 4px 3px 10px;
+    padding-block: 3px;
+    padding-inline: 10px 4px;
     border-radius: var(--ck-radius-md);
     background: var(--ck-hover);
     color: var(--ck-text-muted);
@@ -1116,22 +1163,428 @@ export const styles = css`
     cursor: default;
   }
 
-  .quote-chip {
-    flex: 1 1 100%;
-  }
-
-  .user .file-chip {
-    padding-inline-end: 10px;
-    padding-block: 6px;
-  }
-
-  .quote-text,
-  .file-chip span {
+  .quote-text {
     flex: 1;
     min-inline-size: 0;
     overflow: hidden;
     text-overflow: ellipsis;
     white-space: nowrap;
+  }
+
+  /* ------------------------------------------------ files */
+
+  .uploads {
+    display: grid;
+    grid-template-columns: repeat(auto-fill, minmax(min(14rem, 100%), 1fr));
+    gap: calc(var(--ck-space) * 1.5);
+    max-block-size: 12.5rem;
+    overflow-y: auto;
+    padding: var(--ck-space);
+    scrollbar-width: thin;
+    scrollbar-color: var(--ck-border-strong) transparent;
+    cursor: default;
+  }
+
+  .upload,
+  .file {
+    position: relative;
+    display: flex;
+    align-items: center;
+    gap: calc(var(--ck-space) * 2.5);
+    min-inline-size: 0;
+    padding: 6px;
+    border: 1px solid var(--ck-border);
+    border-radius: var(--ck-radius-md);
+    background: var(--ck-surface);
+    line-height: 1.3;
+    overflow: hidden;
+  }
+
+  .upload {
+    animation: pop 200ms var(--ck-ease);
+  }
+
+  .upload-picture {
+    flex: none;
+    display: grid;
+    place-items: center;
+    inline-size: 42px;
+    block-size: 42px;
+    border-radius: calc(var(--ck-radius-md) - 5px);
+    background: var(--ck-hover);
+    color: var(--ck-text-muted);
+    overflow: hidden;
+  }
+
+  .thumb {
+    inline-size: 100%;
+    block-size: 100%;
+    object-fit: cover;
+  }
+
+  .upload:is([data-state='uploading'], [data-state='waiting']) .thumb {
+    opacity: 0.55;
+  }
+
+  .upload-text {
+    flex: 1;
+    min-inline-size: 0;
+    display: grid;
+  }
+
+  .upload-name,
+  .upload-state {
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+  }
+
+  .upload-name {
+    font-size: 0.9em;
+    font-weight: 500;
+  }
+
+  .upload-state {
+    color: var(--ck-text-muted);
+    font-size: 0.8em;
+    font-variant-numeric: tabular-nums;
+  }
+
+  .upload[data-state='failed'] {
+    border-color: var(--ck-danger-border);
+    background: var(--ck-danger-bg);
+  }
+
+  .upload[data-state='failed'] .upload-state {
+    color: var(--ck-danger);
+    white-space: normal;
+  }
+
+  .upload-progress {
+    appearance: none;
+    position: absolute;
+    inset-inline: 0;
+    inset-block-end: 0;
+    inline-size: 100%;
+    block-size: 3px;
+    border: 0;
+    background: var(--ck-active);
+    color: var(--ck-accent);
+  }
+
+  .upload-progress::-webkit-progress-bar {
+    background: transparent;
+  }
+
+  .upload-progress::-webkit-progress-value {
+    background: var(--ck-accent);
+    transition: inline-size 160ms;
+  }
+
+  .upload-progress::-moz-progress-bar {
+    background: var(--ck-accent);
+  }
+
+  .upload-progress:indeterminate {
+    background: linear-gradient(90deg, var(--ck-active) 30%, var(--ck-accent) 50%, var(--ck-active) 70%) 0 0 /
+      250% 100%;
+    animation: shimmer 1.4s linear infinite;
+  }
+
+  .upload-progress:indeterminate::-moz-progress-bar {
+    background: transparent;
+  }
+
+  .problem {
+    display: flex;
+    align-items: center;
+    gap: calc(var(--ck-space) * 2);
+    margin: var(--ck-space);
+    padding-block: 4px;
+    padding-inline: 12px 4px;
+    border-radius: var(--ck-radius-md);
+    background: var(--ck-danger-bg);
+    color: var(--ck-danger);
+    font-size: 0.88em;
+    line-height: 1.4;
+    cursor: default;
+  }
+
+  .problem > span:not(.spinner) {
+    flex: 1;
+    min-inline-size: 0;
+    overflow-wrap: anywhere;
+  }
+
+  .problem .icon-button {
+    color: inherit;
+  }
+
+  .problem.waiting {
+    background: var(--ck-hover);
+    color: var(--ck-text-muted);
+  }
+
+  .drop {
+    position: absolute;
+    inset: 0;
+    z-index: 8;
+    display: grid;
+    place-items: center;
+    padding: calc(var(--ck-space) * 3);
+    background: color-mix(in oklab, var(--ck-surface) 90%, transparent);
+    pointer-events: none;
+    animation: fade 140ms var(--ck-ease);
+  }
+
+  .drop-box {
+    display: grid;
+    place-items: center;
+    place-content: center;
+    gap: calc(var(--ck-space) * 2);
+    inline-size: 100%;
+    block-size: 100%;
+    border: 2px dashed var(--ck-accent);
+    border-radius: var(--ck-radius-lg);
+    color: var(--ck-accent);
+    font-size: 1.1em;
+    font-weight: 550;
+    text-align: center;
+  }
+
+  .drop-box .icon {
+    inline-size: 1.8em;
+    block-size: 1.8em;
+  }
+
+  .shots,
+  .files {
+    display: flex;
+    flex-wrap: wrap;
+    justify-content: flex-end;
+    gap: calc(var(--ck-space) * 1.5);
+    max-inline-size: min(85%, 34rem);
+  }
+
+  /* Sizes that do not depend on the image: nothing moves when it arrives. */
+  .shot {
+    display: grid;
+    inline-size: 8.5rem;
+    block-size: 8.5rem;
+    padding: 0;
+    border: 1px solid var(--ck-border);
+    border-radius: var(--ck-radius-lg);
+    background: var(--ck-surface-sunken);
+    overflow: hidden;
+  }
+
+  .shots[data-count='one'] .shot {
+    inline-size: min(18rem, 62cqi);
+    block-size: 13rem;
+  }
+
+  button.shot {
+    cursor: zoom-in;
+    transition: border-color 140ms;
+  }
+
+  button.shot:hover {
+    border-color: var(--ck-border-strong);
+  }
+
+  .shot-picture {
+    inline-size: 100%;
+    block-size: 100%;
+    min-block-size: 0;
+    object-fit: cover;
+    font-size: 0.8em;
+    color: var(--ck-text-muted);
+  }
+
+  .message[data-pending='true'] :is(.shot-picture, .file) {
+    opacity: 0.7;
+  }
+
+  .shot-gone {
+    display: grid;
+    place-items: center;
+    place-content: center;
+    gap: calc(var(--ck-space) * 2);
+    min-inline-size: 0;
+    padding: calc(var(--ck-space) * 3);
+    color: var(--ck-text-muted);
+    font-size: 0.85em;
+  }
+
+  .shot-name {
+    max-inline-size: 100%;
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+  }
+
+  .file {
+    max-inline-size: min(18rem, 100%);
+    padding-inline-end: 14px;
+    color: var(--ck-text);
+    text-decoration: none;
+  }
+
+  a.file > .icon {
+    color: var(--ck-text-muted);
+  }
+
+  a.file:hover {
+    border-color: var(--ck-border-strong);
+    background: var(--ck-hover);
+  }
+
+  .lightbox {
+    inline-size: 100vw;
+    block-size: 100dvh;
+    max-inline-size: none;
+    max-block-size: none;
+    margin: 0;
+    padding: calc(var(--ck-space) * 3);
+    border: 0;
+    background: oklch(0.16 0.01 264 / 0.97);
+    color: #fff;
+    overflow: hidden;
+    animation: fade 160ms var(--ck-ease);
+  }
+
+  .lightbox[open] {
+    display: flex;
+    flex-direction: column;
+    gap: calc(var(--ck-space) * 3);
+  }
+
+  .lightbox::backdrop {
+    background: transparent;
+  }
+
+  .lightbox-bar {
+    flex: none;
+    display: flex;
+    align-items: center;
+    gap: var(--ck-space);
+  }
+
+  .lightbox-name {
+    flex: 1;
+    min-inline-size: 0;
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+    font-size: 0.933em;
+  }
+
+  .lightbox .icon-button {
+    color: #fff;
+    --ck-hover: oklch(1 0 0 / 0.14);
+    --ck-active: oklch(1 0 0 / 0.22);
+  }
+
+  .lightbox :focus-visible {
+    outline-color: #fff;
+  }
+
+  .lightbox-image {
+    flex: 1;
+    min-block-size: 0;
+    min-inline-size: 0;
+    align-self: center;
+    max-inline-size: 100%;
+    object-fit: contain;
+    border-radius: var(--ck-radius-xs);
+  }
+
+  .lightbox-gone {
+    margin: auto;
+  }
+
+  /* ------------------------------------------------ dictation */
+
+  .recorder {
+    gap: calc(var(--ck-space) * 2);
+  }
+
+  .recorder-text {
+    flex: 1;
+    min-inline-size: 0;
+    font-size: 0.933em;
+  }
+
+  .recorder-time {
+    color: var(--ck-text-muted);
+    font-size: 0.933em;
+    font-variant-numeric: tabular-nums;
+  }
+
+  .level {
+    flex: 1;
+    min-inline-size: 0;
+    display: flex;
+    align-items: center;
+    justify-content: flex-end;
+    gap: 3px;
+    block-size: 28px;
+    overflow: hidden;
+  }
+
+  .level i {
+    flex: none;
+    inline-size: 3px;
+    block-size: calc(3px + 25px * var(--level, 0));
+    border-radius: 999px;
+    background: var(--ck-danger);
+  }
+
+  .send .spinner {
+    border-color: color-mix(in oklab, currentColor 35%, transparent);
+    border-block-start-color: currentColor;
+  }
+
+  /* ------------------------------------------------ mentions */
+
+  .suggestions {
+    inline-size: min(24rem, 100%);
+    max-inline-size: 100%;
+    margin-block-end: 0;
+  }
+
+  .suggestions .menu-item[aria-selected='true'] {
+    background: var(--ck-active);
+  }
+
+  .suggestions .menu-item {
+    cursor: pointer;
+  }
+
+  .menu-note,
+  .menu-group {
+    padding: 7px 10px;
+    color: var(--ck-text-muted);
+    font-size: 0.85em;
+  }
+
+  .menu-group {
+    padding-block-end: 3px;
+    font-weight: 550;
+  }
+
+  .preview {
+    position: absolute;
+    z-index: 4;
+    inline-size: min(20rem, calc(100% - 16px));
+    max-block-size: 22rem;
+    overflow: auto;
+    padding: calc(var(--ck-space) * 3.5);
+    border: 1px solid var(--ck-border);
+    border-radius: var(--ck-radius-lg);
+    background: var(--ck-surface-raised);
+    box-shadow: var(--ck-shadow-lg);
+    animation: fade 140ms var(--ck-ease);
   }
 
   .sealed {
@@ -1277,6 +1730,10 @@ export const styles = css`
     border-inline-end: 1px solid var(--ck-border);
     box-shadow: var(--ck-shadow-lg);
     animation: slide 260ms var(--ck-ease);
+  }
+
+  .drawer:dir(rtl) {
+    animation-name: slide-rtl;
   }
 
   .drawer-head {
@@ -1586,6 +2043,13 @@ export const styles = css`
     }
   }
 
+  @keyframes slide-rtl {
+    from {
+      opacity: 0;
+      transform: translateX(16px);
+    }
+  }
+
   @keyframes slide {
     from {
       opacity: 0;
@@ -1645,6 +2109,17 @@ export const styles = css`
     .cite,
     .row[data-current] {
       border: 1px solid ButtonBorder;
+    }
+
+    .tag-mark {
+      background: none;
+      box-shadow: none;
+      border-block-end: 2px solid Highlight;
+    }
+
+    .suggestions .menu-item[aria-selected='true'] {
+      outline: 2px solid Highlight;
+      outline-offset: -2px;
     }
 
     .shimmer {

@@ -1,7 +1,10 @@
 import type { ModelOption, ToolOption } from '@openai/chatkit';
 import { html, nothing, type TemplateResult } from 'lit';
 import { live } from 'lit/directives/live.js';
-import { icon } from '../icons.js';
+import { acceptAttribute, pastedFiles } from '../files.js';
+import { hasIcon, icon } from '../icons.js';
+import type { PickerOption } from '../picker.js';
+import { composerFiles, composerProblems } from './attachments.js';
 import type { ViewContext } from './context.js';
 
 /** Whether a key event belongs to an input method: `keyCode` 229 is how Safari says so. */
@@ -10,9 +13,24 @@ function isComposing(event: KeyboardEvent): boolean {
 }
 
 function onKeyDown(view: ViewContext, event: KeyboardEvent): void {
-  if (event.key !== 'Enter' || event.shiftKey || event.altKey || isComposing(event)) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || isComposing(event)) return;
+  if (!event.shiftKey && view.pickerKey(event.key)) {
+    event.preventDefault();
+    // Not for what is around: a dialog of the page would close with the list.
+    event.stopPropagation();
+    return;
+  }
+  if (event.key !== 'Enter' || event.shiftKey) return;
   event.preventDefault();
   if (view.state.turn === null) view.send();
+}
+
+function onPaste(view: ViewContext, event: ClipboardEvent): void {
+  if (view.attachmentOptions === null || event.clipboardData === null) return;
+  const files = pastedFiles(event.clipboardData);
+  if (files.length === 0) return;
+  event.preventDefault();
+  view.addFiles(files);
 }
 
 /** Moves the focus in a menu as a menu's keyboard does. */
@@ -166,49 +184,185 @@ function modelMenu(view: ViewContext, models: readonly ModelOption[]): TemplateR
   </div>`;
 }
 
-function chips(view: ViewContext): TemplateResult | typeof nothing {
+function quoteChip(view: ViewContext): TemplateResult | typeof nothing {
   const { composer, strings } = view;
-  if (composer.quote === null && composer.attachments.length === 0 && composer.tags.length === 0)
-    return nothing;
+  if (composer.quote === null) return nothing;
   return html`<div class="chips">
+    <div class="quote-chip">
+      ${icon('quote')}
+      <span class="quote-text" dir="auto">${composer.quote}</span>
+      <button
+        class="icon-button small"
+        type="button"
+        aria-label=${strings.removeQuote}
+        @click=${() => {
+          composer.quote = null;
+          view.changed();
+        }}
+      >
+        ${icon('close')}
+      </button>
+    </div>
+  </div>`;
+}
+
+/** The text of the field once more, under it, to colour its tags: a text field has one colour. */
+function tagMarks(view: ViewContext): TemplateResult | typeof nothing {
+  const { text, tags } = view.composer;
+  if (tags.length === 0) return nothing;
+  const pieces: unknown[] = [];
+  let from = 0;
+  for (const { start, end } of tags) {
+    pieces.push(text.slice(from, start), html`<mark class="tag-mark">${text.slice(start, end)}</mark>`);
+    from = end;
+  }
+  // A line break at the end is only tall with something behind it.
+  pieces.push(`${text.slice(from)}\u200b`);
+  // prettier-ignore
+  return html`<div class="marks" aria-hidden="true" dir="auto">${pieces}</div>`;
+}
+
+function suggestion(view: ViewContext, option: PickerOption, at: number): TemplateResult {
+  const active = at === view.picker?.active;
+  return html`<div
+    class="menu-item"
+    role="option"
+    id="suggestion-${at}"
+    aria-selected=${active ? 'true' : 'false'}
+    @pointerdown=${(event: PointerEvent) => event.preventDefault()}
+    @click=${() => view.choose(at)}
+  >
+    ${hasIcon(option.icon) ? icon(option.icon as string) : icon(option.does.type === 'tag' ? 'at' : 'bolt')}
+    <span class="menu-label" dir="auto"
+      >${option.label}${
+        option.description === undefined
+          ? nothing
+          : html`<small class="menu-description">${option.description}</small>`
+      }</span
+    >
+  </div>`;
+}
+
+function suggestions(view: ViewContext): TemplateResult | typeof nothing {
+  const { picker, strings } = view;
+  if (picker === null) return nothing;
+  const { options, status, trigger } = picker;
+  const groups: { name: string; from: number; options: PickerOption[] }[] = [];
+  options.forEach((option, at) => {
+    const name = option.group ?? '';
+    const last = groups.at(-1);
+    if (last?.name === name) last.options.push(option);
+    else groups.push({ name, from: at, options: [option] });
+  });
+  return html`<div class="menu suggestions" part="suggestions">
     ${
-      composer.quote === null
-        ? nothing
-        : html`<div class="quote-chip">
-            ${icon('quote')}
-            <span class="quote-text" dir="auto">${composer.quote}</span>
-            <button
-              class="icon-button small"
-              type="button"
-              aria-label=${strings.removeQuote}
-              @click=${() => {
-                composer.quote = null;
-                view.changed();
-              }}
-            >
-              ${icon('close')}
-            </button>
+      options.length === 0
+        ? html`<p class="menu-note">
+            ${status === 'failed' ? strings.searchFailed : status === 'searching' ? strings.searching : strings.noMatches}
+          </p>`
+        : html`<div
+            role="listbox"
+            id="suggestions"
+            aria-label=${trigger.kind === 'tag' ? strings.tags : strings.commands}
+            aria-busy=${status === 'searching' ? 'true' : 'false'}
+          >
+            ${groups.map(({ name, from, options: members }, index) =>
+              name === ''
+                ? members.map((option, at) => suggestion(view, option, from + at))
+                : html`<div role="group" aria-labelledby="suggestion-group-${index}">
+                    <div class="menu-group" id="suggestion-group-${index}" role="presentation" dir="auto">
+                      ${name}
+                    </div>
+                    ${members.map((option, at) => suggestion(view, option, from + at))}
+                  </div>`,
+            )}
           </div>`
     }
-    ${[...composer.tags, ...composer.attachments].map((entry) => {
-      const name = 'text' in entry ? entry.text : entry.name;
-      return html`<div class="file-chip">
-        ${icon(entry.type === 'input_tag' ? 'name' : 'paperclip')}
-        <span dir="auto">${name}</span>
-        <button
-          class="icon-button small"
-          type="button"
-          aria-label=${strings.removeAttachment(name)}
-          @click=${() => {
-            composer.tags = composer.tags.filter((tag) => tag !== entry);
-            composer.attachments = composer.attachments.filter((attachment) => attachment !== entry);
-            view.changed();
-          }}
-        >
-          ${icon('close')}
-        </button>
-      </div>`;
-    })}
+    ${options.length > 0 && status === 'failed' ? html`<p class="menu-note">${strings.searchFailed}</p>` : nothing}
+  </div>`;
+}
+
+/** The button of a hidden file field. */
+function attachButton(view: ViewContext): TemplateResult | typeof nothing {
+  const { attachmentOptions: options, strings } = view;
+  if (options === null) return nothing;
+  return html`<button
+      class="icon-button"
+      part="attach-button"
+      type="button"
+      data-focus="attach"
+      aria-label=${strings.attach}
+      title=${strings.attach}
+      @click=${(event: MouseEvent) =>
+        ((event.currentTarget as HTMLElement).nextElementSibling as HTMLInputElement).click()}
+    >
+      ${icon('paperclip')}</button
+    ><input
+      class="file-field"
+      type="file"
+      multiple
+      hidden
+      tabindex="-1"
+      aria-label=${strings.attach}
+      accept=${acceptAttribute(options) ?? nothing}
+      @change=${(event: Event) => {
+        const field = event.target as HTMLInputElement;
+        view.addFiles([...(field.files ?? [])]);
+        // The same file may be chosen again.
+        field.value = '';
+      }}
+    />`;
+}
+
+const clock = (seconds: number) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+
+/** Takes the place of the field's buttons while something is recorded. */
+function recorder(view: ViewContext): TemplateResult {
+  const { recording, strings } = view;
+  const phase = recording?.phase ?? 'starting';
+  return html`<div
+    class="composer-row recorder"
+    part="recorder"
+    data-phase=${phase}
+    @keydown=${(event: KeyboardEvent) => {
+      if (event.key !== 'Escape') return;
+      event.stopPropagation();
+      view.cancelDictation();
+    }}
+  >
+    <button
+      class="icon-button"
+      type="button"
+      aria-label=${strings.dictationCancel}
+      title=${strings.dictationCancel}
+      @click=${() => view.cancelDictation()}
+    >
+      ${icon('close')}
+    </button>
+    ${
+      phase === 'recording'
+        ? html`<span class="level" aria-hidden="true"
+              >${Array.from({ length: 24 }, () => html`<i></i>`)}</span
+            >
+            <span class="recorder-time" role="timer" aria-label=${strings.dictating}
+              >${clock(recording?.seconds ?? 0)}</span
+            >`
+        : html`<span class="recorder-text shimmer" role="status"
+            >${phase === 'starting' ? strings.dictationStarting : strings.dictationTranscribing}</span
+          >`
+    }
+    <button
+      class="send"
+      part="dictation-done-button"
+      type="button"
+      data-focus="dictation-done"
+      aria-label=${strings.dictationDone}
+      title=${strings.dictationDone}
+      ?disabled=${phase !== 'recording'}
+      @click=${() => view.finishDictation()}
+    >
+      ${phase === 'transcribing' ? html`<span class="spinner"></span>` : icon('check')}
+    </button>
   </div>`;
 }
 
@@ -226,11 +380,15 @@ export function composer(view: ViewContext): TemplateResult {
   const tool = tools.find((candidate) => candidate.id === composer.toolId);
   const placeholder = tool?.placeholderOverride ?? options.composer?.placeholder ?? strings.placeholder;
   const running = state.turn !== null;
-  const simple = tools.length === 0 && models.length === 0;
+  const mentions = options.entities?.onTagSearch !== undefined && options.entities.showComposerMenu === true;
+  const withTools = tools.length > 0 || view.attachmentOptions !== null || mentions;
+  const simple = !withTools && models.length === 0 && !view.canDictate;
+  const { picker } = view;
+  const listed = picker !== null && picker.options.length > 0;
   return html`<form
     class="composer"
     part="composer"
-    ?data-simple=${simple}
+    ?data-simple=${simple && view.recording === null}
     @submit=${(event: SubmitEvent) => {
       event.preventDefault();
       view.send();
@@ -238,55 +396,115 @@ export function composer(view: ViewContext): TemplateResult {
     @pointerdown=${(event: PointerEvent) => {
       // The whole box is the field: a click beside the text puts the cursor in it.
       const target = event.target as HTMLElement;
-      if (target.closest('button, textarea, .menu') !== null) return;
+      if (target.closest('button, textarea, .menu, .upload, .problem, .recorder') !== null) return;
       event.preventDefault();
       (event.currentTarget as HTMLElement).querySelector('textarea')?.focus();
     }}
   >
-    ${chips(view)}
-    <textarea
-      class="input"
-      part="input"
-      rows="1"
-      dir="auto"
-      enterkeyhint="send"
-      autocomplete="off"
-      maxlength="200000"
-      aria-label=${strings.message}
-      placeholder=${placeholder}
-      .value=${live(composer.text)}
-      @input=${(event: InputEvent) => view.input((event.target as HTMLTextAreaElement).value)}
-      @keydown=${(event: KeyboardEvent) => onKeyDown(view, event)}
-    ></textarea>
-    <div class="composer-row">
-      ${simple ? nothing : html`<div class="composer-tools">${toolMenu(view, tools)}</div>`}
-      ${modelMenu(view, models)}
-      ${
-        running
-          ? html`<button
-              class="send stop"
-              part="stop-button"
-              type="button"
-              data-focus="send"
-              aria-label=${state.turn === 'stopping' ? strings.stopping : strings.stop}
-              title=${state.turn === 'stopping' ? strings.stopping : strings.stop}
-              ?disabled=${state.turn === 'stopping' || !state.thread.allowCancel}
-              @click=${() => view.stop()}
-            >
-              ${icon('stop')}
-            </button>`
-          : html`<button
-              class="send"
-              part="send-button"
-              type="submit"
-              data-focus="send"
-              aria-label=${strings.send}
-              title=${strings.send}
-              ?disabled=${composer.isEmpty}
-            >
-              ${icon('arrow-up')}
-            </button>`
-      }
+    ${suggestions(view)} ${composerProblems(view)} ${quoteChip(view)} ${composerFiles(view)}
+    <div class="field" ?data-tags=${composer.tags.length > 0}>
+      ${tagMarks(view)}
+      <textarea
+        class="input"
+        part="input"
+        rows="1"
+        dir="auto"
+        enterkeyhint="send"
+        autocomplete="off"
+        maxlength="200000"
+        aria-label=${strings.message}
+        aria-autocomplete=${options.entities?.onTagSearch !== undefined || options.commands?.enabled === true ? 'list' : nothing}
+        aria-haspopup=${picker === null ? nothing : 'listbox'}
+        aria-controls=${listed ? 'suggestions' : nothing}
+        aria-activedescendant=${listed ? `suggestion-${picker.active}` : nothing}
+        placeholder=${placeholder}
+        .value=${live(composer.text)}
+        @input=${(event: InputEvent) => view.input(event.target as HTMLTextAreaElement, event.isComposing)}
+        @compositionend=${(event: CompositionEvent) => view.input(event.target as HTMLTextAreaElement, false)}
+        @keydown=${(event: KeyboardEvent) => onKeyDown(view, event)}
+        @keyup=${(event: KeyboardEvent) => {
+          if (/^(?:Arrow|Home|End|Page)/.test(event.key))
+            view.caretMoved(event.target as HTMLTextAreaElement);
+        }}
+        @click=${(event: MouseEvent) => view.caretMoved(event.target as HTMLTextAreaElement)}
+        @paste=${(event: ClipboardEvent) => onPaste(view, event)}
+        @scroll=${(event: Event) => {
+          const field = event.target as HTMLElement;
+          const marks = field.parentElement?.querySelector('.marks');
+          if (marks != null) marks.scrollTop = field.scrollTop;
+        }}
+        @blur=${() => view.caretMoved(null)}
+      ></textarea>
     </div>
+    ${
+      view.recording !== null
+        ? recorder(view)
+        : html`<div class="composer-row">
+            ${
+              simple
+                ? nothing
+                : html`<div class="composer-tools">
+                    ${attachButton(view)}
+                    ${
+                      mentions
+                        ? html`<button
+                            class="icon-button"
+                            part="mention-button"
+                            type="button"
+                            aria-label=${strings.mention}
+                            title=${strings.mention}
+                            @click=${() => view.mention()}
+                          >
+                            ${icon('at')}
+                          </button>`
+                        : nothing
+                    }
+                    ${toolMenu(view, tools)}
+                  </div>`
+            }
+            ${modelMenu(view, models)}
+            ${
+              view.canDictate
+                ? html`<button
+                    class="icon-button"
+                    part="dictate-button"
+                    type="button"
+                    data-focus="dictate"
+                    aria-label=${strings.dictate}
+                    title=${strings.dictate}
+                    @click=${() => view.dictate()}
+                  >
+                    ${icon('mic')}
+                  </button>`
+                : nothing
+            }
+            ${
+              running
+                ? html`<button
+                    class="send stop"
+                    part="stop-button"
+                    type="button"
+                    data-focus="send"
+                    aria-label=${state.turn === 'stopping' ? strings.stopping : strings.stop}
+                    title=${state.turn === 'stopping' ? strings.stopping : strings.stop}
+                    ?disabled=${state.turn === 'stopping' || !state.thread.allowCancel}
+                    @click=${() => view.stop()}
+                  >
+                    ${icon('stop')}
+                  </button>`
+                : html`<button
+                    class="send"
+                    part="send-button"
+                    type="submit"
+                    data-focus="send"
+                    aria-label=${strings.send}
+                    title=${strings.send}
+                    ?disabled=${composer.isEmpty || composer.waiting}
+                  >
+                    ${icon('arrow-up')}
+                  </button>`
+            }
+          </div>`
+    }
   </form>`;
 }

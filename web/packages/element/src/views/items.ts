@@ -183,6 +183,7 @@ export function widgetItem(view: ViewContext, item: WidgetItem): TemplateResult 
       {
         markdown: markdownOptions(view),
         theme: view.options.theme,
+        ...(view.widgetStrings === undefined ? {} : { strings: view.widgetStrings }),
         onAction: (action) => view.widgetAction(item, action),
         onError: (error) => view.report(error),
         mayFocus: () => view.mayFocus(),
@@ -199,6 +200,7 @@ export function structuredInput(view: ViewContext, item: StructuredInputItem): T
     aria-label=${view.strings.structuredInput}
     ${questions(item, {
       disabled: view.state.turn !== null,
+      ...(view.widgetStrings === undefined ? {} : { strings: view.widgetStrings }),
       onSubmit: (submission) => view.answerQuestions(item.id, submission),
     })}
   ></div>`;

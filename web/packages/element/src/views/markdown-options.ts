@@ -9,7 +9,7 @@ const cache = new WeakMap<ViewContext, { domains: string; options: MarkdownOptio
  */
 export function markdownOptions(view: ViewContext): MarkdownOptions {
   const allowedImageDomains = view.state.thread.thread?.allowed_image_domains ?? null;
-  const domains = JSON.stringify(allowedImageDomains);
+  const domains = JSON.stringify([allowedImageDomains, view.locale]);
   const known = cache.get(view);
   if (known?.domains === domains) return known.options;
   const options: MarkdownOptions = {

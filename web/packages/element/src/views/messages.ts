@@ -1,19 +1,24 @@
+import type { Entity } from '@openai/chatkit';
 import type {
   Annotation,
   AssistantMessageItem,
+  Attachment,
   EntitySource,
   Source,
   Submission,
   ThreadItem,
   UserMessageContent,
 } from '@parlor/client';
-import { html, nothing, type TemplateResult } from 'lit';
+import { html, noChange, nothing, type TemplateResult } from 'lit';
+import { Directive, directive, type ElementPart } from 'lit/directive.js';
 import { guard } from 'lit/directives/guard.js';
 import { repeat } from 'lit/directives/repeat.js';
+import { entityOf } from '../composer.js';
 import { hasIcon, icon } from '../icons.js';
 import { markdown } from '../markdown-directive.js';
 import type { MarkdownAnnotation } from '../markdown/index.js';
 import { isHere, safeHref, SourceList, sourcePlace } from '../sources.js';
+import { messageFiles } from './attachments.js';
 import { banner, notices } from './banner.js';
 import type { ViewContext } from './context.js';
 import {
@@ -28,15 +33,68 @@ import { markdownOptions } from './markdown-options.js';
 
 // ---------------------------------------------------------------- user
 
-function userContent(content: readonly UserMessageContent[]): unknown[] {
-  return content.map((part) =>
-    part.type === 'input_tag' ? html`<span class="tag" dir="auto">${part.text}</span>` : part.text,
-  );
+/** The handlers of a mark that stands for an entity, where the host says more about it. */
+function entityHandlers(view: ViewContext, entity: Entity, anchor: HTMLElement): void {
+  if (view.options.entities?.onRequestPreview === undefined) return;
+  anchor.addEventListener('pointerenter', (event) => {
+    if (event.pointerType !== 'touch') view.showPreview(entity, anchor);
+  });
+  anchor.addEventListener('pointerleave', () => view.hidePreview());
+  anchor.addEventListener('focus', () => {
+    if (anchor.matches(':focus-visible')) view.showPreview(entity, anchor);
+  });
+  anchor.addEventListener('blur', () => view.hidePreview());
+}
+
+function activateEntity(view: ViewContext, entity: Entity, anchor: HTMLElement): void {
+  if (view.options.entities?.onClick === undefined) view.showPreview(entity, anchor);
+  else view.clickEntity(entity);
+}
+
+const respondsToEntities = ({ options: { entities } }: ViewContext) =>
+  entities?.onClick !== undefined || entities?.onRequestPreview !== undefined;
+
+class EntityDirective extends Directive {
+  #bound = false;
+
+  override render(_view: ViewContext, _entity: Entity): typeof noChange {
+    return noChange;
+  }
+
+  override update(part: ElementPart, [view, entity]: [ViewContext, Entity]): typeof noChange {
+    // A message never changes its tags: once is enough.
+    if (!this.#bound) entityHandlers(view, entity, part.element as HTMLElement);
+    this.#bound = true;
+    return noChange;
+  }
+}
+
+const previewed = directive(EntityDirective);
+
+function userContent(view: ViewContext, content: readonly UserMessageContent[]): unknown[] {
+  return content.map((part) => {
+    if (part.type !== 'input_tag') return part.text;
+    const entity = entityOf({ ...part, title: part.text });
+    return part.interactive === true && respondsToEntities(view)
+      ? html`<button
+          class="tag"
+          part="tag"
+          type="button"
+          dir="auto"
+          @click=${(event: MouseEvent) => activateEntity(view, entity, event.currentTarget as HTMLElement)}
+          ${previewed(view, entity)}
+        >
+          ${part.text}
+        </button>`
+      : html`<span class="tag" part="tag" dir="auto">${part.text}</span>`;
+  });
 }
 
 interface UserBubble {
+  /** Null while the server has not confirmed it. */
+  id: string | null;
   content: readonly UserMessageContent[];
-  attachments: readonly { id: string; name: string }[];
+  attachments: readonly Attachment[];
   quote: string | null | undefined;
   pending: boolean;
   failed: boolean;
@@ -53,20 +111,18 @@ function userMessage(view: ViewContext, bubble: UserBubble): TemplateResult {
           </blockquote>`
         : nothing
     }
-    ${bubble.attachments.map(
-      (attachment) =>
-        html`<div class="file-chip">${icon('paperclip')}<span dir="auto">${attachment.name}</span></div>`,
-    )}
+    ${messageFiles(view, bubble.attachments, bubble.id)}
     ${
       bubble.content.length === 0
         ? nothing
-        : html`<div class="bubble" part="bubble" dir="auto">${userContent(bubble.content)}</div>`
+        : html`<div class="bubble" part="bubble" dir="auto">${userContent(view, bubble.content)}</div>`
     }
     ${bubble.failed ? html`<div class="not-sent">${icon('warning')}${strings.notSent}</div>` : nothing}
   </article>`;
 }
 
 const pendingBubble = (submission: Submission, failed: boolean): UserBubble => ({
+  id: null,
   content: submission.content,
   attachments: submission.attachments ?? [],
   quote: submission.quotedText,
@@ -84,11 +140,7 @@ function reachOf(view: ViewContext, source: Source): Reach {
     const href = safeHref(source.url);
     return href === null ? { kind: 'none' } : { kind: 'link', href };
   }
-  if (
-    source.type === 'entity' &&
-    source.interactive === true &&
-    view.options.entities?.onClick !== undefined
-  ) {
+  if (source.type === 'entity' && source.interactive === true && respondsToEntities(view)) {
     return { kind: 'button', source };
   }
   return { kind: 'none' };
@@ -118,7 +170,9 @@ function citation(view: ViewContext, annotation: Annotation, number: number): HT
   } else if (reach.kind === 'button') {
     element.setAttribute('type', 'button');
     element.setAttribute('aria-label', name);
-    element.addEventListener('click', () => view.openEntity(reach.source));
+    const entity = entityOf(reach.source);
+    element.addEventListener('click', () => activateEntity(view, entity, element));
+    entityHandlers(view, entity, element);
   }
   const label = source.type === 'entity' && source.inline_label ? source.inline_label : String(number);
   if (reach.kind === 'none') {
@@ -183,7 +237,9 @@ function sourceEntry(view: ViewContext, source: Source, number: number): Templat
         class="source"
         part="source"
         type="button"
-        @click=${() => view.openEntity(reach.source)}
+        @click=${(event: MouseEvent) =>
+          activateEntity(view, entityOf(reach.source), event.currentTarget as HTMLElement)}
+        ${previewed(view, entityOf(reach.source))}
       >
         ${inner}
       </button>`;
@@ -287,6 +343,7 @@ function itemView(view: ViewContext, item: ThreadItem, streaming: boolean, withA
   switch (item.type) {
     case 'user_message':
       return userMessage(view, {
+        id: item.id,
         content: item.content,
         attachments: item.attachments ?? [],
         quote: item.quoted_text,
@@ -385,6 +442,8 @@ export function messages(view: ViewContext): TemplateResult {
             (item.type === 'client_tool_call' || item.type === 'structured_input') && running,
             state.feedback.get(item.id),
             view.options,
+            view.strings,
+            item.type === 'user_message' && view.imagesVersion,
             state.thread.thread?.allowed_image_domains,
           ],
           () => itemView(view, item, isStreaming, withActions),

@@ -85,6 +85,9 @@ export class Lab {
     this.world.requests.length = 0;
     this.world.feedback.length = 0;
     this.world.failNext.length = 0;
+    this.world.uploadPlans.length = 0;
+    this.world.uploads.length = 0;
+    this.world.attachments.clear();
   }
 
   async stop(): Promise<void> {

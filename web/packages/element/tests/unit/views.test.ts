@@ -1,5 +1,5 @@
 import type { ChatKitOptions, OpenAIChatKit } from '@openai/chatkit';
-import { ApiError, type AssistantMessageItem, type Source, type Thread } from '@parlor/client';
+import { ApiError, type AssistantMessageItem, type Source, type Thread, UploadQueue } from '@parlor/client';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { readFixtures } from '../../../client/tests/unit/fixtures.js';
 import { Composer } from '../../src/composer.js';
@@ -182,6 +182,9 @@ describe('errors', () => {
   });
 });
 
+const noUploads = () =>
+  new UploadQueue({ upload: () => Promise.reject(new Error('not here')), discard: () => undefined });
+
 describe('the composer', () => {
   const tools = [
     { id: 'web', label: 'Web', icon: 'globe' as const },
@@ -189,7 +192,7 @@ describe('the composer', () => {
   ];
 
   it('sends what it holds and is empty afterwards', () => {
-    const composer = new Composer();
+    const composer = new Composer(noUploads());
     composer.text = '  Hi \n';
     composer.quote = 'said';
     composer.toolId = 'web';
@@ -204,7 +207,7 @@ describe('the composer', () => {
   });
 
   it('keeps a persistent tool selected', () => {
-    const composer = new Composer();
+    const composer = new Composer(noUploads());
     composer.toolId = 'deep';
     composer.text = 'x';
     composer.take({ tools });
@@ -212,7 +215,7 @@ describe('the composer', () => {
   });
 
   it('selects the default model that can be used, and drops what is no longer offered', () => {
-    const composer = new Composer();
+    const composer = new Composer(noUploads());
     composer.reconcile({
       tools,
       models: [
@@ -228,7 +231,7 @@ describe('the composer', () => {
   });
 
   it('does not count white space as a message', () => {
-    const composer = new Composer();
+    const composer = new Composer(noUploads());
     composer.text = ' \n\t';
     expect(composer.isEmpty).toBe(true);
   });
