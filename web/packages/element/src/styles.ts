@@ -492,14 +492,14 @@ export const styles = css`
   }
 
   button.tag:hover {
-    background: color-mix(in oklab, var(--ck-accent) 26%, transparent);
+    background: color-mix(in oklab, var(--ck-accent) 18%, transparent);
   }
 
   .tag {
     padding: 1px 6px;
     border-radius: var(--ck-radius-xs);
-    background: color-mix(in oklab, var(--ck-accent) 14%, transparent);
-    color: var(--ck-accent);
+    background: color-mix(in oklab, var(--ck-accent) 10%, transparent);
+    color: color-mix(in oklab, var(--ck-accent) 80%, var(--ck-text));
     font-weight: 500;
   }
 
@@ -1033,6 +1033,7 @@ export const styles = css`
 
   .field[data-tags] > * {
     scrollbar-gutter: stable;
+    scrollbar-width: thin;
   }
 
   .tag-mark {

@@ -75,17 +75,12 @@ function userContent(view: ViewContext, content: readonly UserMessageContent[]):
   return content.map((part) => {
     if (part.type !== 'input_tag') return part.text;
     const entity = entityOf({ ...part, title: part.text });
-    return part.interactive === true && respondsToEntities(view)
-      ? html`<button
-          class="tag"
-          part="tag"
-          type="button"
-          dir="auto"
-          @click=${(event: MouseEvent) => activateEntity(view, entity, event.currentTarget as HTMLElement)}
-          ${previewed(view, entity)}
-        >
-          ${part.text}
-        </button>`
+    const interactive = part.interactive === true && respondsToEntities(view);
+    const onClick = (event: MouseEvent) => activateEntity(view, entity, event.currentTarget as HTMLElement);
+    // White space counts here: the bubble shows it as it is.
+    // prettier-ignore
+    return interactive
+      ? html`<button class="tag" part="tag" type="button" dir="auto" @click=${onClick} ${previewed(view, entity)}>${part.text}</button>`
       : html`<span class="tag" part="tag" dir="auto">${part.text}</span>`;
   });
 }

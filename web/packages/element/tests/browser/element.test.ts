@@ -232,7 +232,10 @@ describe('errors', () => {
 describe('the connection', () => {
   it('may be cut in the middle of an answer without losing a word', async () => {
     const chat = await lab.open();
-    await chat.askAndWait('cut');
+    await chat.ask('cut');
+    await chat.page.getByText('One two').waitFor();
+    lab.server.release();
+    await chat.event('chatkit.response.end');
     expect(await chat.answers.allInnerTexts()).toEqual([
       'One two three four five six seven eight nine ten eleven twelve.',
     ]);

@@ -28,6 +28,12 @@ export interface OpenOptions {
   height?: number;
   path?: string;
   context?: BrowserContextOptions;
+  /** Another tab of the same browser. */
+  beside?: ChatPage;
+  /** Runs in the page before anything else. */
+  before?: () => void;
+  /** Requests that fail. */
+  block?: RegExp;
 }
 
 /** A real browser on the development backend. */
@@ -41,10 +47,11 @@ export class Lab {
     this.server = server;
   }
 
-  static async start(root: string | null = null): Promise<Lab> {
+  /** `root` is a folder of further files to serve, `args` are further arguments of the browser. */
+  static async start(root: string | null = null, args: readonly string[] = []): Promise<Lab> {
     const browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: ['--disable-dev-shm-usage'],
+      args: ['--disable-dev-shm-usage', ...args],
     });
     return new Lab(browser, await startDevServer({ root }));
   }
@@ -54,11 +61,15 @@ export class Lab {
   }
 
   async open(options: OpenOptions = {}): Promise<ChatPage> {
-    const context = await this.browser.newContext({
-      viewport: { width: options.width ?? 900, height: options.height ?? 700 },
-      ...options.context,
-    });
+    const context =
+      options.beside?.page.context() ??
+      (await this.browser.newContext({
+        viewport: { width: options.width ?? 900, height: options.height ?? 700 },
+        ...options.context,
+      }));
     const page = await context.newPage();
+    if (options.before !== undefined) await page.addInitScript(options.before);
+    if (options.block !== undefined) await page.route(options.block, (route) => route.abort());
     const chat = new ChatPage(page, this.server);
     this.#opened.push(chat);
     const query = new URLSearchParams();
@@ -74,8 +85,12 @@ export class Lab {
   /** Closes the pages of a test. Each must have kept to the policy and to its own origin. */
   async closePages(): Promise<void> {
     for (const chat of this.#opened.splice(0)) {
-      const violations = await chat.page.evaluate(() => globalThis.violations ?? []);
-      await chat.page.context().close();
+      // A test may have closed it, or the tab it was opened beside.
+      const violations = chat.page.isClosed()
+        ? []
+        : await chat.page.evaluate(() => globalThis.violations ?? []);
+      if (!chat.page.isClosed()) await chat.page.close();
+      if (chat.page.context().pages().length === 0) await chat.page.context().close();
       expect(violations, 'violations of the Content-Security-Policy').toEqual([]);
       expect(chat.foreign, 'requests to other hosts').toEqual([]);
       expect(chat.failures, 'uncaught errors').toEqual([]);
@@ -88,6 +103,7 @@ export class Lab {
     this.world.uploadPlans.length = 0;
     this.world.uploads.length = 0;
     this.world.attachments.clear();
+    this.world.transcript = 'Hello from the microphone.';
   }
 
   async stop(): Promise<void> {
@@ -149,7 +165,8 @@ export class ChatPage {
   /** All violations axe knows of, as readable lines. Animations have to be over. */
   async audit(): Promise<string[]> {
     await this.page.evaluate(() =>
-      Promise.all(
+      // Some end before their time, when what they move goes away.
+      Promise.allSettled(
         globalThis.chat.shadowRoot
           .getAnimations()
           .filter((animation) => animation.effect?.getComputedTiming().iterations !== Infinity)
