@@ -475,7 +475,8 @@ export const styles = css`
     max-inline-size: min(85%, 34rem);
     padding: calc(var(--ck-space) * 2.25) calc(var(--ck-space) * 4);
     border-radius: var(--ck-radius-lg);
-    border-end-end-radius: var(--ck-radius-xs);
+    /* Where the bubble hangs is the surface's direction, not that of its text. */
+    border-bottom-right-radius: var(--ck-radius-xs);
     background: var(--ck-bubble);
     color: var(--ck-bubble-text);
     white-space: pre-wrap;
@@ -483,7 +484,13 @@ export const styles = css`
     line-height: 1.5;
   }
 
+  .user:dir(rtl) .bubble {
+    border-bottom-right-radius: var(--ck-radius-lg);
+    border-bottom-left-radius: var(--ck-radius-xs);
+  }
+
   button.tag {
+    max-inline-size: 100%;
     border: 0;
     font: inherit;
     font-weight: 500;
@@ -1548,10 +1555,9 @@ export const styles = css`
 
   /* ------------------------------------------------ mentions */
 
-  .suggestions {
-    inline-size: min(24rem, 100%);
-    max-inline-size: 100%;
-    margin-block-end: 0;
+  .menu.suggestions {
+    min-inline-size: min(18rem, 100%);
+    max-inline-size: min(26rem, 100%);
   }
 
   .suggestions .menu-item[aria-selected='true'] {

@@ -342,7 +342,7 @@ function recorder(view: ViewContext): TemplateResult {
     ${
       phase === 'recording'
         ? html`<span class="level" aria-hidden="true"
-              >${Array.from({ length: 24 }, () => html`<i></i>`)}</span
+              >${Array.from({ length: 60 }, () => html`<i></i>`)}</span
             >
             <span class="recorder-time" role="timer" aria-label=${strings.dictating}
               >${clock(recording?.seconds ?? 0)}</span
