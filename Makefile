@@ -5,9 +5,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+# Far from UTC, with a summer time: what goes by the local time shows here.
+ELSEWHERE := TZ=America/Los_Angeles
 NPM := npm --no-fund --no-audit --loglevel=error
 
-.PHONY: help run build web ingest test test-rust test-web test-conformance e2e lint format bench contract fixtures setup clean
+.PHONY: help run build web ingest test test-rust test-web test-conformance test-behaviour e2e lint format bench contract fixtures setup clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,17 +42,20 @@ web/dist/chatkit.js: web/node_modules/.package-lock.json $(WEB_SOURCES)
 setup: web/node_modules/.package-lock.json ## Install what the tests need: a browser, a Python environment, cargo-deny
 	@./scripts/setup-tests
 
-test: setup lint test-rust test-web test-conformance e2e ## Run all checks and tests, installing what they need
+test: setup lint test-rust test-web test-conformance test-behaviour e2e ## Run all checks and tests, installing what they need
 	@./scripts/say "All tests passed"
 
 test-rust: web ## Run the Rust tests
 	@./scripts/say "Rust tests"
 	cargo test --workspace --quiet
+	@./scripts/say "Rust tests of what has to do with time, far from UTC"
+	$(ELSEWHERE) cargo test --quiet -p parlor-protocol -p parlor-chatkit -p parlor-store -p parlor-agent -p parlor-server --tests
 
 test-web: web setup ## Run the web packages' tests, also in a browser
 	@./scripts/say "Web tests"
 	cd web && $(NPM) run --silent test
-	cd web && $(NPM) run --silent test:browser
+	cd web && $(ELSEWHERE) $(NPM) run --silent test
+	cd web && $(ELSEWHERE) $(NPM) run --silent test:browser
 	cd web && $(NPM) run --silent size
 	node --test tests/bundles/*.test.mjs
 
@@ -64,10 +69,15 @@ test-conformance: web setup ## Hold our types and the running server against the
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
 	.cache/venv/bin/python tests/conformance/run.py
 
+test-behaviour: setup ## Cut, stop, race, kill, and put the server behind nginx
+	@./scripts/say "Behaviour when things go wrong"
+	cargo build --quiet -p parlor-server -p parlor-fake-model --bins
+	.cache/venv/bin/python tests/behaviour/run.py
+
 e2e: web setup ## Run the end-to-end tests: real browser, real server, fake model
 	@./scripts/say "End-to-end tests"
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
-	node --test tests/e2e/*.test.mjs
+	$(ELSEWHERE) node --test tests/e2e/*.test.mjs
 
 lint: setup ## Check formatting, lints, types, licences
 	@./scripts/say "Lint"
