@@ -48,8 +48,8 @@ test: setup lint test-rust test-web test-conformance test-behaviour e2e ## Run a
 test-rust: web ## Run the Rust tests
 	@./scripts/say "Rust tests"
 	cargo test --workspace --quiet
-	@./scripts/say "Rust tests of what has to do with time, far from UTC"
-	$(ELSEWHERE) cargo test --quiet -p parlor-protocol -p parlor-chatkit -p parlor-store -p parlor-agent -p parlor-server --tests
+	@./scripts/say "Rust tests far from UTC"
+	$(ELSEWHERE) cargo test --workspace --quiet --tests
 
 test-web: web setup ## Run the web packages' tests, also in a browser
 	@./scripts/say "Web tests"
