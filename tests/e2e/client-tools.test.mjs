@@ -152,18 +152,43 @@ describe('a tool in the page', () => {
     assert.match((await storedCall(page)).output.error, /"missing".*onClientTool is not set/);
   });
 
-  scene('waits while the page is reloaded, and the next message goes on without it', async (visitor) => {
+  scene('that was running when the page was reloaded is run again, and its answer taken', async (visitor) => {
     const page = await open(visitor);
     await page.setTool(() => new Promise(() => {}));
-    await visitor.send(turns([said('I look it up.'), call('slow')]));
+    await visitor.send(turns([said('I look it up.'), call('slow')], [said('There it is.')]));
     await eventually('the tool runs', async () => (await page.tools()).length === 1);
+    await visitor.page.addInitScript(() => {
+      window.tool = () => ({ second: 'try' });
+    });
     await visitor.page.reload();
-    await visitor.ready();
-    await visitor.says('I look it up.');
+    await visitor.says('There it is.');
     await page.idle();
-    await visitor.send(turns([said('Never mind.')]));
-    await visitor.says('Never mind.');
-    assert.notEqual((await storedCall(page)).status, 'pending');
+    assert.deepEqual((await storedCall(page)).output, { second: 'try' });
+    assert.equal((await page.tools()).length, 1);
+    assert.deepEqual(await page.told('error'), []);
+  });
+
+  scene('runs in one of two tabs', async (visitor) => {
+    const page = await open(visitor);
+    await page.setTool(
+      () =>
+        new Promise((resolve) => {
+          window.answer = () => resolve({ from: 'the first tab' });
+        }),
+    );
+    await visitor.send(turns([said('I look it up.'), call('slow')], [said('There it is.')]));
+    await eventually('the tool runs', async () => (await page.tools()).length === 1);
+    const thread = await visitor.page.evaluate(() => sessionStorage.getItem('thread'));
+    const other = await visitor.context.newPage();
+    await other.addInitScript((id) => sessionStorage.setItem('thread', id), thread);
+    await other.goto('/?api=scripted');
+    await other.getByText('I look it up.', { exact: true }).waitFor();
+    await visitor.page.evaluate(() => window.answer());
+    await visitor.says('There it is.');
+    await other.getByText('There it is.', { exact: true }).waitFor();
+    assert.deepEqual((await storedCall(page)).output, { from: 'the first tab' });
+    assert.deepEqual(await other.evaluate(() => window.toolCalls), []);
+    await other.close();
   });
 });
 

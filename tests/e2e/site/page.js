@@ -4,7 +4,8 @@
   const url = `/chatkit/${new URLSearchParams(location.search).get('api')}`;
   window.told = [];
   window.toolCalls = [];
-  window.tool = ({ name }) => {
+  // A scene may have set it before the page was loaded.
+  window.tool ??= ({ name }) => {
     throw new Error(`the scene has no tool "${name}"`);
   };
   window.onWidgetAction = () => {};
