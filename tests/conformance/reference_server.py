@@ -1,14 +1,17 @@
 """The reference: a ChatKit server on the official Python SDKs, as their guides advise.
 
 `openai-chatkit` for the protocol, `openai-agents` for the model, threads in memory. Each model API has an address:
-`POST /responses` and `POST /chat_completions`; `POST /search` is the first with a tool that searches the documents; `POST /scripted` answers without a model, with whatever the message
-asks for (see `scripted.py`). Prints its address.
+`POST /responses` and `POST /chat_completions`; `POST /search` is the first with a tool that searches the documents;
+`POST /attachments` is the first with attachments, whose bytes go to `/files`, at the address that `PUBLIC_URL` names;
+`POST /scripted` answers without a model, with whatever the message asks for (see `scripted.py`). Prints its address.
 
 Deviations from the guides: the model client does not retry, so that a failure costs no waiting; users are told apart by
 the header X-User-ID, which the guides leave to the integrator; the store keeps the order in which items came, where the
 guides' examples sort by a clock.
 """
 
+import base64
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,10 +28,14 @@ from agents import (
 )
 from chatkit.agents import AgentContext, ThreadItemConverter, stream_agent_response
 from chatkit.server import ChatKitServer, StreamingResult
-from chatkit.store import NotFoundError, Store
+from chatkit.store import AttachmentStore, NotFoundError, Store
 from chatkit.types import (
     AssistantMessageItem,
     Attachment,
+    AttachmentCreateParams,
+    AttachmentUploadDescriptor,
+    FileAttachment,
+    ImageAttachment,
     Page,
     ThreadItem,
     ThreadMetadata,
@@ -37,7 +44,12 @@ from chatkit.types import (
     UserMessageTagContent,
 )
 from openai import AsyncOpenAI
-from openai.types.responses import EasyInputMessageParam, ResponseInputTextParam
+from openai.types.responses import (
+    EasyInputMessageParam,
+    ResponseInputFileParam,
+    ResponseInputImageParam,
+    ResponseInputTextParam,
+)
 from scripted import Scripted
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -61,6 +73,7 @@ class MemoryStore(Store[Context]):
     def __init__(self):
         self.threads: dict[str, tuple[str, ThreadMetadata]] = {}
         self.items: dict[str, dict[str, ThreadItem]] = {}
+        self.attachments: dict[str, tuple[str, Attachment]] = {}
 
     async def load_thread(self, thread_id: str, context: Context) -> ThreadMetadata:
         user_id, thread = self.threads.get(thread_id, (None, None))
@@ -104,13 +117,73 @@ class MemoryStore(Store[Context]):
         self.items.get(thread_id, {}).pop(item_id, None)
 
     async def save_attachment(self, attachment: Attachment, context: Context) -> None:
-        raise NotFoundError("attachments are not configured")
+        self.attachments[attachment.id] = (context.user_id, attachment)
 
     async def load_attachment(self, attachment_id: str, context: Context) -> Attachment:
-        raise NotFoundError(f"Attachment {attachment_id} not found")
+        user_id, attachment = self.attachments.get(attachment_id, (None, None))
+        if attachment is None or user_id != context.user_id:
+            raise NotFoundError(f"Attachment {attachment_id} not found")
+        return attachment
 
     async def delete_attachment(self, attachment_id: str, context: Context) -> None:
-        raise NotFoundError(f"Attachment {attachment_id} not found")
+        await self.load_attachment(attachment_id, context)
+        del self.attachments[attachment_id]
+
+
+class Files(AttachmentStore[Context]):
+    """The bytes of attachments, uploaded in two phases or directly."""
+
+    def __init__(self, store: MemoryStore, url: str):
+        self.store = store
+        self.url = url
+        self.bytes: dict[str, bytes] = {}
+
+    def _attachment(self, name: str, mime_type: str, context: Context) -> Attachment:
+        id = self.generate_attachment_id(mime_type, context)
+        if mime_type.startswith("image/"):
+            return ImageAttachment(id=id, name=name, mime_type=mime_type, preview_url=f"{self.url}/files/{id}")
+        return FileAttachment(id=id, name=name, mime_type=mime_type)
+
+    async def create_attachment(self, input: AttachmentCreateParams, context: Context) -> Attachment:
+        attachment = self._attachment(input.name, input.mime_type, context)
+        url = f"{self.url}/files/{attachment.id}"
+        attachment.upload_descriptor = AttachmentUploadDescriptor(url=url, method="PUT", headers={"X-Upload": "now"})
+        return attachment
+
+    async def delete_attachment(self, attachment_id: str, context: Context) -> None:
+        await self.store.load_attachment(attachment_id, context)
+        self.bytes.pop(attachment_id, None)
+
+    async def put(self, request: Request) -> Response:
+        """The second phase."""
+        id, context = request.path_params["id"], Context(request.headers.get("x-user-id", "nobody"))
+        attachment = await self.store.load_attachment(id, context)
+        if request.headers.get("x-upload") != "now":
+            return Response(status_code=403)
+        self.bytes[id] = await request.body()
+        await self.store.save_attachment(attachment.model_copy(update={"upload_descriptor": None}), context)
+        return Response()
+
+    async def post(self, request: Request) -> Response:
+        """A direct upload: answers with the attachment."""
+        context = Context(request.headers.get("x-user-id", "nobody"))
+        async with request.form() as form:
+            file = form["file"]
+            attachment = self._attachment(file.filename, file.content_type, context)
+            self.bytes[attachment.id] = await file.read()
+        await self.store.save_attachment(attachment, context)
+        return Response(attachment.model_dump_json(), media_type="application/json")
+
+    async def get(self, request: Request) -> Response:
+        _, attachment = self.store.attachments[request.path_params["id"]]
+        return Response(self.bytes[attachment.id], media_type=attachment.mime_type)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/files", self.post, methods=["POST"]),
+            Route("/files/{id}", self.put, methods=["PUT"]),
+            Route("/files/{id}", self.get, methods=["GET"]),
+        ]
 
 
 def _page(records: list, limit: int, after: str | None, order: str) -> Page:
@@ -128,6 +201,18 @@ class Converter(ThreadItemConverter):
     Earlier answers are plain text: what the SDK makes of them is refused by its own Chat Completions model.
     """
 
+    def __init__(self, files: Files | None = None):
+        self.files = files
+
+    async def attachment_to_message_content(
+        self, attachment: Attachment
+    ) -> ResponseInputImageParam | ResponseInputFileParam:
+        content = base64.b64encode(self.files.bytes[attachment.id]).decode()
+        data = f"data:{attachment.mime_type};base64,{content}"
+        if isinstance(attachment, ImageAttachment):
+            return ResponseInputImageParam(type="input_image", detail="auto", image_url=data)
+        return ResponseInputFileParam(type="input_file", file_data=data, filename=attachment.name)
+
     async def assistant_message_to_input(self, item: AssistantMessageItem) -> EasyInputMessageParam:
         text = "".join(part.text for part in item.content)
         return EasyInputMessageParam(type="message", role="assistant", content=text)
@@ -139,8 +224,11 @@ class Converter(ThreadItemConverter):
 class Assistant(ChatKitServer[Context]):
     """Answers with an agent that is told the thread's last items."""
 
-    def __init__(self, model: OpenAIResponsesModel | OpenAIChatCompletionsModel, *tools: Tool):
-        super().__init__(MemoryStore())
+    def __init__(
+        self, model: OpenAIResponsesModel | OpenAIChatCompletionsModel, *tools: Tool, files: Files | None = None
+    ):
+        super().__init__(files.store if files else MemoryStore(), files)
+        self.files = files
         self.agent = Agent(
             name="assistant", model=model, instructions="You are a helpful assistant.", tools=list(tools)
         )
@@ -149,7 +237,7 @@ class Assistant(ChatKitServer[Context]):
         self, thread: ThreadMetadata, input_user_message: UserMessageItem | None, context: Context
     ) -> AsyncIterator[ThreadStreamEvent]:
         page = await self.store.load_thread_items(thread.id, after=None, limit=20, order="desc", context=context)
-        items = await Converter().to_agent_input(list(reversed(page.data)))
+        items = await Converter(self.files).to_agent_input(list(reversed(page.data)))
         agent_context = AgentContext(thread=thread, store=self.store, request_context=context)
         result = Runner.run_streamed(self.agent, items, context=agent_context)
         async for event in stream_agent_response(agent_context, result):
@@ -182,23 +270,25 @@ def endpoint(server: ChatKitServer[Context]):
     return chatkit
 
 
-def application() -> Starlette:
+def application(url: str) -> Starlette:
     client = AsyncOpenAI(max_retries=0)
+    files = Files(MemoryStore(), os.environ.get("PUBLIC_URL", url))
     servers = {
         "responses": Assistant(OpenAIResponsesModel(model="fake-model", openai_client=client)),
         "chat_completions": Assistant(OpenAIChatCompletionsModel(model="fake-model", openai_client=client)),
         "search": Assistant(OpenAIResponsesModel(model="fake-model", openai_client=client), search_documents),
+        "attachments": Assistant(OpenAIResponsesModel(model="fake-model", openai_client=client), files=files),
         "scripted": Scripted(MemoryStore()),
     }
-    return Starlette(
-        routes=[Route(f"/{name}", endpoint(server), methods=["POST"]) for name, server in servers.items()]
-    )
+    routes = [Route(f"/{name}", endpoint(server), methods=["POST"]) for name, server in servers.items()]
+    return Starlette(routes=routes + files.routes())
 
 
 def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
-    print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    server = uvicorn.Server(uvicorn.Config(application(), access_log=False, log_level="warning"))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    print(f"listening on {url}", flush=True)
+    server = uvicorn.Server(uvicorn.Config(application(url), access_log=False, log_level="warning"))
     server.run(sockets=[listener])
 
 

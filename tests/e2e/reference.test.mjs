@@ -9,15 +9,18 @@ import { call, done, said, SitePage, turns } from './support/site-page.mjs';
 
 const { scene } = scenes('reference', async (here) => {
   here.model = await FakeModel.start();
-  here.reference = await Server.reference(here.model);
-  here.site = await Site.start({
-    responses: `${here.reference.url}/responses`,
-    scripted: `${here.reference.url}/scripted`,
-  });
+  const backends = {};
+  here.site = await Site.start(backends);
+  here.reference = await Server.reference(here.model, here.site.url);
+  for (const name of ['responses', 'attachments', 'scripted']) backends[name] = `${here.reference.url}/${name}`;
+  backends.files = here.reference.url;
   return here.site.url;
 });
 
 const HELD = { steps: [{ step: 'text', text: 'The first half, ' }, { step: 'hold', name: 'rest' }, { step: 'text', text: 'and the second.' }] };
+
+/** A picture of one point. */
+const DOT = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64');
 
 const text = async (visitor) => (await visitor.textOf(visitor.lastAnswer)).trim();
 
@@ -168,6 +171,38 @@ describe('against a server on the official SDK', () => {
     assert.deepEqual(called.output, { title: "A site of somebody's own" });
     assert.deepEqual(await page.tools(), [{ name: 'read', params: { selector: 'h1' } }]);
   });
+
+  for (const upload of ['two_phase', 'direct']) {
+    scene(`files are attached, sent, and there after a reload (${upload})`, async (visitor, { model }) => {
+      const page = await SitePage.open(visitor, 'attachments', `&upload=${upload}`);
+      const attach = async (...files) => {
+        const [chooser] = await Promise.all([
+          visitor.page.waitForEvent('filechooser'),
+          visitor.chat.getByRole('button', { name: 'Attach files' }).click(),
+        ]);
+        await chooser.setFiles(files);
+      };
+      const uploaded = (count) =>
+        eventually(`${count} files are there`, async () => (await visitor.chat.locator('.upload[data-state=done]').count()) === count);
+      const notes = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('Remember the milk.') };
+      await attach({ name: 'dot.png', mimeType: 'image/png', buffer: DOT }, notes, { ...notes, name: 'wrong.txt' });
+      await uploaded(3);
+      await visitor.chat.getByRole('button', { name: 'Remove wrong.txt' }).click();
+      await uploaded(2);
+      await eventually('the server has deleted it', () => page.requests().includes('attachments.delete'));
+      await visitor.ask('What is in them?');
+      const asked = JSON.stringify((await model.requests()).at(-1).body);
+      assert.ok(asked.includes(`data:image/png;base64,${DOT.toString('base64')}`), 'the model got the picture');
+      assert.ok(asked.includes(`data:text/plain;base64,${notes.buffer.toString('base64')}`), 'and the text');
+      assert.ok(!asked.includes('wrong.txt'));
+      await visitor.page.reload();
+      await visitor.answered(1);
+      const picture = visitor.chat.getByRole('button', { name: 'Show dot.png' }).locator('img');
+      await eventually('the picture is shown', () => picture.evaluate((image) => image.naturalWidth === 1));
+      await visitor.chat.getByText('notes.txt').waitFor();
+      assert.deepEqual(await page.told('error'), []);
+    });
+  }
 
   scene('stop closes the connection and keeps what was written', async (visitor, { model }) => {
     await model.script(HELD, { steps: [{ step: 'text', text: 'The next answer.' }] });

@@ -1,7 +1,10 @@
-// Puts the chat on the page. `?api=NAME` chooses the server behind it; the open thread is remembered, so
+// Puts the chat on the page. `?api=NAME` chooses the server behind it, `&upload=two_phase` or `direct` lets files be
+// attached; the open thread is remembered, so
 // that a reload finds it again. Scenes set `tool` and `onWidgetAction`.
 (() => {
-  const url = `/chatkit/${new URLSearchParams(location.search).get('api')}`;
+  const query = new URLSearchParams(location.search);
+  const url = `/chatkit/${query.get('api')}`;
+  const upload = query.get('upload');
   window.told = [];
   window.toolCalls = [];
   // A scene may have set it before the page was loaded.
@@ -33,7 +36,8 @@
   });
 
   const options = {
-    api: { url, domainKey: 'local' },
+    api: { url, domainKey: 'local', uploadStrategy: { type: upload ?? 'two_phase', uploadUrl: '/files' } },
+    composer: { attachments: { enabled: upload !== null } },
     initialThread: sessionStorage.getItem('thread'),
     startScreen: { greeting: 'Hello from the site' },
     threadItemActions: { feedback: true, retry: true },

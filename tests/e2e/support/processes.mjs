@@ -104,13 +104,14 @@ export class Server {
   #program;
   #folder;
 
-  /** The server on the official Python SDK; it asks the model. */
-  static async reference(model) {
+  /** The server on the official Python SDK; it asks the model. Its files are reached at `publicUrl`. */
+  static async reference(model, publicUrl) {
     const python = path.join(ROOT, '.cache/venv/bin/python');
     if (!existsSync(python)) throw new Error(`${python} is missing: run \`make setup\`.`);
     return Server.#start('reference', python, [path.join(ROOT, 'tests/conformance/reference_server.py')], {
       OPENAI_BASE_URL: `${model.url}/v1`,
       OPENAI_API_KEY: 'none',
+      PUBLIC_URL: publicUrl,
     });
   }
 

@@ -23,13 +23,13 @@ export class SitePage {
   #requests = [];
 
   /** Opens the page with the server of that name behind it. */
-  static async open(visitor, api) {
+  static async open(visitor, api, query = '') {
     const site = new SitePage();
     site.#visitor = visitor;
     visitor.page.on('request', (request) => {
       if (request.method() === 'POST') site.#requests.push(request.postDataJSON()?.type);
     });
-    await visitor.open(`/?api=${api}`);
+    await visitor.open(`/?api=${api}${query}`);
     return site;
   }
 

@@ -18,7 +18,7 @@ export class Site {
   #open = new Set();
 
   /**
-   * `backends`: the address behind each `/chatkit/NAME`. `folders` are looked into for everything else,
+   * `backends`: the address behind each `/chatkit/NAME`, and `files` behind `/files`. `folders` are looked into for everything else,
    * before the site's own pages and the built element.
    */
   static async start(backends, folders = []) {
@@ -59,6 +59,7 @@ export class Site {
     const { pathname } = new URL(incoming.url, this.url);
     const backend = /^\/chatkit\/(\w+)$/.exec(pathname)?.[1];
     if (backend !== undefined) this.#forward(incoming, outgoing, this.#backends[backend]);
+    else if (/^\/files(\/|$)/.test(pathname)) this.#forward(incoming, outgoing, this.#backends.files + incoming.url);
     else await this.#serve(pathname, outgoing);
   }
 
