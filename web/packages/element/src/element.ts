@@ -740,7 +740,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
         return true;
       case 'Enter':
       case 'Tab':
-        return this.#picker.choose();
+        return this.#picker.take();
       case 'Escape':
         this.#picker.close({ stay: true });
         return true;

@@ -54,6 +54,8 @@ export class Picker {
   #closedAt: number | null = null;
   /** Commands that a command has led to; they are shown as they are. */
   #inMenu = false;
+  /** Enter was pressed before the answer to what was typed is there. */
+  #chosenEarly = false;
   readonly #host: PickerHost;
 
   constructor(host: PickerHost) {
@@ -71,6 +73,7 @@ export class Picker {
     if (state?.trigger.kind === trigger.kind && state.trigger.query === trigger.query && !this.#inMenu)
       return;
     this.#inMenu = false;
+    this.#chosenEarly = false;
     const same = state?.trigger.kind === trigger.kind && state.trigger.from === trigger.from;
     // The old list stays until the new one is there: nothing flickers while typing.
     const kept = same ? state.options.filter(({ does }) => does.type !== 'own') : [];
@@ -96,6 +99,8 @@ export class Picker {
       if (options.length === 0 && /\s/.test(trigger.query)) return this.close();
       this.#set({ trigger, options: grouped(options), active: 0, status: 'ready' });
       this.#host.found(options.length);
+      if (this.#chosenEarly) this.choose();
+      this.#chosenEarly = false;
     } catch (error) {
       if (search !== this.#search || this.state === null) return;
       this.#host.report(error instanceof Error ? error : new Error(String(error)));
@@ -108,6 +113,7 @@ export class Picker {
     clearTimeout(this.#timer);
     this.#search += 1;
     this.#inMenu = false;
+    this.#chosenEarly = false;
     if (this.state === null) return;
     if (stay) this.#closedAt = this.state.trigger.from;
     this.state = null;
@@ -119,6 +125,16 @@ export class Picker {
     if (state === null || state.options.length === 0) return;
     const count = state.options.length;
     this.#set({ ...state, active: (state.active + step + count) % count });
+  }
+
+  /**
+   * Takes the option that is marked; while the search for what was typed runs,
+   * the first that it finds. Returns false when there is nothing to take.
+   */
+  take(): boolean {
+    if (this.state?.status !== 'searching') return this.choose();
+    this.#chosenEarly = true;
+    return true;
   }
 
   /** Does what an option is for. Returns false when there is none. */

@@ -231,7 +231,6 @@ function fileTile(view: ViewContext, attachment: Attachment, itemId: string | nu
         download=${attachment.name}
         target="_blank"
         rel="noopener noreferrer"
-        aria-label=${view.strings.download(attachment.name)}
         title=${view.strings.download(attachment.name)}
         @click=${(event: MouseEvent) => view.download(itemId, attachment, event)}
         >${inner}${icon('download')}</a

@@ -8,6 +8,23 @@ beforeAll(async () => {
 afterEach(() => lab.closePages());
 afterAll(() => lab.stop());
 
+const attach = (chat: ChatPage) =>
+  chat.page.evaluate(() =>
+    globalThis.chat.setOptions({
+      ...globalThis.optionsFor(),
+      composer: { attachments: { enabled: true }, dictation: { enabled: true } },
+    }),
+  );
+const text = (name: string) => ({ name, mimeType: 'text/plain', buffer: Buffer.from('words') });
+const image = {
+  name: 'dot.png',
+  mimeType: 'image/png',
+  buffer: Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
+    'base64',
+  ),
+};
+
 /** Every state the element can be looked at in, and how to get there. */
 const STATES: Record<string, (chat: ChatPage) => Promise<unknown>> = {
   'the start screen': async () => undefined,
@@ -54,6 +71,43 @@ const STATES: Record<string, (chat: ChatPage) => Promise<unknown>> = {
   'a thread that could not be loaded': async (chat) => {
     await chat.page.evaluate(() => globalThis.chat.setThreadId('thr_gone'));
     await chat.page.getByText('could not be loaded').waitFor();
+  },
+  'files on their way, there, failed and refused': async (chat) => {
+    await attach(chat);
+    lab.world.uploadPlans.push({ hold: true }, { status: 413 });
+    await chat.page
+      .locator('.file-field')
+      .setInputFiles([text('slow.txt'), text('large.txt'), text('there.txt')]);
+    await chat.page.locator('.upload[data-state=failed]').waitFor();
+    await chat.page.locator('.upload[data-state=done]').waitFor();
+    await chat.ask('hello');
+    await chat.page.getByText('Sends as soon as').first().waitFor();
+  },
+  'a place to drop files': async (chat) => {
+    await attach(chat);
+    await chat.page.evaluate(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(['x'], 'x.txt'));
+      const drag = new DragEvent('dragover', { bubbles: true, cancelable: true, dataTransfer });
+      globalThis.chat.shadowRoot.querySelector('.scroll')?.dispatchEvent(drag);
+    });
+    await chat.page.getByText('Drop files to attach them').waitFor();
+  },
+  'a message with files': async (chat) => {
+    await attach(chat);
+    await chat.page
+      .locator('.file-field')
+      .setInputFiles([text('A report with a rather long name for a small screen.txt'), image]);
+    await expect.poll(() => chat.page.locator('.upload[data-state=done]').count()).toBe(2);
+    await chat.askAndWait('hello');
+  },
+  'a large image': async (chat) => {
+    await attach(chat);
+    await chat.page.locator('.file-field').setInputFiles([image]);
+    await chat.page.locator('.upload[data-state=done]').waitFor();
+    await chat.askAndWait('hello');
+    await chat.page.getByRole('button', { name: 'Show dot.png' }).click();
+    await chat.page.getByRole('dialog').waitFor();
   },
   'an open menu and a quote': async (chat) => {
     await chat.page.evaluate(() => {

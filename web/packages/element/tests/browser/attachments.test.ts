@@ -108,7 +108,7 @@ describe.each([
     await expect
       .poll(() => picture.locator('img').evaluate((image: HTMLImageElement) => image.naturalWidth))
       .toBeGreaterThan(0);
-    await again.page.getByRole('link', { name: 'Download notes.txt' }).waitFor();
+    await again.page.getByRole('link', { name: 'notes.txt' }).waitFor();
 
     await again.askAndWait('hello again');
     expect(messages()[1]?.attachments).toEqual([]);
@@ -460,7 +460,7 @@ describe('images in the conversation', () => {
       inference_options: {},
     });
     const chat = await open({ thread: thread.id });
-    const link = chat.page.getByRole('link', { name: 'Download report.txt' });
+    const link = chat.page.getByRole('link', { name: 'report.txt' });
     await link.waitFor();
     lab.world.linkEpoch += 1;
     const [download] = await Promise.all([chat.page.waitForEvent('download'), link.click()]);

@@ -182,6 +182,26 @@ describe('mentions', () => {
     expect(await labels(chat)).toEqual(['New']);
   });
 
+  it('are what was typed, however fast Enter follows', async () => {
+    const chat = await open({ slow: true });
+    await chat.input.pressSequentially('@a');
+    await expect.poll(async () => (await hostOf(chat)).answers.length).toBe(1);
+    const answer = (titles: string[]) =>
+      chat.page.evaluate((names) => {
+        const { answers } = (globalThis as unknown as { host: Host }).host;
+        answers.at(-1)?.(names.map((name) => ({ id: name, title: name })));
+      }, titles);
+    await answer(['Ada', 'Alan']);
+    await expect.poll(() => labels(chat)).toEqual(['Ada', 'Alan']);
+    await chat.input.pressSequentially('l');
+    await chat.page.keyboard.press('Enter');
+    await expect.poll(async () => (await hostOf(chat)).queries.at(-1)).toBe('al');
+    expect(await chat.input.inputValue()).toBe('@al');
+    await answer(['Alan']);
+    await expect.poll(() => chat.input.inputValue()).toBe('@Alan ');
+    expect(lab.world.requests.filter(({ type }) => type === 'threads.create')).toEqual([]);
+  });
+
   it('leave the list by Escape, by click and where nothing is found', async () => {
     const chat = await open();
     await chat.input.pressSequentially('@a');
