@@ -25,7 +25,7 @@ use tracing::Instrument as _;
 
 use crate::{
     AttachmentLimits, AttachmentLinks, AttachmentStore, Attachments, BeginOutcome, BeginTurn,
-    ChatKitError, Clock, Identity, Limits, OnDisconnect, Owner, PageQuery, RecordedTurn,
+    ChatKitError, Clock, Extension, Identity, Limits, OnDisconnect, Owner, PageQuery, RecordedTurn,
     ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock, TurnError, TurnKey,
     TurnState, TurnThread, Visibility,
     attachments::dress,
@@ -185,6 +185,8 @@ pub struct RequestOptions {
     /// What addresses of files begin with, such as `https://chat.example.com`: the server as the
     /// client reaches it. Only needed where attachments are enabled.
     pub base_url: String,
+    /// A value of your own for the responder, as [`RequestContext::extension`] gives it.
+    pub extension: Extension,
 }
 
 /// The answer to a request.
@@ -309,7 +311,8 @@ impl ChatKit {
         };
         validate::metadata(&input_metadata, self.limits())?;
         let request_id = options.request_id.unwrap_or_else(ids::request);
-        let context = RequestContext::new(owner, request_id, identity, metadata, input_metadata);
+        let context = RequestContext::new(owner, request_id, identity, metadata, input_metadata)
+            .with_extension(options.extension);
         if let Some(key) = &options.idempotency_key {
             validate::idempotency_key(key)?;
         }

@@ -1,5 +1,11 @@
 //! Who asks, and from where.
 
+use std::{
+    any::{Any, type_name},
+    fmt,
+    sync::Arc,
+};
+
 use parlor_protocol::{JsonMap, RequestId};
 use serde::Serialize;
 use serde_json::Value;
@@ -17,6 +23,42 @@ pub struct Identity {
     pub email: Option<String>,
 }
 
+/// A value of the integrator's own that travels with a request: permissions, a tenant's settings,
+/// a handle to their database. [`RequestContext::extension`] gives it to the responder.
+///
+/// ```
+/// use parlor_chatkit::Extension;
+///
+/// struct Permissions {
+///     may_refund: bool,
+/// }
+///
+/// let extension = Extension::new(Permissions { may_refund: true });
+/// assert!(extension.get::<Permissions>().is_some_and(|permissions| permissions.may_refund));
+/// assert!(extension.get::<String>().is_none());
+/// ```
+#[derive(Clone, Default)]
+pub struct Extension(Option<(&'static str, Arc<dyn Any + Send + Sync>)>);
+
+impl Extension {
+    /// Takes a value along.
+    pub fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self(Some((type_name::<T>(), Arc::new(value))))
+    }
+
+    /// The value, if it is one of this type.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.as_ref()?.1.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Extension {
+    /// Names the type; the value may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_ref().map_or("no extension", |(name, _)| name))
+    }
+}
+
 /// Everything a turn knows about its request.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
@@ -26,6 +68,7 @@ pub struct RequestContext {
     page: PageContext,
     locale: Option<String>,
     metadata: JsonMap,
+    extension: Extension,
 }
 
 impl RequestContext {
@@ -52,7 +95,21 @@ impl RequestContext {
         let user = UserInfo::read(&owner, identity, object(["userInfo", "user_info"]));
         let page = PageContext::read(object(["pageContext", "page_context"]));
         let locale = text(&metadata, ["locale", "language"], 35);
-        Self { owner, request_id, user, page, locale, metadata }
+        let extension = Extension::default();
+        Self { owner, request_id, user, page, locale, metadata, extension }
+    }
+
+    /// With a value of the integrator's own.
+    #[must_use]
+    pub fn with_extension(mut self, extension: Extension) -> Self {
+        self.extension = extension;
+        self
+    }
+
+    /// The value that the HTTP layer sent along, if it is one of this type: what the official SDK
+    /// calls the request's context.
+    pub fn extension<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.extension.get()
     }
 
     /// Whose data the request may touch.

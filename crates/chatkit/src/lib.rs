@@ -11,6 +11,7 @@ mod owner;
 mod registry;
 mod responder;
 mod store;
+pub mod testing;
 pub mod turn;
 mod validate;
 pub mod widgets;
@@ -25,7 +26,7 @@ pub use attachments::{
 };
 pub use chatkit::{ChatKit, ChatKitBuilder, JsonResponse, RequestOptions, Response};
 pub use clock::{Clock, SystemClock};
-pub use context::{Identity, PageContext, RequestContext, UserInfo};
+pub use context::{Extension, Identity, PageContext, RequestContext, UserInfo};
 pub use error::{ChatKitError, TurnError};
 pub use limits::Limits;
 pub use owner::{Owner, TenantId, UserId};
@@ -34,5 +35,5 @@ pub use store::{
     BeginOutcome, BeginTurn, ItemState, ItemWrite, PageQuery, RecordedTurn, ReplaceOutcome, Store,
     StoreError, TurnKey, TurnState, TurnThread, Visibility,
 };
-pub use turn::{EventStream, MessageWriter, OnDisconnect, Turn};
+pub use turn::{EventStream, ImageWriter, MessageWriter, OnDisconnect, Turn, WorkflowWriter};
 pub use widgets::{WidgetTemplate, WidgetTemplateError, WidgetWriter, diff_widget};

@@ -199,6 +199,15 @@ pub struct StructuredInputItem {
     pub inputs: Vec<StructuredInput>,
 }
 
+impl StructuredInputItem {
+    /// What the user answered to the question with this id; `None` while they have not, or when
+    /// they passed it over.
+    pub fn answer(&self, question_id: &str) -> Option<&[String]> {
+        let input = self.inputs.iter().find(|input| input.id() == question_id)?;
+        input.answer().filter(|answer| !answer.skipped).map(|answer| answer.values.as_slice())
+    }
+}
+
 /// One step of the assistant's work, by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskItem {

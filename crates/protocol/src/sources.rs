@@ -100,3 +100,27 @@ pub struct EntitySource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<String>,
 }
+
+impl UrlSource {
+    /// A web page: what it is called, and where it is.
+    #[must_use]
+    pub fn new(title: impl Into<String>, url: impl Into<String>) -> Self {
+        Self { title: title.into(), url: url.into(), ..Self::default() }
+    }
+}
+
+impl FileSource {
+    /// A file: what it is called, and its name.
+    #[must_use]
+    pub fn new(title: impl Into<String>, filename: impl Into<String>) -> Self {
+        Self { title: title.into(), filename: filename.into(), ..Self::default() }
+    }
+}
+
+impl EntitySource {
+    /// A thing of yours: your id of it, and what it is called.
+    #[must_use]
+    pub fn new(id: impl Into<String>, title: impl Into<String>) -> Self {
+        Self { id: id.into(), title: title.into(), ..Self::default() }
+    }
+}

@@ -47,6 +47,67 @@ pub struct StructuredInputFreeform {
     pub description: Option<String>,
 }
 
+impl StructuredInputMultipleChoice {
+    /// A question with choices. `id` tells it from the item's other questions.
+    #[must_use]
+    pub fn new(
+        id: impl Into<String>,
+        question: impl Into<String>,
+        options: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let option = |value: _| StructuredInputOption { value };
+        Self {
+            id: id.into(),
+            question: question.into(),
+            answer: None,
+            options: options.into_iter().map(Into::into).map(option).collect(),
+            multiple: false,
+        }
+    }
+
+    /// Whether more than one value may be given.
+    #[must_use]
+    pub fn multiple(mut self, multiple: bool) -> Self {
+        self.multiple = multiple;
+        self
+    }
+}
+
+impl StructuredInputFreeform {
+    /// A question answered with free text. `id` tells it from the item's other questions.
+    #[must_use]
+    pub fn new(id: impl Into<String>, question: impl Into<String>) -> Self {
+        Self { id: id.into(), question: question.into(), answer: None, description: None }
+    }
+
+    /// Supporting text.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+}
+
+impl StructuredInput {
+    /// Its id within its item; empty for an unknown kind of question.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::MultipleChoice(input) => &input.id,
+            Self::Freeform(input) => &input.id,
+            Self::Unknown(_) => "",
+        }
+    }
+
+    /// The answer, once there is one.
+    pub fn answer(&self) -> Option<&StructuredInputAnswer> {
+        match self {
+            Self::MultipleChoice(input) => input.answer.as_ref(),
+            Self::Freeform(input) => input.answer.as_ref(),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
 /// A choice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StructuredInputOption {

@@ -174,6 +174,123 @@ pub struct ImageTask {
     pub title: Option<String>,
 }
 
+/// Chained setters of a task's title and state.
+macro_rules! task_setters {
+    ($($name:ident)+) => {$(
+        impl $name {
+            /// What the user reads.
+            #[must_use]
+            pub fn title(mut self, title: impl Into<String>) -> Self {
+                self.title = Some(title.into());
+                self
+            }
+
+            /// Shows it as running.
+            #[must_use]
+            pub fn loading(mut self) -> Self {
+                self.status_indicator = StatusIndicator::Loading;
+                self
+            }
+
+            /// Shows it as done.
+            #[must_use]
+            pub fn complete(mut self) -> Self {
+                self.status_indicator = StatusIndicator::Complete;
+                self
+            }
+        }
+    )+};
+}
+
+task_setters! { CustomTask SearchTask ThoughtTask FileTask ImageTask }
+
+impl CustomTask {
+    /// A step with a title.
+    #[must_use]
+    pub fn new(title: impl Into<String>) -> Self {
+        Self::default().title(title)
+    }
+
+    /// Icon beside the title.
+    #[must_use]
+    pub fn icon(mut self, icon: impl Into<Icon>) -> Self {
+        self.icon = Some(icon.into());
+        self
+    }
+
+    /// More about it, as Markdown.
+    #[must_use]
+    pub fn content(mut self, content: impl Into<String>) -> Self {
+        self.content = Some(content.into());
+        self
+    }
+}
+
+impl SearchTask {
+    /// A search with a title.
+    #[must_use]
+    pub fn new(title: impl Into<String>) -> Self {
+        Self::default().title(title)
+    }
+
+    /// What was searched for.
+    #[must_use]
+    pub fn queries(mut self, queries: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.queries = queries.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn sources(mut self, sources: impl IntoIterator<Item = UrlSource>) -> Self {
+        self.sources = sources.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+impl ThoughtTask {
+    /// A piece of reasoning, as Markdown.
+    #[must_use]
+    pub fn new(content: impl Into<String>) -> Self {
+        Self { content: content.into(), ..Self::default() }
+    }
+}
+
+impl FileTask {
+    /// Files that were read.
+    #[must_use]
+    pub fn new(sources: impl IntoIterator<Item = FileSource>) -> Self {
+        Self { sources: sources.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+}
+
+impl CustomSummary {
+    /// A summary with a title.
+    #[must_use]
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), icon: None }
+    }
+
+    /// Icon beside the title.
+    #[must_use]
+    pub fn icon(mut self, icon: impl Into<Icon>) -> Self {
+        self.icon = Some(icon.into());
+        self
+    }
+}
+
+impl From<CustomSummary> for WorkflowSummary {
+    fn from(summary: CustomSummary) -> Self {
+        Self::Custom(summary)
+    }
+}
+
+impl From<DurationSummary> for WorkflowSummary {
+    fn from(summary: DurationSummary) -> Self {
+        Self::Duration(summary)
+    }
+}
+
 /// Declares a source in a list that holds one kind of source only, and carries its `type` all the
 /// same.
 macro_rules! tagged_source {

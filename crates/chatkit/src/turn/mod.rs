@@ -4,18 +4,20 @@ pub mod apply;
 mod drive;
 mod frames;
 mod growing;
+mod image;
 mod log;
 mod message;
+mod workflow;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parlor_protocol::{
     Attachment, AttachmentId, CallId, ClientEffectEvent, ClientToolCallItem, ClientToolCallStatus,
-    HiddenContextItem, Icon, ItemId, JsonMap, NoticeEvent, NoticeLevel, ProgressUpdateEvent,
-    StructuredInput, StructuredInputItem, StructuredInputStatus, ThreadItem,
-    ThreadItemRemovedEvent, ThreadMetadata, ThreadStatus, ThreadStreamEvent, ThreadUpdatedEvent,
-    Timestamp, UserMessageItem, WidgetItem, widgets::WidgetRoot,
+    EndOfTurnItem, HiddenContextItem, Icon, ItemId, JsonMap, NoticeEvent, NoticeLevel,
+    ProgressUpdateEvent, StructuredInput, StructuredInputItem, StructuredInputStatus, Task,
+    TaskItem, ThreadItem, ThreadItemRemovedEvent, ThreadMetadata, ThreadStatus, ThreadStreamEvent,
+    ThreadUpdatedEvent, Timestamp, UserMessageItem, WidgetItem, widgets::WidgetRoot,
 };
 use serde_json::Value;
 use tokio::{task::JoinHandle, time::Instant};
@@ -27,9 +29,11 @@ use crate::{
 use apply::Effect;
 pub(crate) use drive::{Job, Opening, Replaced, drive};
 use growing::Growing;
+pub use image::ImageWriter;
 pub use log::EventStream;
 pub(crate) use log::TurnLog;
 pub use message::MessageWriter;
+pub use workflow::WorkflowWriter;
 
 /// What becomes of a turn when the last connection that followed it is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -344,6 +348,35 @@ impl Turn {
         })
         .await?;
         Ok(id)
+    }
+
+    /// Shows one step of the assistant's work by itself; [`workflow`](Self::workflow) shows
+    /// several together.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn task(&mut self, task: impl Into<Task>) -> Result<ItemId, TurnError> {
+        let (id, thread_id, created_at) = self.new_item("tsk");
+        self.put(TaskItem { id: id.clone(), thread_id, created_at, task: task.into() }).await?;
+        Ok(id)
+    }
+
+    /// Marks that all is said, for clients that show where an answer ends.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn end_of_turn(&mut self) -> Result<ItemId, TurnError> {
+        let (id, thread_id, created_at) = self.new_item("eot");
+        self.put(EndOfTurnItem { id: id.clone(), thread_id, created_at }).await?;
+        Ok(id)
+    }
+
+    /// Takes an item out of the thread, whether it is stored or still being made.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remove_item(&mut self, item_id: ItemId) -> Result<(), TurnError> {
+        self.emit(ThreadItemRemovedEvent { item_id }.into()).await
     }
 
     /// Adds an item that is whole.

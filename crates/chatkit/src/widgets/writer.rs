@@ -3,7 +3,8 @@
 use futures::{Stream, StreamExt as _};
 use parlor_protocol::{
     ItemId, ThreadItem, ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemUpdate,
-    ThreadItemUpdatedEvent, WidgetItem, WidgetStreamingTextValueDelta, widgets::WidgetRoot,
+    ThreadItemUpdatedEvent, WidgetComponentUpdated, WidgetItem, WidgetStreamingTextValueDelta,
+    widgets::{WidgetComponent, WidgetRoot},
 };
 
 use super::diff_widget;
@@ -74,6 +75,21 @@ impl<'turn> WidgetWriter<'turn> {
             done: !streaming,
         })
         .await
+    }
+
+    /// Puts another component in the place of the one with this `id`: a smaller change than a new
+    /// version of the whole widget, where much stays as it is. [`diff_widget`], like the official
+    /// one, never finds it by itself.
+    ///
+    /// # Errors
+    /// When the widget has no component with this `id`, or as [`update`](Self::update).
+    pub async fn replace_component(
+        &mut self,
+        id: &str,
+        component: impl Into<WidgetComponent>,
+    ) -> Result<(), TurnError> {
+        let component = component.into();
+        self.send(WidgetComponentUpdated { component_id: id.to_owned(), component }).await
     }
 
     /// Ends the widget as it is now.

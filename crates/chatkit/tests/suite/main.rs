@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod attachments;
+mod emitters;
 mod requests;
 mod support;
 mod turns;
