@@ -13,4 +13,4 @@ mod server;
 mod telemetry;
 
 pub use app::{PROTOCOL_HEADER, TURN_HEADER};
-pub use server::{Server, StartError, serve};
+pub use server::{Server, StartError, serve, stop_signal};

@@ -107,6 +107,47 @@ impl Server {
         Self::new(listener, app).await
     }
 
+    /// Binds a ChatKit of your own to an address, for anonymous visitors and without the demo
+    /// page. Port 0 takes a free one, which [`local_addr`](Self::local_addr) tells.
+    ///
+    /// `pages` are routes of your own on the same port, such as the page that shows the chat:
+    ///
+    /// ```no_run
+    /// # async fn example(chatkit: parlor_chatkit::ChatKit) -> anyhow::Result<()> {
+    /// use axum::{Router, response::Html, routing::get};
+    /// use parlor_server::{Server, stop_signal};
+    ///
+    /// let pages = Router::new().route("/", get(async || Html("<h1>My page</h1>")));
+    /// let server = Server::bind(chatkit, "127.0.0.1:8000", pages).await?;
+    /// server.run(stop_signal()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A [`StartError`] says what to do.
+    ///
+    /// # Panics
+    /// When a page has the path of one of the server's own routes, such as `/chatkit`.
+    pub async fn bind(chatkit: ChatKit, address: &str, pages: Router) -> Result<Self, StartError> {
+        let listener = match address.parse() {
+            Ok(address) => bind(address).await?,
+            Err(_) => TcpListener::bind(address)
+                .await
+                .map_err(|source| StartError::Listen { address: address.to_owned(), source })?,
+        };
+        let auth = anonymous(&chatkit, false).await?;
+        let site = Site { demo: false, ..Site::default() };
+        let limits = config::Limits {
+            audio_bytes: chatkit.limits().audio_bytes,
+            ..config::Limits::default()
+        };
+        let app = App { chatkit, auth, bodies: BodyLimits::new(&limits), site };
+        let mut server = Self::new(listener, app).await?;
+        server.router = server.router.merge(pages);
+        Ok(server)
+    }
+
     async fn new(listener: TcpListener, app: App) -> Result<Self, StartError> {
         let interrupted = app.chatkit.recover().await?;
         if interrupted > 0 {
@@ -144,28 +185,17 @@ impl Server {
 }
 
 /// Serves a ChatKit of your own on `address`, to anonymous visitors, until the process is asked
-/// to stop. The demo page is off.
+/// to stop. The demo page is off. [`Server::bind`] takes pages of your own as well.
 ///
 /// # Errors
 /// A [`StartError`] when it cannot start; an I/O error when accepting connections fails.
 pub async fn serve(chatkit: ChatKit, address: &str) -> anyhow::Result<()> {
-    let listener = match address.parse() {
-        Ok(address) => bind(address).await?,
-        Err(_) => TcpListener::bind(address)
-            .await
-            .map_err(|source| StartError::Listen { address: address.to_owned(), source })?,
-    };
-    let auth = anonymous(&chatkit, false).await?;
-    let site = Site { demo: false, ..Site::default() };
-    let limits =
-        config::Limits { audio_bytes: chatkit.limits().audio_bytes, ..config::Limits::default() };
-    let app = App { chatkit, auth, bodies: BodyLimits::new(&limits), site };
-    Server::new(listener, app).await?.run(stop_signal()).await?;
+    Server::bind(chatkit, address, Router::new()).await?.run(stop_signal()).await?;
     Ok(())
 }
 
 /// Completes when the process is asked to stop: by ctrl-c or SIGTERM.
-pub(crate) async fn stop_signal() {
+pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminated = async {
         match signal(SignalKind::terminate()) {
