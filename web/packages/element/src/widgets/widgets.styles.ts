@@ -836,6 +836,12 @@ export const widgetStyles = css`
     flex: 1 1 auto;
   }
 
+  /* A field that is brought into view comes with its label and message. */
+  .w-control,
+  [data-field] {
+    scroll-margin-block: 48px 32px;
+  }
+
   .w-control {
     display: block;
     inline-size: 100%;
