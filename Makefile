@@ -77,6 +77,7 @@ test-behaviour: setup ## Cut, stop, race, kill, and put the server behind nginx
 e2e: web setup ## Run the end-to-end tests: real browser, real server, fake model
 	@./scripts/say "End-to-end tests"
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
+	cargo build --quiet -p example-widget-gallery -p example-client-tools -p example-custom-responder
 	$(ELSEWHERE) node --test tests/e2e/*.test.mjs
 
 lint: setup ## Check formatting, lints, types, licences

@@ -14,7 +14,7 @@ function binary(variable, name) {
   const file = process.env[variable] ?? path.join(ROOT, 'target/debug', name);
   if (!existsSync(file)) {
     throw new Error(
-      `${file} is missing: run \`cargo build -p parlor-server -p parlor-fake-model\`, or set ${variable}.`,
+      `${file} is missing: build it as \`make e2e\` does, or set ${variable}.`,
     );
   }
   return file;
@@ -120,11 +120,16 @@ export class Server {
     return Server.#start('scripted', binary('SCRIPTED_BIN', 'examples/scripted'), ['scripted.db'], {});
   }
 
+  /** One of the programs in `examples/`. */
+  static async example(name, environment = {}) {
+    return Server.#start(name, binary(`EXAMPLE_${name.toUpperCase().replaceAll('-', '_')}_BIN`, `example-${name}`), ['127.0.0.1:0'], environment);
+  }
+
   static async #start(name, file, args, environment) {
     const server = new Server();
     server.#folder = await mkdtemp(path.join(tmpdir(), `parlor-e2e-${name}-`));
     server.#program = new Program(name, file, args, { cwd: server.#folder, env: { ...cleanEnvironment(), ...environment } });
-    [, server.url] = await server.#program.says(/listening on (http:\S+)/);
+    [, server.url] = await server.#program.says(/(?:listening on|Open) (http:\S+)/);
     // It has said where it will listen, and may not listen yet.
     await eventually(`${name} answers`, () => fetch(server.url).then(() => true, () => false));
     return server;
