@@ -68,6 +68,8 @@ test-conformance: web setup ## Hold our types and the running server against the
 	cargo build --quiet -p parlor-chatkit --example widgets_jsonl && .cache/venv/bin/python tests/conformance/check_widget_diff.py target/debug/examples/widgets_jsonl
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
 	.cache/venv/bin/python tests/conformance/run.py
+	cargo build --quiet -p example-from-python
+	.cache/venv/bin/python examples/from-python/compare.py target/debug/example-from-python
 
 test-behaviour: setup ## Cut, stop, race, kill, and put the server behind nginx
 	@./scripts/say "Behaviour when things go wrong"
@@ -84,6 +86,7 @@ lint: setup ## Check formatting, lints, types, licences
 	@./scripts/say "Lint"
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet -p parlor-protocol -p parlor-chatkit -p parlor-store -p parlor-agent -p parlor-server
 	.cache/tools/bin/cargo-deny --log-level error check bans licenses sources
 	cd web && $(NPM) run --silent lint
 

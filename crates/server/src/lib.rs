@@ -14,3 +14,19 @@ mod telemetry;
 
 pub use app::{PROTOCOL_HEADER, TURN_HEADER};
 pub use server::{Server, StartError, serve, stop_signal};
+
+/// The code in the guide to the SDK is compiled, and run where it can be. Here, because this crate
+/// depends on all the others.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../docs/sdk.md")]
+    struct Sdk;
+    #[doc = include_str!("../../../docs/sdk-turn.md")]
+    struct Turn;
+    #[doc = include_str!("../../../docs/sdk-widgets.md")]
+    struct Widgets;
+    #[doc = include_str!("../../../docs/sdk-stores.md")]
+    struct Stores;
+    #[doc = include_str!("../../../docs/sdk-from-python.md")]
+    struct FromPython;
+}

@@ -40,6 +40,10 @@ const PAGES: &[&str] = &[
     "configuration",
     "authentication",
     "sdk",
+    "sdk-turn",
+    "sdk-widgets",
+    "sdk-stores",
+    "sdk-from-python",
     "protocol",
     "troubleshooting",
 ];
