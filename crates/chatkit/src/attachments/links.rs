@@ -34,9 +34,9 @@ pub trait AttachmentLinks: Send + Sync + 'static {
 /// An attachment that a link names whose signature was checked.
 ///
 /// A link works without other authentication: its signature says that this server gave it to the
-/// attachment's owner a moment ago. Like an [`Owner`] it cannot be read from JSON, and only code
-/// that has checked a signature makes one; [`Store::attachment_owner`](crate::Store) takes
-/// nothing else.
+/// attachment's owner a moment ago. Like an [`Owner`](crate::Owner) it cannot be read from JSON,
+/// and only code that has checked a signature makes one;
+/// [`Store::attachment_owner`](crate::Store::attachment_owner) takes nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedLink(AttachmentId);
 
