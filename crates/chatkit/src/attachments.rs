@@ -99,6 +99,9 @@ impl AttachmentLimits {
 /// extensions that the user's system does not know.
 pub const UNKNOWN_TYPE: &str = "application/octet-stream";
 
+/// The types of images that there are previews of. Files of other types are shown by their names.
+pub const PREVIEWED_TYPES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+
 /// What is known of a file: everything but its bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttachmentRecord {
@@ -132,7 +135,7 @@ impl AttachmentRecord {
             metadata: None,
         };
         let is_image = match self.state {
-            AttachmentState::Waiting => self.mime_type.starts_with("image/"),
+            AttachmentState::Waiting => PREVIEWED_TYPES.contains(&self.mime_type.as_str()),
             AttachmentState::Uploaded { has_preview } => has_preview,
         };
         if is_image {
@@ -264,6 +267,11 @@ impl Attachments {
     /// The limits in force.
     pub fn limits(&self) -> &AttachmentLimits {
         &self.inner.limits
+    }
+
+    /// Now, by the server's clock: what the expiry of links is held against.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
     }
 
     // Coming in.

@@ -18,8 +18,11 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
 };
 use tracing::Instrument as _;
+use url::Url;
 
-use crate::{auth::Authenticator, body::BodyLimits, config, error::ApiError, routes};
+use crate::{
+    attachments::Files, auth::Authenticator, body::BodyLimits, config, error::ApiError, routes,
+};
 
 /// What the routes share.
 pub(crate) struct App {
@@ -31,6 +34,10 @@ pub(crate) struct App {
     pub bodies: BodyLimits,
     /// Pages and origins.
     pub site: config::Site,
+    /// The server's address as clients reach it; from each request when it is not set.
+    pub public_url: Option<Url>,
+    /// `None` where attachments are not enabled.
+    pub files: Option<Files>,
 }
 
 /// Header that announces `threads.stop`, `threads.resume` and idempotency keys.
@@ -46,6 +53,9 @@ pub(crate) fn router(app: App) -> Router {
     let app = Arc::new(app);
     let mut router = Router::new()
         .route("/chatkit", post(routes::chatkit::post_chatkit))
+        .route("/files", post(routes::files::post_file))
+        .route("/files/{id}", get(routes::files::get_file).put(routes::files::put_file))
+        .route("/files/{id}/preview", get(routes::files::get_preview))
         .route("/healthz", get(routes::health::get_healthz))
         .route("/readyz", get(routes::health::get_readyz))
         .route("/chatkit.js", get(routes::assets::get_element))
@@ -99,7 +109,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(allowed)
         // Cookies only for origins that are named: `*` with credentials would be everybody.
         .allow_credentials(exact)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT])
         .allow_headers([
             header::CONTENT_TYPE,
             header::AUTHORIZATION,

@@ -116,6 +116,7 @@ impl From<ChatKitError> for ApiError {
         api.retry_after = error.retry_after();
         api.cause = match error {
             ChatKitError::Store(error) => Some(anyhow::Error::new(error)),
+            ChatKitError::Files(error) => Some(anyhow::Error::new(error)),
             ChatKitError::Responder(error) => {
                 error.cause().map(|cause| anyhow::Error::msg(cause.to_string()))
             }

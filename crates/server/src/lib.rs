@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod attachments;
 mod auth;
 mod body;
 pub mod commands;
@@ -13,6 +14,7 @@ mod server;
 mod telemetry;
 
 pub use app::{PROTOCOL_HEADER, TURN_HEADER};
+pub use attachments::FileLinks;
 pub use server::{Server, StartError, serve, stop_signal};
 
 /// The code in the guide to the SDK is compiled, and run where it can be. Here, because this crate

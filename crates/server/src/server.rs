@@ -1,6 +1,6 @@
 //! A server that runs: built, bound, served, shut down.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::Path, time::Duration};
 
 use axum::Router;
 use axum_extra::extract::cookie::Key;
@@ -8,14 +8,15 @@ use parlor_agent::{
     AgentResponder, ModelClient, ModelConfig, PromptConfig, TranscriptionClient,
     TranscriptionConfig,
 };
-use parlor_chatkit::{ChatKit, ChatKitError, StoreError};
+use parlor_chatkit::{Attachments, ChatKit, ChatKitError, StoreError};
 use parlor_search::SqliteIndex;
-use parlor_store::SqliteStore;
+use parlor_store::{FileStore, OpenFilesError, SqliteStore};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::{
     app::{self, App},
+    attachments::{FileLinks, Files},
     auth::Authenticator,
     body::BodyLimits,
     config::{self, AuthMode, Config, HistoryMode, ModelApi, Site},
@@ -24,6 +25,9 @@ use crate::{
 
 /// Name under which the store keeps the key that signs visitor cookies.
 const VISITOR_KEY: &str = "visitor_cookie";
+
+/// How often files that nobody needs are deleted.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// A server, bound to its address and ready to run.
 pub struct Server {
@@ -57,6 +61,9 @@ pub enum StartError {
     /// Turns of an earlier process could not be closed.
     #[error("the database does not answer")]
     Recover(#[from] ChatKitError),
+    /// Files cannot be kept.
+    #[error("{}", whole(.0))]
+    Files(#[from] OpenFilesError),
     /// The document index cannot be opened.
     #[error("the document index cannot be opened: {0}")]
     Index(#[from] parlor_search::SearchError),
@@ -88,10 +95,22 @@ impl Server {
         if config.dictation.is_enabled() {
             responder = responder.dictation(dictation_client(config)?);
         }
-        let chatkit = ChatKit::builder(store, responder)
+        let mut files = None;
+        let storage = match config.files.enabled {
+            true => {
+                let links = FileLinks::from_store(&store, config.files.link_lifetime()).await?;
+                files = Some(Files::new(links.clone()));
+                Some((open_files(config, store.path()).await?, links))
+            }
+            false => None,
+        };
+        let mut chatkit = ChatKit::builder(store, responder)
             .limits((&config.limits).into())
-            .on_disconnect(config.turns.on_disconnect.into())
-            .build();
+            .on_disconnect(config.turns.on_disconnect.into());
+        if let Some((bytes, links)) = storage {
+            chatkit = chatkit.attachments(bytes, links, (&config.files).into());
+        }
+        let chatkit = chatkit.build();
         let auth = match config.auth.mode() {
             AuthMode::TrustedHeader => {
                 Authenticator::TrustedHeader(config.auth.trusted_header.clone().unwrap_or_default())
@@ -103,6 +122,8 @@ impl Server {
             auth,
             bodies: BodyLimits::new(&config.limits),
             site: config.site.clone(),
+            public_url: config.server.public_url.clone(),
+            files,
         };
         Self::new(listener, app).await
     }
@@ -142,7 +163,15 @@ impl Server {
             audio_bytes: chatkit.limits().audio_bytes,
             ..config::Limits::default()
         };
-        let app = App { chatkit, auth, bodies: BodyLimits::new(&limits), site };
+        let files = match chatkit.attachments() {
+            Some(_) => {
+                let lifetime = config::Files::default().link_lifetime();
+                Some(Files::new(FileLinks::from_store(&**chatkit.store(), lifetime).await?))
+            }
+            None => None,
+        };
+        let bodies = BodyLimits::new(&limits);
+        let app = App { chatkit, auth, bodies, site, public_url: None, files };
         let mut server = Self::new(listener, app).await?;
         server.router = server.router.merge(pages);
         Ok(server)
@@ -175,13 +204,56 @@ impl Server {
     /// When accepting connections fails for good.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let chatkit = self.chatkit;
+        let sweeping = chatkit.attachments().cloned().map(|files| tokio::spawn(sweep(files)));
         let shutdown = async move {
             shutdown.await;
             chatkit.shut_down().await;
         };
         connection::serve(self.listener, self.router, shutdown).await;
+        if let Some(sweeping) = sweeping {
+            sweeping.abort();
+        }
         Ok(())
     }
+}
+
+/// Deletes files that nobody needs, at start and then every hour.
+async fn sweep(files: Attachments) {
+    loop {
+        match files.sweep().await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(deleted, "deleted files that nobody needs"),
+            Err(error) => {
+                tracing::warn!(?error, "files could not be deleted; tried again in an hour");
+            }
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+/// The storage that the configuration names, beside a database in this file.
+pub(crate) async fn open_files(
+    config: &Config,
+    database: &Path,
+) -> Result<FileStore, OpenFilesError> {
+    match &config.files.s3 {
+        Some(s3) => FileStore::in_bucket(&s3.into()),
+        None => FileStore::in_folder(config.files.folder(database)).await,
+    }
+}
+
+/// An error with its sources, on one line.
+fn whole(error: &OpenFilesError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
 }
 
 /// Serves a ChatKit of your own on `address`, to anonymous visitors, until the process is asked

@@ -69,7 +69,7 @@ pub struct S3Config {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenFilesError {
     /// The folder cannot be made, read or cleaned up.
-    #[error("cannot use the folder `{}` for files: {source}; make it writable or name another one in files.dir", path.display())]
+    #[error("cannot use the folder `{}` for files; make it writable or name another one in files.dir", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -196,15 +196,14 @@ impl FileStore {
         }
     }
 
-    /// Whether the storage answers: looks for a file that nobody has.
+    /// Whether files can be kept: writes one that is nobody's, and deletes it.
     ///
     /// # Errors
-    /// When it does not.
+    /// When one of it fails.
     pub async fn check(&self) -> Result<(), AttachmentStoreError> {
-        match self.objects.head(&self.prefix.clone().join("check")).await {
-            Ok(_) | Err(ObjectError::NotFound { .. }) => Ok(()),
-            Err(error) => Err(unavailable(error)),
-        }
+        let path = self.prefix.clone().join("check");
+        self.objects.put(&path, PutPayload::from_static(b"check")).await.map_err(unavailable)?;
+        self.objects.delete(&path).await.map_err(unavailable)
     }
 
     fn path(&self, owner: &Owner, key: &FileKey) -> Result<ObjectPath, AttachmentStoreError> {

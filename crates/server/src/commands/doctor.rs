@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, time::timeout};
 use crate::{
     config::{AuthMode, Config, ConfigError, ModelApi},
     routes::assets,
-    server::model_client,
+    server::{model_client, open_files},
 };
 
 /// How long the model may take to say that it is there.
@@ -63,6 +63,7 @@ pub(super) async fn run(config: Result<Config, ConfigError>) -> ExitCode {
             findings.push(configuration(&config));
             findings.push(address(&config).await);
             findings.push(database(&config).await);
+            findings.push(files(&config).await);
             findings.push(index(&config).await);
             findings.push(model(&config).await);
             findings.push(web_assets());
@@ -152,6 +153,49 @@ async fn database(config: &Config) -> Finding {
             format!("{url}: {}", chain(&error)),
             "check free space and permissions",
         ),
+    }
+}
+
+/// How long the storage of files may take to answer.
+const FILES_PATIENCE: Duration = Duration::from_secs(15);
+
+async fn files(config: &Config) -> Finding {
+    if !config.files.enabled {
+        return Finding::note(
+            "files",
+            "users cannot send files",
+            "fine if that is meant (files.enabled)",
+        );
+    }
+    let advice = match config.files.s3 {
+        Some(_) => {
+            "correct files.s3, and check that the bucket is there and may be read and written"
+        }
+        None => "make the folder writable, or name another one in files.dir",
+    };
+    let database = SqliteStore::file_of(&config.database_url);
+    let (place, database) = match (&config.files.s3, database) {
+        (Some(s3), database) => (format!("bucket {}", s3.bucket), database.unwrap_or_default()),
+        (None, Ok(database)) => {
+            (format!("folder {}", config.files.folder(&database).display()), database)
+        }
+        // The finding about the database says it.
+        (None, Err(_)) => {
+            return Finding::note(
+                "files",
+                "kept beside the database",
+                "correct database_url first",
+            );
+        }
+    };
+    let store = match open_files(config, &database).await {
+        Ok(store) => store,
+        Err(error) => return Finding::problem("files", chain(&error), advice),
+    };
+    match timeout(FILES_PATIENCE, store.check()).await {
+        Ok(Ok(())) => Finding::ok("files", format!("{place} can be used")),
+        Ok(Err(error)) => Finding::problem("files", format!("{place}: {}", chain(&error)), advice),
+        Err(_) => Finding::problem("files", format!("{place} does not answer"), advice),
     }
 }
 

@@ -10,8 +10,8 @@ use config::{Environment, File, FileFormat, Map, Value};
 use serde::{Deserialize, Serialize};
 
 pub use sections::{
-    Assistant, Auth, AuthMode, Context, Dictation, HistoryMode, Limits, Log, LogFormat, Model,
-    ModelApi, OnDisconnect, Search, Site, TrustedHeader, Turns,
+    Assistant, Auth, AuthMode, Context, Dictation, Files, HistoryMode, Limits, Log, LogFormat,
+    Model, ModelApi, OnDisconnect, S3, Search, Server, Site, TrustedHeader, Turns,
 };
 
 /// The whole configuration of `parlor serve`.
@@ -22,6 +22,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where threads and documents are kept, such as `sqlite://parlor.db`.
     pub database_url: String,
+    /// Where the server is.
+    pub server: Server,
     /// The language model.
     pub model: Model,
     /// Dictation.
@@ -34,6 +36,8 @@ pub struct Config {
     pub search: Search,
     /// Who may ask.
     pub auth: Auth,
+    /// Files that users send along.
+    pub files: Files,
     /// How answers are made.
     pub turns: Turns,
     /// How much is too much.
@@ -49,12 +53,14 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             database_url: "sqlite://parlor.db".to_owned(),
+            server: Server::default(),
             model: Model::default(),
             dictation: Dictation::default(),
             assistant: Assistant::default(),
             context: Context::default(),
             search: Search::default(),
             auth: Auth::default(),
+            files: Files::default(),
             turns: Turns::default(),
             limits: Limits::default(),
             site: Site::default(),
@@ -91,7 +97,8 @@ const VARIABLES: &[(&[&str], &str)] = &[
 ];
 
 /// Settings that are lists: from the environment they come separated by commas.
-const LISTS: &[&str] = &["model.choices", "auth.trusted_header.peers", "site.cors_origins"];
+const LISTS: &[&str] =
+    &["model.choices", "auth.trusted_header.peers", "files.types", "site.cors_origins"];
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "parlor.toml";
@@ -199,6 +206,16 @@ impl Config {
                     .to_owned(),
             );
         }
+        if let Some(url) = &self.server.public_url
+            && (!matches!(url.scheme(), "http" | "https")
+                || url.query().is_some()
+                || url.fragment().is_some())
+        {
+            return fail(format!(
+                "server.public_url is `{url}`; it must be an http or https address without `?` and `#`, such as https://chat.example.com"
+            ));
+        }
+        self.files.check().map_err(ConfigError)?;
         if self.auth.mode.is_none() && !self.listen.ip().is_loopback() {
             return fail(format!(
                 "listening on {} would let anybody on the network ask: choose who may with auth.mode (PARLOR_AUTH = trusted-header or anonymous), or listen on 127.0.0.1",
@@ -387,6 +404,18 @@ mod tests {
             ("[dictation]\nenabled = true", "dictation.base_url"),
             ("[dictation]\nname = \"whisper-1\"", "speech model"),
             ("listen = \"nonsense\"", "line 1"),
+            ("[server]\npublic_url = \"ftp://x/\"", "public_url"),
+            ("[server]\npublic_url = \"https://x/?a\"", "public_url"),
+            ("[files]\nmax_bytes = 0", "files.max_bytes"),
+            ("[files]\nmax_per_message = 0", "files.max_per_message"),
+            ("[files]\nlink_seconds = 0", "files.link_seconds"),
+            ("[files]\ntypes = [\"png\"]", "image/png"),
+            ("[files]\ntypes = []", "files.enabled"),
+            ("[files]\nunsent_bytes = 1000", "files.unsent_bytes"),
+            ("[files]\ndir = \"x\"\n[files.s3]\nbucket = \"b\"", "files.dir"),
+            ("[files.s3]\nregion = \"eu\"", "files.s3.bucket"),
+            ("[files.s3]\nbucket = \"b\"\naccess_key_id = \"a\"", "secret_access_key"),
+            ("[files.s3]\nbucket = \"b\"\nendpoint = \"ftp://x\"", "files.s3.endpoint"),
         ];
         for (file, hint) in cases {
             let error = load(file, &[], Overrides::default()).unwrap_err();
@@ -436,5 +465,10 @@ mod tests {
         let config = load(keys, &[], Overrides::default()).unwrap();
         assert!(!format!("{config:?}").contains("sk-secret"));
         assert!(!toml::to_string(&config).unwrap().contains("sk-secret"));
+        let file =
+            "[files.s3]\nbucket = \"b\"\naccess_key_id = \"id\"\nsecret_access_key = \"s3-secret\"";
+        let config = load(file, &[], Overrides::default()).unwrap();
+        assert!(!format!("{config:?}").contains("s3-secret"));
+        assert!(!toml::to_string(&config).unwrap().contains("s3-secret"));
     }
 }

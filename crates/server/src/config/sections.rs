@@ -1,7 +1,13 @@
 //! The sections of the configuration.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use parlor_chatkit::AttachmentLimits;
+use parlor_store::S3Config;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
@@ -297,6 +303,203 @@ impl From<&Limits> for parlor_chatkit::Limits {
             audio_bytes: limits.audio_bytes,
             turn_duration: Duration::from_secs(limits.turn_seconds.max(1)),
             ..Self::default()
+        }
+    }
+}
+
+/// Where the server is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// The server's address as browsers reach it, such as `https://chat.example.com`: what links
+    /// to files begin with. From each request when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<Url>,
+}
+
+/// Files that users send along.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    /// Whether users may send files.
+    pub enabled: bool,
+    /// Folder where they are kept; beside the database when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// Bytes of a file.
+    pub max_bytes: u64,
+    /// Files of a message.
+    pub max_per_message: usize,
+    /// Media types that are taken, such as `image/png` or `text/*`.
+    pub types: Vec<String>,
+    /// Bytes of files that a user has uploaded and not sent, all together.
+    pub unsent_bytes: u64,
+    /// Hours after which a file that was not sent is deleted.
+    pub unsent_hours: u32,
+    /// Seconds that links to files work.
+    pub link_seconds: u32,
+    /// The bucket where files are kept, instead of a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        let limits = AttachmentLimits::default();
+        Self {
+            enabled: true,
+            dir: None,
+            max_bytes: limits.file_bytes,
+            max_per_message: limits.per_message,
+            types: limits.types,
+            unsent_bytes: limits.unsent_bytes,
+            unsent_hours: 24,
+            link_seconds: 3_600,
+            s3: None,
+        }
+    }
+}
+
+impl Files {
+    /// The folder in force, for a database in this file.
+    pub fn folder(&self, database: &Path) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| database.with_extension("files"))
+    }
+
+    /// How long links work.
+    pub fn link_lifetime(&self) -> Duration {
+        Duration::from_secs(self.link_seconds.into())
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        let positive = [
+            ("max_bytes", self.max_bytes > 0),
+            ("max_per_message", self.max_per_message > 0),
+            ("unsent_hours", self.unsent_hours > 0),
+            ("link_seconds", self.link_seconds > 0),
+        ];
+        if let Some((key, _)) = positive.iter().find(|(_, is_positive)| !is_positive) {
+            return Err(format!("files.{key} is 0; use a larger number, or files.enabled = false"));
+        }
+        if self.types.is_empty() {
+            return Err("files.types is empty, so no file would be taken; name some, or use files.enabled = false".to_owned());
+        }
+        for name in &self.types {
+            let is_type = name.split_once('/').is_some_and(|(kind, sort)| {
+                let is_name = |text: &str| {
+                    !text.is_empty()
+                        && text.bytes().all(|byte| {
+                            byte.is_ascii_lowercase()
+                                || byte.is_ascii_digit()
+                                || b"+-._".contains(&byte)
+                        })
+                };
+                is_name(kind) && (sort == "*" || is_name(sort))
+            });
+            if !is_type {
+                return Err(format!(
+                    "files.types: `{name}` is no media type; write one such as image/png, or text/* for all of a kind"
+                ));
+            }
+        }
+        if self.unsent_bytes < self.max_bytes {
+            return Err(format!(
+                "files.unsent_bytes ({}) is smaller than files.max_bytes ({}), so no such file could be uploaded; raise unsent_bytes or lower max_bytes",
+                self.unsent_bytes, self.max_bytes
+            ));
+        }
+        let Some(s3) = &self.s3 else { return Ok(()) };
+        if self.dir.is_some() {
+            return Err(
+                "files.dir and files.s3 are both set; keep the one where files are to be kept"
+                    .to_owned(),
+            );
+        }
+        if s3.bucket.is_empty() {
+            return Err(
+                "files.s3.bucket is missing; name the bucket, or remove the section".to_owned()
+            );
+        }
+        if s3.access_key_id.is_some() != s3.secret_access_key.is_some() {
+            return Err("files.s3.access_key_id and files.s3.secret_access_key belong together; set both, or neither to take credentials from the environment".to_owned());
+        }
+        if let Some(endpoint) = &s3.endpoint
+            && !matches!(endpoint.scheme(), "http" | "https")
+        {
+            return Err(format!(
+                "files.s3.endpoint has the scheme `{}`; it must be an http or https address",
+                endpoint.scheme()
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl From<&Files> for AttachmentLimits {
+    fn from(files: &Files) -> Self {
+        Self {
+            file_bytes: files.max_bytes,
+            per_message: files.max_per_message,
+            types: files.types.clone(),
+            unsent_bytes: files.unsent_bytes,
+            // Room for as many messages as somebody may prepare in several windows.
+            unsent_files: u32::try_from(files.max_per_message)
+                .unwrap_or(u32::MAX)
+                .saturating_mul(10),
+            unsent_lifetime: Duration::from_secs(u64::from(files.unsent_hours) * 3_600),
+        }
+    }
+}
+
+/// An S3-compatible bucket.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct S3 {
+    /// Its name.
+    pub bucket: String,
+    /// Its region, such as `eu-central-1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The service's address when it is not Amazon's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Url>,
+    /// Id of the access key. Without one, credentials come from the environment or the machine's
+    /// role, as with Amazon's tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// The access key.
+    #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    pub secret_access_key: Option<SecretString>,
+    /// What the names of objects begin with.
+    pub prefix: String,
+    /// Whether the bucket stands in the path of addresses and not in the host name.
+    pub force_path_style: bool,
+}
+
+impl Default for S3 {
+    fn default() -> Self {
+        Self {
+            bucket: String::new(),
+            region: None,
+            endpoint: None,
+            access_key_id: None,
+            secret_access_key: None,
+            prefix: String::new(),
+            force_path_style: true,
+        }
+    }
+}
+
+impl From<&S3> for S3Config {
+    fn from(s3: &S3) -> Self {
+        Self {
+            bucket: s3.bucket.clone(),
+            region: s3.region.clone(),
+            endpoint: s3.endpoint.clone(),
+            access_key_id: s3.access_key_id.clone(),
+            secret_access_key: s3.secret_access_key.clone(),
+            prefix: s3.prefix.clone(),
+            force_path_style: s3.force_path_style,
         }
     }
 }

@@ -13,6 +13,7 @@ use parlor_chatkit::{RequestOptions, Response as ChatKitResponse, protocol::Turn
 
 use crate::{
     app::{App, PROTOCOL_HEADER, TURN_HEADER, request_id},
+    attachments::base_url,
     connection::LongStream,
     error::ApiError,
 };
@@ -42,6 +43,7 @@ async fn answer(
     let options = RequestOptions {
         request_id: Some(request_id(parts)),
         idempotency_key: idempotency_key(&parts.headers)?,
+        base_url: base_url(app.public_url.as_ref(), parts),
         ..RequestOptions::default()
     };
     let answer = app.chatkit.handle(caller.owner, &caller.identity, &body.bytes, options).await?;

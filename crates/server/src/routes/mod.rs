@@ -3,4 +3,5 @@
 pub(crate) mod assets;
 pub(crate) mod chatkit;
 pub(crate) mod demo;
+pub(crate) mod files;
 pub(crate) mod health;

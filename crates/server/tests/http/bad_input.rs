@@ -34,7 +34,7 @@ async fn every_kind_of_bad_input_gets_its_status_and_names_its_field() {
         ("unknown part", create(json!({"content": [{"type": "input_smell"}], "attachments": [], "inference_options": {}})).into(), 422, "invalid_field", "params.input.content[0].type"),
         ("text of a wrong type", create(json!({"content": [{"type": "input_text", "text": 5}], "attachments": [], "inference_options": {}})).into(), 422, "invalid_field", "params.input.content[0]"),
         ("a long message", create(text(&"x".repeat(100_001))).into(), 422, "invalid_field", "params.input.content"),
-        ("attachments", create(json!({"content": [{"type": "input_text", "text": "x"}], "attachments": ["atc_1"], "inference_options": {}})).into(), 422, "invalid_field", "params.input.attachments"),
+        ("attachments", create(json!({"content": [{"type": "input_text", "text": "x"}], "attachments": ["atc_1"], "inference_options": {}})).into(), 404, "not_found", ""),
         ("big metadata", json!({"type": "threads.list", "params": {}, "metadata": {"x": "y".repeat(70_000)}}).to_string().into(), 422, "invalid_field", "metadata"),
         ("5 MB", create(text(&"x".repeat(5_000_000))).into(), 413, "too_large", ""),
         ("an array as params", br#"{"type":"threads.list","params":[5]}"#.to_vec(), 422, "invalid_field", "params"),

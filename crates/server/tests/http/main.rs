@@ -7,5 +7,6 @@ mod bad_input;
 mod chat;
 mod connections;
 mod dictation;
+mod files;
 mod isolation;
 mod pages;

@@ -4,7 +4,11 @@ mod attachments;
 mod rows;
 mod worker;
 
-use std::{path::PathBuf, str::FromStr as _, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use parlor_chatkit::{
@@ -38,6 +42,7 @@ pub struct SqliteStore {
     /// cheaper than waiting for its lock.
     writer: Worker,
     readers: Readers,
+    path: PathBuf,
 }
 
 /// Why a database could not be opened.
@@ -116,12 +121,7 @@ impl SqliteStore {
     /// # Errors
     /// An [`OpenError`] names the file and what to do.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let options = if url.starts_with("sqlite:") {
-            SqliteConnectOptions::from_str(url)
-                .map_err(|source| OpenError::Url { url: url.to_owned(), source })?
-        } else {
-            SqliteConnectOptions::new().filename(url)
-        };
+        let options = connect_options(url)?;
         let path = options.get_filename().to_owned();
         // Each connection would have a database of its own.
         if url.contains(":memory:") || url.contains("mode=memory") {
@@ -172,7 +172,21 @@ impl SqliteStore {
         Ok(Self {
             writer: Worker::writer(&file).map_err(connect)?,
             readers: Readers::start(&file, READERS).map_err(connect)?,
+            path: path.clone(),
         })
+    }
+
+    /// The file that a path or URL names, whether or not it is there.
+    ///
+    /// # Errors
+    /// When the URL is none of SQLite's.
+    pub fn file_of(url: &str) -> Result<PathBuf, OpenError> {
+        Ok(connect_options(url)?.get_filename().to_owned())
+    }
+
+    /// The database's file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Closes all connections, which writes the log back into the database file.
@@ -180,6 +194,14 @@ impl SqliteStore {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+fn connect_options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
+    if !url.starts_with("sqlite:") {
+        return Ok(SqliteConnectOptions::new().filename(url));
+    }
+    SqliteConnectOptions::from_str(url)
+        .map_err(|source| OpenError::Url { url: url.to_owned(), source })
 }
 
 /// SQLite's result code 26, NOTADB.
