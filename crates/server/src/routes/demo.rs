@@ -37,6 +37,7 @@ const PAGES: &[&str] = &[
     "models",
     "context",
     "element",
+    "attachments",
     "configuration",
     "authentication",
     "sdk",
