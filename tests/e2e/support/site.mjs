@@ -15,6 +15,7 @@ export class Site {
   #folders;
   #policy = POLICY;
   #away = false;
+  #losing = false;
   #open = new Set();
 
   /**
@@ -47,6 +48,12 @@ export class Site {
 
   reconnect() {
     this.#away = false;
+    this.#losing = false;
+  }
+
+  /** Passes requests on, and loses their answers before a byte of them has come, until `reconnect`. */
+  loseAnswers() {
+    this.#losing = true;
   }
 
   async stop() {
@@ -72,6 +79,10 @@ export class Site {
     // The site knows its users: here there is one.
     const headers = { 'x-user-id': 'ada', ...incoming.headers, host: new URL(target).host };
     const onward = request(target, { method: incoming.method, headers, agent: false }, (answer) => {
+      if (this.#losing) {
+        incoming.socket.resetAndDestroy();
+        return;
+      }
       outgoing.writeHead(answer.statusCode, answer.headers);
       outgoing.flushHeaders();
       answer.pipe(outgoing);
