@@ -5,7 +5,20 @@ import { cpus, loadavg } from 'node:os';
 import { table } from './lib/figures.mjs';
 import { profile, root } from './lib/processes.mjs';
 
-const PARTS = ['memory', 'ready', 'ttft', 'turns', 'streams', 'search', 'ingest', 'element', 'markdown'];
+const PARTS = [
+  'memory',
+  'ready',
+  'ttft',
+  'turns',
+  'open',
+  'streams',
+  'thread',
+  'side',
+  'search',
+  'ingest',
+  'element',
+  'markdown',
+];
 
 const options = {};
 const parts = [];
@@ -49,12 +62,15 @@ console.log(
 console.log(`${cpus().length} cores (${processor}), Node ${process.version}, load average before ${load()}`);
 
 const rows = [];
+const tables = [];
 let failed = false;
 for (const part of parts.length ? parts : PARTS) {
   const began = performance.now();
   try {
     const { measure } = await import(`./parts/${part}.mjs`);
-    rows.push(...(await measure(options)));
+    const measured = await measure(options);
+    rows.push(...measured);
+    if (measured.markdown) tables.push(measured.markdown);
     console.error(`bench: ${part} took ${((performance.now() - began) / 1000).toFixed(0)} s`);
   } catch (error) {
     failed = true;
@@ -63,5 +79,6 @@ for (const part of parts.length ? parts : PARTS) {
 }
 console.log(`load average after ${load()}\n`);
 console.log(table(rows));
+for (const markdown of tables) console.log(`\n${markdown}`);
 if (json) writeFileSync(json, `${JSON.stringify({ commit, rows }, null, 2)}\n`);
 process.exit(failed ? 1 : 0);

@@ -139,6 +139,22 @@ export async function fakeModel(...args) {
   return model;
 }
 
+/** A model that says one word in each pause, each at its time; see slow-model.mjs. */
+export async function slowModel(deltas, pauseMs) {
+  const port = await freePort();
+  const script = join(root, 'bench', 'lib', 'slow-model.mjs');
+  const model = new Program(process.execPath, [script, port, deltas, pauseMs].map(String));
+  await model.ready(port, '/v1/models');
+  return model;
+}
+
+/** Files that a program started from here may have open. */
+export function filesAllowed() {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
+  return hard === 'unlimited' ? Infinity : Number(hard);
+}
+
 const modelUrl = (model) => (model ? { OPENAI_BASE_URL: `http://127.0.0.1:${model.port}/v1` } : {});
 
 /** `parlor serve`. Quiet, and told by a header who asks, like the reference. */
