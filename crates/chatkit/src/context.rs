@@ -21,6 +21,8 @@ pub struct Identity {
     pub name: Option<String>,
     /// Mail address.
     pub email: Option<String>,
+    /// Roles that the identity provider gave them.
+    pub roles: Vec<String>,
 }
 
 /// A value of the integrator's own that travels with a request: permissions, a tenant's settings,
@@ -154,6 +156,9 @@ pub struct UserInfo {
     /// Mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// Roles that authentication established; never the browser's word.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
     /// What else the site said of the user, as short texts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<(String, String)>,
@@ -163,7 +168,8 @@ impl UserInfo {
     const DETAILS: usize = 20;
 
     fn read(owner: &Owner, identity: &Identity, info: &JsonMap) -> Self {
-        let known = ["id", "userId", "user_id", "name", "displayName", "display_name", "email"];
+        let known =
+            ["id", "userId", "user_id", "name", "displayName", "display_name", "email", "roles"];
         let details = info
             .iter()
             .filter(|(key, _)| !known.contains(&key.as_str()))
@@ -186,8 +192,14 @@ impl UserInfo {
                 .or_else(|| text(info, ["name", "displayName"], 200))
                 .or_else(|| text(info, ["display_name", "fullName"], 200)),
             email: email.or_else(|| text(info, ["email", "mail"], 320)),
+            roles: identity.roles.clone(),
             details,
         }
+    }
+
+    /// Whether authentication gave the user this role.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|known| known == role)
     }
 
     /// The name, if one is known. Ids are not names.
@@ -331,7 +343,7 @@ mod tests {
 
     #[test]
     fn authentication_wins_over_the_browser() {
-        let identity = Identity { name: Some("Grace".to_owned()), email: None };
+        let identity = Identity { name: Some("Grace".to_owned()), ..Identity::default() };
         let context =
             context(&identity, json!({"userInfo": {"name": "Mallory", "email": "m@x"}}), json!({}));
         assert_eq!(context.user().display_name(), Some("Grace"));

@@ -17,9 +17,11 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
-    field: Option<String>,
-    reason: Option<String>,
+    field: Option<Box<str>>,
+    reason: Option<Box<str>>,
     retry_after: Option<u64>,
+    /// How to authenticate (RFC 9110, section 11.6.1).
+    challenge: Option<&'static str>,
     /// For the log only.
     cause: Option<anyhow::Error>,
 }
@@ -38,6 +40,7 @@ impl ApiError {
             field: None,
             reason: None,
             retry_after: None,
+            challenge: None,
             cause: None,
         }
     }
@@ -45,6 +48,12 @@ impl ApiError {
     /// With the seconds after which trying again makes sense.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Says how to authenticate, in `WWW-Authenticate`.
+    pub(crate) fn with_challenge(mut self, challenge: &'static str) -> Self {
+        self.challenge = Some(challenge);
         self
     }
 
@@ -61,6 +70,13 @@ impl ApiError {
     /// 404
     pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// 503: worth another try after so many seconds.
+    pub(crate) fn unavailable(message: impl Into<Cow<'static, str>>, retry_after: u64) -> Self {
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        error.retry_after = Some(retry_after);
+        error
     }
 
     /// 500. What happened goes to the log, not to the client.
@@ -85,14 +101,19 @@ impl ApiError {
             error: ErrorBody {
                 code: self.code.to_owned(),
                 message: self.message.into_owned(),
-                field: self.field,
-                reason: self.reason,
+                field: self.field.map(Into::into),
+                reason: self.reason.map(Into::into),
                 request_id,
             },
         };
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
@@ -111,8 +132,8 @@ impl From<ChatKitError> for ApiError {
             code,
             error.to_string(),
         );
-        api.field = error.field().map(ToOwned::to_owned);
-        api.reason = error.reason().map(ToOwned::to_owned);
+        api.field = error.field().map(Into::into);
+        api.reason = error.reason().map(Into::into);
         api.retry_after = error.retry_after();
         api.cause = match error {
             ChatKitError::Store(error) => Some(anyhow::Error::new(error)),

@@ -67,6 +67,9 @@ pub enum StartError {
     /// The document index cannot be opened.
     #[error("the document index cannot be opened: {0}")]
     Index(#[from] parlor_search::SearchError),
+    /// The settings for tokens make no sense.
+    #[error(transparent)]
+    Jwt(#[from] crate::auth::JwtConfigError),
     /// The model's settings make no sense.
     #[error("the model cannot be used: {0}")]
     Model(#[from] parlor_agent::ModelConfigError),
@@ -115,6 +118,7 @@ impl Server {
             AuthMode::TrustedHeader => {
                 Authenticator::TrustedHeader(config.auth.trusted_header.clone().unwrap_or_default())
             }
+            AuthMode::Jwt => Authenticator::jwt(&config.auth.jwt.clone().unwrap_or_default())?,
             AuthMode::Anonymous => anonymous(&chatkit, config.site.demo).await?,
         };
         let app = App {

@@ -10,8 +10,9 @@ use config::{Environment, File, FileFormat, Map, Value};
 use serde::{Deserialize, Serialize};
 
 pub use sections::{
-    Assistant, Auth, AuthMode, Context, Dictation, Files, HistoryMode, Limits, Log, LogFormat,
-    Model, ModelApi, OnDisconnect, S3, Search, Server, Site, TrustedHeader, Turns,
+    Assistant, Auth, AuthMode, Context, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
+    JwtClaims, JwtKeys, Limits, Log, LogFormat, Model, ModelApi, OnDisconnect, S3, Search, Server,
+    Site, TrustedHeader, Turns,
 };
 
 /// The whole configuration of `parlor serve`.
@@ -84,6 +85,12 @@ pub struct Overrides {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
+
+impl ConfigError {
+    fn new(message: &str) -> Self {
+        Self(message.to_owned())
+    }
+}
 
 /// Environment variables with names of their own, the first that is set winning.
 const VARIABLES: &[(&[&str], &str)] = &[
@@ -218,7 +225,7 @@ impl Config {
         self.files.check().map_err(ConfigError)?;
         if self.auth.mode.is_none() && !self.listen.ip().is_loopback() {
             return fail(format!(
-                "listening on {} would let anybody on the network ask: choose who may with auth.mode (PARLOR_AUTH = trusted-header or anonymous), or listen on 127.0.0.1",
+                "listening on {} would let anybody on the network ask: choose who may with auth.mode (PARLOR_AUTH = jwt, trusted-header or anonymous), or listen on 127.0.0.1",
                 self.listen
             ));
         }
@@ -227,6 +234,15 @@ impl Config {
                 "[auth.trusted_header] is set but auth.mode is `{}`; set auth.mode = \"trusted-header\" or remove the section",
                 self.auth.mode().as_str()
             ));
+        }
+        if self.auth.jwt.is_some() && self.auth.mode() != AuthMode::Jwt {
+            return fail(format!(
+                "[auth.jwt] is set but auth.mode is `{}`; set auth.mode = \"jwt\" or remove the section",
+                self.auth.mode().as_str()
+            ));
+        }
+        if self.auth.mode() == AuthMode::Jwt {
+            self.auth.jwt.clone().unwrap_or_default().keys()?;
         }
         if self.limits.message_chars > self.limits.body_bytes {
             return fail(format!(
@@ -395,6 +411,25 @@ mod tests {
         let cases = [
             ("listen = \"0.0.0.0:8000\"", "PARLOR_AUTH"),
             ("[auth]\nmode = \"anonymous\"\n[auth.trusted_header]\nuser = \"X-User\"", "auth.mode"),
+            ("[auth]\nmode = \"jwt\"", "auth.jwt.audience"),
+            ("[auth]\nmode = \"jwt\"\n[auth.jwt]\naudience = [\"a\"]", "auth.jwt.issuer"),
+            (
+                "[auth]\nmode = \"jwt\"\n[auth.jwt]\naudience = [\"a\"]\nsecret = \"short\"",
+                "32 bytes",
+            ),
+            (
+                "[auth]\nmode = \"jwt\"\n[auth.jwt]\naudience = [\"a\"]\nissuer = \"http://a.example\"",
+                "https",
+            ),
+            (
+                "[auth]\nmode = \"jwt\"\n[auth.jwt]\naudience = [\"a\"]\njwks_url = \"https://a.example/keys\"",
+                "auth.jwt.issuer",
+            ),
+            (
+                "[auth]\nmode = \"jwt\"\n[auth.jwt]\naudience = [\"a\"]\nissuer = \"https://a.example\"\npublic_key = \"a\"\njwks_url = \"https://a.example/keys\"",
+                "keep one",
+            ),
+            ("[auth]\nmode = \"anonymous\"\n[auth.jwt]\naudience = [\"a\"]", "auth.mode"),
             ("[limits]\nmessage_chars = 2000000", "body_bytes"),
             ("[site]\ncors_origins = [\"*\", \"https://a.example\"]", "cors_origins"),
             ("[site]\ncors_origins = [\"https://a.example/path\"]", "origin"),
@@ -470,5 +505,13 @@ mod tests {
         let config = load(file, &[], Overrides::default()).unwrap();
         assert!(!format!("{config:?}").contains("s3-secret"));
         assert!(!toml::to_string(&config).unwrap().contains("s3-secret"));
+
+        let secret = "0123456789abcdef0123456789abcdef";
+        let file = format!(
+            "[auth]\nmode = \"jwt\"\n[auth.jwt]\naudience = [\"a\"]\nsecret = \"{secret}\""
+        );
+        let config = load(&file, &[], Overrides::default()).unwrap();
+        assert!(!format!("{config:?}").contains(secret));
+        assert!(!toml::to_string(&config).unwrap().contains(secret));
     }
 }

@@ -12,6 +12,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
+use super::ConfigError;
+
 /// The language model. With neither key nor base URL there is none, and answers are quoted from
 /// the documents.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -208,6 +210,9 @@ pub struct Auth {
     /// Settings of the mode `trusted-header`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_header: Option<TrustedHeader>,
+    /// Settings of the mode `jwt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<Jwt>,
 }
 
 impl Auth {
@@ -223,6 +228,8 @@ impl Auth {
 pub enum AuthMode {
     /// A proxy in front has authenticated them and says so in a header.
     TrustedHeader,
+    /// An identity provider's signed tokens say who they are.
+    Jwt,
     /// Everybody may ask; a signed cookie tells visitors apart.
     Anonymous,
 }
@@ -232,6 +239,7 @@ impl AuthMode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TrustedHeader => "trusted-header",
+            Self::Jwt => "jwt",
             Self::Anonymous => "anonymous",
         }
     }
@@ -258,6 +266,211 @@ impl Default for TrustedHeader {
             name: "X-User-Name".to_owned(),
             email: "X-User-Email".to_owned(),
             peers: Vec::new(),
+        }
+    }
+}
+
+/// Settings of the mode `jwt`. The key comes from exactly one place: `secret`, `public_key`,
+/// `jwks_url`, or, when none of them is set, the discovery document of `issuer`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jwt {
+    /// Who issues the tokens: their claim `iss`, to the letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Whom tokens must be for: one of these must be in their claim `aud`.
+    pub audience: Vec<String>,
+    /// Where the issuer publishes its keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<Url>,
+    /// The public key, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// The secret that tokens are signed with (`HS256` and its like), at least 32 bytes.
+    #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretString>,
+    /// What tokens may be signed with. `HS256` with a secret, else `RS256`, `ES256` and `EdDSA`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub algorithms: Option<Vec<JwtAlgorithm>>,
+    /// Seconds that the clocks of issuer and server may differ.
+    pub leeway_seconds: u64,
+    /// Which claims say what.
+    pub claims: JwtClaims,
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            audience: Vec::new(),
+            jwks_url: None,
+            public_key: None,
+            secret: None,
+            algorithms: None,
+            leeway_seconds: 60,
+            claims: JwtClaims::default(),
+        }
+    }
+}
+
+/// Fewest bytes of a secret that tokens are signed with (RFC 7518, section 3.2).
+const MIN_SECRET: usize = 32;
+
+impl Jwt {
+    /// The algorithms in force.
+    pub fn algorithms(&self) -> Vec<JwtAlgorithm> {
+        match &self.algorithms {
+            Some(algorithms) => algorithms.clone(),
+            None if self.secret.is_some() => vec![JwtAlgorithm::HS256],
+            None => vec![JwtAlgorithm::RS256, JwtAlgorithm::ES256, JwtAlgorithm::EdDSA],
+        }
+    }
+
+    /// Where the keys come from.
+    ///
+    /// # Errors
+    /// When the settings contradict each other, or are not safe.
+    pub fn keys(&self) -> Result<JwtKeys, ConfigError> {
+        let fail = |message: &str| Err(ConfigError::new(message));
+        if self.audience.is_empty() {
+            return fail(
+                "auth.jwt.audience is missing: without it a token that was issued for another application would do; name the `aud` of tokens for this one",
+            );
+        }
+        match (&self.secret, &self.public_key, &self.jwks_url, &self.issuer) {
+            (Some(secret), None, None, _) => {
+                if secret.expose_secret().len() < MIN_SECRET {
+                    return fail(
+                        "auth.jwt.secret is shorter than 32 bytes, so it could be guessed; use one made by `openssl rand -base64 32`",
+                    );
+                }
+                Ok(JwtKeys::Secret(secret.clone()))
+            }
+            (None, Some(pem), None, _) => Ok(JwtKeys::PublicKey(pem.clone())),
+            (None, None, Some(url), Some(_)) => {
+                safe(url)?;
+                Ok(JwtKeys::Jwks(url.clone()))
+            }
+            (None, None, Some(_), None) => fail(
+                "auth.jwt.issuer is missing: name the `iss` of the tokens whose keys auth.jwt.jwks_url gives",
+            ),
+            (None, None, None, Some(issuer)) => {
+                let url =
+                    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+                let url = Url::parse(&url).map_err(|_| {
+                    ConfigError::new(&format!(
+                        "auth.jwt.issuer `{issuer}` is no URL, so its keys cannot be found; set auth.jwt.jwks_url"
+                    ))
+                })?;
+                safe(&url)?;
+                Ok(JwtKeys::Discovery { issuer: issuer.clone(), url })
+            }
+            (None, None, None, None) => fail(
+                "auth.mode is `jwt` but nothing says whose tokens count; set auth.jwt.issuer, auth.jwt.public_key or auth.jwt.secret",
+            ),
+            _ => fail("auth.jwt has more than one of secret, public_key and jwks_url; keep one"),
+        }
+    }
+}
+
+/// Keys decide who gets in; they are not fetched where others could change them on the way.
+fn safe(url: &Url) -> Result<(), ConfigError> {
+    let local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if url.scheme() == "https" || (url.scheme() == "http" && local) {
+        return Ok(());
+    }
+    Err(ConfigError::new(&format!(
+        "auth.jwt: keys from {url} could be changed on their way; use an https URL"
+    )))
+}
+
+/// Where the keys for tokens come from.
+#[derive(Clone, Debug)]
+pub enum JwtKeys {
+    /// A shared secret.
+    Secret(SecretString),
+    /// A public key, PEM.
+    PublicKey(String),
+    /// A published set of keys.
+    Jwks(Url),
+    /// The set that the issuer's discovery document names.
+    Discovery {
+        /// The issuer.
+        issuer: String,
+        /// Its discovery document.
+        url: Url,
+    },
+}
+
+/// How tokens may be signed (RFC 7518, section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "their names are the standard's")]
+pub enum JwtAlgorithm {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+impl From<JwtAlgorithm> for jsonwebtoken::Algorithm {
+    fn from(algorithm: JwtAlgorithm) -> Self {
+        match algorithm {
+            JwtAlgorithm::HS256 => Self::HS256,
+            JwtAlgorithm::HS384 => Self::HS384,
+            JwtAlgorithm::HS512 => Self::HS512,
+            JwtAlgorithm::RS256 => Self::RS256,
+            JwtAlgorithm::RS384 => Self::RS384,
+            JwtAlgorithm::RS512 => Self::RS512,
+            JwtAlgorithm::PS256 => Self::PS256,
+            JwtAlgorithm::PS384 => Self::PS384,
+            JwtAlgorithm::PS512 => Self::PS512,
+            JwtAlgorithm::ES256 => Self::ES256,
+            JwtAlgorithm::ES384 => Self::ES384,
+            JwtAlgorithm::EdDSA => Self::EdDSA,
+        }
+    }
+}
+
+/// Which claims say what. A name with dots is looked for as it is, then as a path:
+/// `realm_access.roles`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JwtClaims {
+    /// The user's id.
+    pub user: String,
+    /// The tenant's id. Everybody is of one tenant when it is not set; a token without the
+    /// claim is refused when it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// The user's name.
+    pub name: String,
+    /// The user's mail address.
+    pub email: String,
+    /// The user's roles: a list, or one text with spaces.
+    pub roles: String,
+}
+
+impl Default for JwtClaims {
+    fn default() -> Self {
+        Self {
+            user: "sub".to_owned(),
+            tenant: None,
+            name: "name".to_owned(),
+            email: "email".to_owned(),
+            roles: "roles".to_owned(),
         }
     }
 }

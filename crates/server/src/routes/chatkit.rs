@@ -38,7 +38,7 @@ async fn answer(
     body: Body,
 ) -> Result<Response, ApiError> {
     check_content_type(&parts.headers)?;
-    let caller = app.auth.authenticate(parts)?;
+    let caller = app.auth.authenticate(parts).await?;
     let body = app.bodies.read(body).await?;
     let options = RequestOptions {
         request_id: Some(request_id(parts)),

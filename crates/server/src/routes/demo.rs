@@ -133,7 +133,7 @@ fn html(app: &App, request: Request, name: &str, source: &str) -> Response {
     let next = next.map(|(title, url)| context! { title, url });
     let trusted_header = match &app.auth {
         Authenticator::TrustedHeader(settings) => Some(settings.user.as_str()),
-        Authenticator::Anonymous { .. } => None,
+        Authenticator::Jwt(_) | Authenticator::Anonymous { .. } => None,
     };
     let page = TEMPLATES.get_template("page.html").and_then(|template| {
         template.render(context! {

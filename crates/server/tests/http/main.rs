@@ -10,3 +10,4 @@ mod dictation;
 mod files;
 mod isolation;
 mod pages;
+mod tokens;

@@ -1,5 +1,8 @@
 //! Who is calling. The only place where an [`Owner`] is made.
 
+mod jwks;
+mod jwt;
+
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
@@ -13,12 +16,17 @@ use axum_extra::extract::{
 use parlor_chatkit::{Identity, Owner, UserId};
 use uuid::Uuid;
 
+pub use jwt::JwtConfigError;
+
 use crate::{config, error::ApiError};
+use jwt::Jwt;
 
 /// How callers are known.
 pub(crate) enum Authenticator {
     /// A proxy in front has authenticated them and says so in a header.
     TrustedHeader(config::TrustedHeader),
+    /// An identity provider has signed a token that says who they are.
+    Jwt(Box<Jwt>),
     /// A signed cookie tells visitors apart.
     Anonymous {
         /// Signs the cookies.
@@ -52,10 +60,12 @@ impl Authenticator {
     /// Who is calling.
     ///
     /// # Errors
-    /// 401 when the caller is not known, 403 when somebody else claims to be the proxy.
-    pub(crate) fn authenticate(&self, parts: &Parts) -> Result<Caller, ApiError> {
+    /// 401 when the caller is not known, 403 when somebody else claims to be the proxy or a user
+    /// is claimed that the token is not of, 503 when tokens cannot be checked at the moment.
+    pub(crate) async fn authenticate(&self, parts: &Parts) -> Result<Caller, ApiError> {
         match self {
             Self::TrustedHeader(settings) => trusted_header(settings, parts),
+            Self::Jwt(jwt) => jwt.authenticate(parts).await,
             Self::Anonymous { key, personas } => anonymous(key, *personas, parts),
         }
     }
@@ -63,9 +73,17 @@ impl Authenticator {
     /// A cookie for a visitor who has none yet, so that a page's first requests share one.
     pub(crate) fn welcome(&self, parts: &Parts) -> Option<HeaderValue> {
         match self {
-            Self::TrustedHeader(_) => None,
-            Self::Anonymous { .. } => self.authenticate(parts).ok()?.new_cookie,
+            Self::TrustedHeader(_) | Self::Jwt(_) => None,
+            Self::Anonymous { key, personas } => anonymous(key, *personas, parts).ok()?.new_cookie,
         }
+    }
+
+    /// Mode `jwt`.
+    ///
+    /// # Errors
+    /// When its settings cannot be used.
+    pub(crate) fn jwt(settings: &config::Jwt) -> Result<Self, JwtConfigError> {
+        Ok(Self::Jwt(Box::new(Jwt::new(settings)?)))
     }
 }
 
@@ -100,7 +118,11 @@ fn trusted_header(settings: &config::TrustedHeader, parts: &Parts) -> Result<Cal
         })?;
     Ok(Caller {
         owner: Owner::single_tenant(UserId::new(user)),
-        identity: Identity { name: header(&settings.name), email: header(&settings.email) },
+        identity: Identity {
+            name: header(&settings.name),
+            email: header(&settings.email),
+            ..Identity::default()
+        },
         new_cookie: None,
     })
 }
@@ -166,60 +188,62 @@ mod tests {
         request.extension(ConnectInfo(peer)).body(()).unwrap().into_parts().0
     }
 
-    #[test]
-    fn a_trusted_header_is_believed_from_loopback_only() {
+    #[tokio::test]
+    async fn a_trusted_header_is_believed_from_loopback_only() {
         let auth = Authenticator::TrustedHeader(config::TrustedHeader::default());
         let headers = [("X-User-ID", "ada"), ("X-User-Name", "Ada Lovelace")];
-        let caller = auth.authenticate(&request(&headers, "127.0.0.1:5")).unwrap();
+        let caller = auth.authenticate(&request(&headers, "127.0.0.1:5")).await.unwrap();
         assert_eq!(caller.owner.user().as_str(), "ada");
         assert_eq!(caller.identity.name.as_deref(), Some("Ada Lovelace"));
-        assert!(auth.authenticate(&request(&headers, "[::ffff:127.0.0.1]:5")).is_ok());
-        assert!(auth.authenticate(&request(&headers, "192.0.2.7:5")).is_err());
-        assert!(auth.authenticate(&request(&[], "127.0.0.1:5")).is_err());
-        assert!(auth.authenticate(&request(&[("X-User-ID", "  ")], "127.0.0.1:5")).is_err());
+        assert!(auth.authenticate(&request(&headers, "[::ffff:127.0.0.1]:5")).await.is_ok());
+        assert!(auth.authenticate(&request(&headers, "192.0.2.7:5")).await.is_err());
+        assert!(auth.authenticate(&request(&[], "127.0.0.1:5")).await.is_err());
+        assert!(auth.authenticate(&request(&[("X-User-ID", "  ")], "127.0.0.1:5")).await.is_err());
     }
 
-    #[test]
-    fn named_peers_replace_loopback() {
+    #[tokio::test]
+    async fn named_peers_replace_loopback() {
         let peers = vec!["192.0.2.7".parse().unwrap()];
         let auth = Authenticator::TrustedHeader(config::TrustedHeader {
             peers,
             ..config::TrustedHeader::default()
         });
         let headers = [("X-User-ID", "ada")];
-        assert!(auth.authenticate(&request(&headers, "192.0.2.7:5")).is_ok());
-        assert!(auth.authenticate(&request(&headers, "127.0.0.1:5")).is_err());
+        assert!(auth.authenticate(&request(&headers, "192.0.2.7:5")).await.is_ok());
+        assert!(auth.authenticate(&request(&headers, "127.0.0.1:5")).await.is_err());
     }
 
-    #[test]
-    fn a_visitor_is_known_by_the_cookie_and_a_forged_one_is_somebody_new() {
+    #[tokio::test]
+    async fn a_visitor_is_known_by_the_cookie_and_a_forged_one_is_somebody_new() {
         let auth = Authenticator::Anonymous { key: Key::generate(), personas: false };
-        let first = auth.authenticate(&request(&[], "127.0.0.1:5")).unwrap();
+        let first = auth.authenticate(&request(&[], "127.0.0.1:5")).await.unwrap();
         let cookie = first.new_cookie.unwrap();
         let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
-        let again = auth.authenticate(&request(&[("cookie", cookie)], "127.0.0.1:5")).unwrap();
+        let again =
+            auth.authenticate(&request(&[("cookie", cookie)], "127.0.0.1:5")).await.unwrap();
         assert_eq!(again.owner, first.owner);
         assert!(again.new_cookie.is_none());
 
         let other = Authenticator::Anonymous { key: Key::generate(), personas: false };
-        let forged = other.authenticate(&request(&[("cookie", cookie)], "127.0.0.1:5")).unwrap();
+        let forged =
+            other.authenticate(&request(&[("cookie", cookie)], "127.0.0.1:5")).await.unwrap();
         assert_ne!(forged.owner, first.owner);
         assert!(forged.new_cookie.is_some());
     }
 
-    #[test]
-    fn personas_divide_a_visitor_and_nobody_else() {
+    #[tokio::test]
+    async fn personas_divide_a_visitor_and_nobody_else() {
         let key = Key::generate();
         let auth = Authenticator::Anonymous { key: key.clone(), personas: true };
-        let first = auth.authenticate(&request(&[], "127.0.0.1:5")).unwrap();
+        let first = auth.authenticate(&request(&[], "127.0.0.1:5")).await.unwrap();
         let cookie = first.new_cookie.unwrap();
         let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
         let ada = [("cookie", cookie.as_str()), (PERSONA_HEADER, "ada")];
-        let ada = auth.authenticate(&request(&ada, "127.0.0.1:5")).unwrap();
+        let ada = auth.authenticate(&request(&ada, "127.0.0.1:5")).await.unwrap();
         assert_ne!(ada.owner, first.owner);
         assert!(ada.owner.user().as_str().starts_with(first.owner.user().as_str()));
         let odd = [("cookie", cookie.as_str()), (PERSONA_HEADER, "a:b")];
-        let odd = auth.authenticate(&request(&odd, "127.0.0.1:5")).unwrap();
+        let odd = auth.authenticate(&request(&odd, "127.0.0.1:5")).await.unwrap();
         assert_eq!(odd.owner, first.owner);
     }
 }
