@@ -101,9 +101,11 @@ describe('the widget gallery', () => {
   scene('runs actions on the server, at once, and in the page', async (visitor) => {
     await show(visitor, 'Actions');
     const whole = visitor.chat.getByRole('button', { name: 'The widget' });
-    await whole.click();
     const busy = visitor.chat.locator('.w-root[aria-busy="true"]');
-    await busy.waitFor();
+    // Looked for before the click: it is there for a second only.
+    const seen = busy.waitFor();
+    await whole.click();
+    await seen;
     await visitor.chat.getByText('Worked for a while.').waitFor();
     await busy.waitFor({ state: 'detached' });
 
@@ -136,16 +138,24 @@ describe('the widget gallery', () => {
 
   scene('writes a widget while the user watches', async (visitor) => {
     await visitor.open();
-    await visitor.send('Streaming');
-    await visitor.chat.getByText('Writing', { exact: true }).waitFor();
-    const letter = widgets(visitor).first();
-    const lengths = new Set();
-    await eventually('the letter is finished', async () => {
-      const text = await letter.innerText();
-      lengths.add(text.length);
-      return text.includes('Finished') && text.includes('three questions about compilers');
+    // Watched by the page itself, frame by frame: a slow test would miss it.
+    await visitor.page.evaluate(() => {
+      window.seen = [];
+      const look = () => {
+        const text = document.querySelector('openai-chatkit').shadowRoot.querySelector('[part~="widget"]')?.innerText;
+        if (text !== undefined && text !== window.seen.at(-1)) window.seen.push(text);
+        requestAnimationFrame(look);
+      };
+      look();
     });
-    assert.ok(lengths.size > 2, `it grew: ${[...lengths]}`);
+    await visitor.send('Streaming');
+    await widgets(visitor).first().getByText('Finished', { exact: true }).waitFor();
+    const versions = await visitor.page.evaluate(() => window.seen);
+    const writing = versions.filter((text) => text.includes('Writing') && text.includes('Dear Grace'));
+    assert.ok(writing.length > 2, `it grew: ${JSON.stringify(versions)}`);
+    const lengths = writing.map((text) => text.length);
+    assert.deepEqual(lengths, lengths.toSorted((one, other) => one - other), 'and never shrank');
+    assert.match(await widgets(visitor).first().innerText(), /three questions about compilers/);
   });
 });
 
