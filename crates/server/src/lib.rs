@@ -30,6 +30,8 @@ mod guide {
     struct Widgets;
     #[doc = include_str!("../../../docs/sdk-stores.md")]
     struct Stores;
+    #[doc = include_str!("../../../docs/attachments.md")]
+    struct Attachments;
     #[doc = include_str!("../../../docs/sdk-from-python.md")]
     struct FromPython;
 }
