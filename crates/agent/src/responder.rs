@@ -134,13 +134,14 @@ impl AgentResponder {
             // Made anew for each round and not kept while the answer is read: it is long, and
             // thousands of answers may be waiting for their next word.
             let request = self.request(writer.turn(), conversation, &exchanged, may_call);
-            let stream = model.stream(&request).await.map_err(turn_error)?;
+            // Boxed, like everything else that is over while the answer is read.
+            let stream = Box::pin(model.stream(&request)).await.map_err(turn_error)?;
             drop(request);
             let round = answer.read_round(stream, &mut writer).await?;
             if round.calls.is_empty() || !may_call {
                 break round.finish;
             }
-            self.run_calls(&mut exchanged, round, &mut answer, &mut writer).await?;
+            Box::pin(self.run_calls(&mut exchanged, round, &mut answer, &mut writer)).await?;
             rounds += 1;
         };
         answer.end(&mut writer).await?;
@@ -291,7 +292,7 @@ impl AgentResponder {
 
 impl Responder for AgentResponder {
     async fn respond(&self, turn: &mut Turn) -> Result<(), TurnError> {
-        let conversation = self.conversation(turn).await?;
+        let conversation = Box::pin(self.conversation(turn)).await?;
         if turn.thread().title.is_none()
             && let Some(title) = turn.input().and_then(|message| title_of(&message.text()))
         {
@@ -299,7 +300,7 @@ impl Responder for AgentResponder {
         }
         match &self.model {
             Some(model) => self.answer(turn, model, &conversation).await,
-            None => self.quote(turn, &conversation).await,
+            None => Box::pin(self.quote(turn, &conversation)).await,
         }
     }
 

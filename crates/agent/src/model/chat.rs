@@ -66,6 +66,7 @@ pub(super) fn body(request: &ModelRequest, openai: bool) -> Value {
 }
 
 /// A tool call that is being streamed.
+#[derive(Debug)]
 struct Call {
     index: Option<u64>,
     id: String,
@@ -73,7 +74,7 @@ struct Call {
     arguments: String,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Parser {
     calls: Vec<Call>,
     finish: Option<Finish>,

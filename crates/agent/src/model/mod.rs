@@ -5,11 +5,11 @@
 //! was asked for. What comes out is a small enum, [`ModelEvent`].
 
 mod chat;
+mod decoder;
 mod error;
 pub(crate) mod http;
 mod responses;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,9 +21,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
+pub use decoder::AnswerDecoder;
 pub use error::ModelError;
 
-use crate::sse::SseDecoder;
 use http::{check_status, endpoint, innermost, read_body, send_error, within};
 
 /// Which API a model server speaks.
@@ -215,7 +215,7 @@ struct Inner {
     http: reqwest::Client,
     config: ModelConfig,
     endpoint: Url,
-    ids: CallIds,
+    ids: Arc<CallIds>,
 }
 
 /// A client of one model server. Cheap to clone.
@@ -268,7 +268,7 @@ impl ModelClient {
             },
         )?;
         let http = http::client(config.connect_timeout)?;
-        Ok(Self(Arc::new(Inner { http, config, endpoint, ids: CallIds::default() })))
+        Ok(Self(Arc::new(Inner { http, config, endpoint, ids: Arc::default() })))
     }
 
     /// The configured model's name.
@@ -340,15 +340,8 @@ impl ModelClient {
         *response.headers_mut() = header::HeaderMap::new();
         let mut stream = ModelStream {
             client: self.clone(),
-            parser: match config.api {
-                ModelApi::Responses => Parser::Responses(responses::Parser::default()),
-                ModelApi::ChatCompletions => Parser::Chat(chat::Parser::default()),
-            },
             response: Some(response),
-            decoder: SseDecoder::default(),
-            events: VecDeque::new(),
-            failure: None,
-            over: false,
+            decoder: AnswerDecoder::with_ids(config.api, Arc::clone(&self.0.ids)),
         };
         if is_json {
             stream.read_whole().await?;
@@ -375,37 +368,22 @@ impl ModelClient {
     }
 }
 
-enum Parser {
-    Responses(responses::Parser),
-    Chat(chat::Parser),
-}
-
 /// The answer of a model, event by event. Dropping it closes the connection, which is how an
 /// answer is stopped.
 pub struct ModelStream {
     client: ModelClient,
-    parser: Parser,
     response: Option<reqwest::Response>,
-    decoder: SseDecoder,
-    events: VecDeque<ModelEvent>,
-    /// An error that comes after the events before it have been given out.
-    failure: Option<ModelError>,
-    over: bool,
+    decoder: AnswerDecoder,
 }
 
 impl ModelStream {
     /// The next event; `None` after [`ModelEvent::Done`] or an error.
     pub async fn next(&mut self) -> Option<Result<ModelEvent, ModelError>> {
         loop {
-            if let Some(event) = self.events.pop_front() {
-                return Some(Ok(event));
+            if let Some(event) = self.decoder.next_event() {
+                return Some(event);
             }
-            if let Some(error) = self.failure.take() {
-                self.over = true;
-                self.response = None;
-                return Some(Err(error));
-            }
-            if self.over {
+            if self.decoder.is_over() {
                 return None;
             }
             self.read().await;
@@ -414,43 +392,29 @@ impl ModelStream {
 
     async fn read(&mut self) {
         let Some(response) = &mut self.response else {
-            self.over = true;
-            return;
+            return self.decoder.cut(|| "the connection is gone".into());
         };
         let idle_timeout = self.client.0.config.idle_timeout;
         // After the finish reason only the usage is missing, which is not worth a long wait.
-        let finishing = matches!(&self.parser, Parser::Chat(chat) if chat.finishing());
+        let finishing = self.decoder.is_finishing();
         let patience =
             if finishing { idle_timeout.min(Duration::from_secs(2)) } else { idle_timeout };
         match tokio::time::timeout(patience, response.chunk()).await {
-            Ok(Ok(Some(chunk))) => self.push(&chunk),
-            Ok(Ok(None)) => {
-                self.flush();
-                self.closed(|| "the stream ended before the answer did".into());
+            Ok(Ok(Some(chunk))) => {
+                self.decoder.push(&chunk);
+                if self.decoder.is_whole() {
+                    self.release();
+                }
+                if !self.decoder.is_over() {
+                    return;
+                }
             }
-            Ok(Err(error)) => self.closed(|| innermost(&error)),
-            Err(_) if finishing => self.closed(String::new),
-            Err(_) => self.fail(ModelError::Silent { after: idle_timeout }),
+            Ok(Ok(None)) => self.decoder.end(),
+            Ok(Err(error)) => self.decoder.cut(|| innermost(&error)),
+            Err(_) if finishing => self.decoder.cut(String::new),
+            Err(_) => self.decoder.fail(ModelError::Silent { after: idle_timeout }),
         }
-    }
-
-    fn push(&mut self, chunk: &[u8]) {
-        let Self { decoder, parser, events, failure, client, over, .. } = self;
-        let mut reader = Reader { parser, events, failure, ids: &client.0.ids, over };
-        if let Err(error) = decoder.push(chunk, |event| reader.read(event.data)) {
-            self.fail(ModelError::Malformed { detail: error.to_string() });
-        }
-        if self.over {
-            self.release();
-        }
-    }
-
-    /// Reads an event that no blank line ended.
-    fn flush(&mut self) {
-        let Self { decoder, parser, events, failure, client, over, .. } = self;
-        let mut reader = Reader { parser, events, failure, ids: &client.0.ids, over };
-        // The only error is a length that `push` has checked already.
-        let _ = decoder.finish(|event| reader.read(event.data));
+        self.response = None;
     }
 
     /// The answer is over: reads the end of the response, so that the connection can be used
@@ -465,30 +429,6 @@ impl ModelStream {
         }
     }
 
-    fn fail(&mut self, error: ModelError) {
-        self.response = None;
-        self.failure.get_or_insert(error);
-    }
-
-    /// The stream has ended, properly or not.
-    fn closed(&mut self, detail: impl FnOnce() -> String) {
-        self.response = None;
-        if self.over || self.failure.is_some() {
-            return;
-        }
-        let done = match &mut self.parser {
-            Parser::Responses(parser) => parser.closed(false),
-            Parser::Chat(parser) => parser.closed(false, &self.client.0.ids, &mut self.events),
-        };
-        match done {
-            Some(done) => {
-                self.events.push_back(done);
-                self.over = true;
-            }
-            None => self.fail(ModelError::Cut { detail: detail() }),
-        }
-    }
-
     /// Reads an answer that came as one JSON document.
     async fn read_whole(&mut self) -> Result<(), ModelError> {
         let Some(response) = self.response.take() else { return Ok(()) };
@@ -496,56 +436,6 @@ impl ModelStream {
         let body = read_body(response, idle_timeout, MAX_WHOLE_BYTES).await?;
         let answer: Value = serde_json::from_slice(&body)
             .map_err(|error| ModelError::Malformed { detail: error.to_string() })?;
-        let ids = &self.client.0.ids;
-        self.over = true;
-        match &mut self.parser {
-            Parser::Responses(parser) => parser.whole(&answer, ids, &mut self.events),
-            Parser::Chat(parser) => parser.whole(&answer, ids, &mut self.events),
-        }
-    }
-}
-
-/// What reading an event changes.
-struct Reader<'a> {
-    parser: &'a mut Parser,
-    events: &'a mut VecDeque<ModelEvent>,
-    failure: &'a mut Option<ModelError>,
-    ids: &'a CallIds,
-    over: &'a mut bool,
-}
-
-impl Reader<'_> {
-    fn read(&mut self, data: &str) {
-        if *self.over || self.failure.is_some() || data.trim().is_empty() {
-            return;
-        }
-        if data.trim() == "[DONE]" {
-            let done = match self.parser {
-                Parser::Responses(parser) => parser.closed(true),
-                Parser::Chat(parser) => parser.closed(true, self.ids, self.events),
-            };
-            if let Some(done) = done {
-                self.events.push_back(done);
-                *self.over = true;
-            }
-            return;
-        }
-        let read = match self.parser {
-            Parser::Responses(parser) => parser.event(data, self.ids, self.events),
-            Parser::Chat(parser) => parser.event(data, self.events),
-        };
-        match read {
-            Ok(Some(())) => {}
-            // Words may be missing from here on: an answer with a hole must not pass for whole.
-            Ok(None) => {
-                *self.failure = Some(ModelError::Malformed {
-                    detail: format!("an event of {} bytes is not JSON", data.len()),
-                });
-            }
-            Err(error) => *self.failure = Some(error),
-        }
-        if let Some(ModelEvent::Done { .. }) = self.events.back() {
-            *self.over = true;
-        }
+        self.decoder.whole(&answer)
     }
 }

@@ -70,6 +70,7 @@ enum Delta<'a> {
 }
 
 /// A function call that is being streamed.
+#[derive(Debug)]
 struct Call {
     output_index: Option<u64>,
     item_id: Option<String>,
@@ -79,7 +80,7 @@ struct Call {
     emitted: bool,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Parser {
     calls: Vec<Call>,
     text_seen: bool,
