@@ -103,5 +103,8 @@ fixtures: setup ## Record the protocol fixtures again from the official models
 bench: build setup ## Run the benchmarks and print their figures
 	@./bench/run
 
+fuzz: ## Look for inputs that break what must hold (MINUTES=1 for each, TARGET=name for one)
+	@./scripts/fuzz "$(or $(MINUTES),1)" $(TARGET)
+
 clean: ## Remove what was built and installed here
 	rm -rf target web/dist web/node_modules .cache

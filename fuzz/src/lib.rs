@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a property says that it does not hold")]
+
+mod bytes;
+mod documents;
+mod engine;
+mod model_stream;
+mod request;
+mod widget_diff;
+
+pub use documents::{documents, search};
+pub use engine::engine;
+pub use model_stream::model_stream;
+pub use request::request;
+pub use widget_diff::widget_diff;
+
+/// A property: holds for the input, or panics.
+pub type Property = fn(&[u8]);
+
+/// All of them, under the names of their fuzz targets and folders.
+pub const PROPERTIES: &[(&str, Property)] = &[
+    ("request", request),
+    ("model_stream", model_stream),
+    ("widget_diff", widget_diff),
+    ("documents", documents),
+    ("search", search),
+    ("engine", engine),
+];
