@@ -341,6 +341,7 @@ mod tests {
             name: Some("Ada Lovelace".into()),
             email: Some("ada@example.com".into()),
             details: vec![("role".into(), "editor".into())],
+            roles: Vec::new(),
         }
     }
 
