@@ -5,7 +5,7 @@ import { describe } from 'node:test';
 import { eventually, FakeModel, Server } from './support/processes.mjs';
 import { scenes } from './support/scene.mjs';
 import { Site } from './support/site.mjs';
-import { call, done, said, SitePage, turns } from './support/site-page.mjs';
+import { call, done, DOT, said, SitePage, turns } from './support/site-page.mjs';
 
 const { scene } = scenes('reference', async (here) => {
   here.model = await FakeModel.start();
@@ -18,9 +18,6 @@ const { scene } = scenes('reference', async (here) => {
 });
 
 const HELD = { steps: [{ step: 'text', text: 'The first half, ' }, { step: 'hold', name: 'rest' }, { step: 'text', text: 'and the second.' }] };
-
-/** A picture of one point. */
-const DOT = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64');
 
 const text = async (visitor) => (await visitor.textOf(visitor.lastAnswer)).trim();
 
@@ -175,20 +172,11 @@ describe('against a server on the official SDK', () => {
   for (const upload of ['two_phase', 'direct']) {
     scene(`files are attached, sent, and there after a reload (${upload})`, async (visitor, { model }) => {
       const page = await SitePage.open(visitor, 'attachments', `&upload=${upload}`);
-      const attach = async (...files) => {
-        const [chooser] = await Promise.all([
-          visitor.page.waitForEvent('filechooser'),
-          visitor.chat.getByRole('button', { name: 'Attach files' }).click(),
-        ]);
-        await chooser.setFiles(files);
-      };
-      const uploaded = (count) =>
-        eventually(`${count} files are there`, async () => (await visitor.chat.locator('.upload[data-state=done]').count()) === count);
       const notes = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('Remember the milk.') };
-      await attach({ name: 'dot.png', mimeType: 'image/png', buffer: DOT }, notes, { ...notes, name: 'wrong.txt' });
-      await uploaded(3);
+      await page.attach({ name: 'dot.png', mimeType: 'image/png', buffer: DOT }, notes, { ...notes, name: 'wrong.txt' });
+      await page.uploaded(3);
       await visitor.chat.getByRole('button', { name: 'Remove wrong.txt' }).click();
-      await uploaded(2);
+      await page.uploaded(2);
       await eventually('the server has deleted it', () => page.requests().includes('attachments.delete'));
       await visitor.ask('What is in them?');
       const asked = JSON.stringify((await model.requests()).at(-1).body);

@@ -2,6 +2,12 @@
 // (tests/conformance/scripted.rs).
 import { eventually } from './processes.mjs';
 
+/** A picture of one point. */
+export const DOT = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
+  'base64',
+);
+
 let names = 0;
 
 /** A finished item. */
@@ -65,6 +71,21 @@ export class SitePage {
   /** Waits until no answer is being written. */
   async idle() {
     await eventually('nothing is running', () => this.#visitor.sendButton.isVisible());
+  }
+
+  /** Chooses files to be sent along. */
+  async attach(...files) {
+    const [chooser] = await Promise.all([
+      this.#page.waitForEvent('filechooser'),
+      this.#visitor.chat.getByRole('button', { name: 'Attach files' }).click(),
+    ]);
+    await chooser.setFiles(files);
+  }
+
+  /** Waits until that many files have reached the server. */
+  async uploaded(count) {
+    const there = this.#visitor.chat.locator('.upload[data-state=done]');
+    await eventually(`${count} files are there`, async () => (await there.count()) === count);
   }
 
   /** The items of the open thread, as the server has them. */

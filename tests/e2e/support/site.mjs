@@ -77,7 +77,8 @@ export class Site {
     }
     this.#open.add(incoming);
     // The site knows its users: here there is one.
-    const headers = { 'x-user-id': 'ada', ...incoming.headers, host: new URL(target).host };
+    // The host stays the one that the browser knows.
+    const headers = { 'x-user-id': 'ada', ...incoming.headers };
     const onward = request(target, { method: incoming.method, headers, agent: false }, (answer) => {
       if (this.#losing) {
         incoming.socket.resetAndDestroy();
