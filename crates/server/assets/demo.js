@@ -122,6 +122,16 @@
   const narrow = matchMedia('(max-width: 56.24rem)');
   const compact = matchMedia('(max-width: 74.99rem)');
 
+  /** What the server takes beside words, as it says in its page. */
+  function offers() {
+    const { dictation, files } = document.body.dataset;
+    const [maxCount, maxSize] = files?.split(' ').map(Number) ?? [];
+    return {
+      attachments: { enabled: files !== undefined, maxCount, maxSize },
+      dictation: { enabled: dictation !== undefined },
+    };
+  }
+
   function options(persona, onAnswered) {
     const dark = theme.current === 'dark';
     return {
@@ -151,7 +161,7 @@
           { label: 'How do I put the chat on my site?', prompt: 'How do I put the chat element on my own site?', icon: 'square-code' },
         ],
       },
-      composer: { placeholder: 'Ask about the documentation' },
+      composer: { placeholder: 'Ask about the documentation', ...offers() },
       threadItemActions: { feedback: true, retry: true },
       thread: { autoScroll: true },
       disclaimer: { text: 'Answers can be wrong. Their sources are linked.' },

@@ -38,6 +38,17 @@ pub(crate) struct App {
     pub public_url: Option<Url>,
     /// `None` where attachments are not enabled.
     pub files: Option<Files>,
+    /// What the demo page offers beside words.
+    pub demo: DemoOffers,
+}
+
+/// What the field of the demo page offers beside words. Pages of others say it in their options.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DemoOffers {
+    /// Recordings can become text.
+    pub dictation: bool,
+    /// Files of a message, and bytes of each; `None` where none are taken.
+    pub files: Option<(usize, u64)>,
 }
 
 /// Header that announces `threads.stop`, `threads.resume` and idempotency keys.

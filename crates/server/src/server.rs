@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::{
-    app::{self, App},
+    app::{self, App, DemoOffers},
     attachments::{FileLinks, Files},
     auth::Authenticator,
     body::BodyLimits,
@@ -128,6 +128,13 @@ impl Server {
             site: config.site.clone(),
             public_url: config.server.public_url.clone(),
             files,
+            demo: DemoOffers {
+                dictation: config.dictation.is_enabled(),
+                files: config
+                    .files
+                    .enabled
+                    .then_some((config.files.max_per_message, config.files.max_bytes)),
+            },
         };
         Self::new(listener, app).await
     }
@@ -175,7 +182,8 @@ impl Server {
             None => None,
         };
         let bodies = BodyLimits::new(&limits);
-        let app = App { chatkit, auth, bodies, site, public_url: None, files };
+        let demo = DemoOffers::default();
+        let app = App { chatkit, auth, bodies, site, public_url: None, files, demo };
         let mut server = Self::new(listener, app).await?;
         server.router = server.router.merge(pages);
         Ok(server)

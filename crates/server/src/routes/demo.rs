@@ -144,6 +144,8 @@ fn html(app: &App, request: Request, name: &str, source: &str) -> Response {
             navigation,
             next,
             trusted_header,
+            dictation => app.demo.dictation,
+            files => app.demo.files.map(|(count, bytes)| format!("{count} {bytes}")),
             version => env!("CARGO_PKG_VERSION"),
         })
     });
