@@ -163,7 +163,14 @@ export async function parlor(database, model, env = {}) {
   const server = new Program(
     binary('parlor'),
     ['serve', '--listen', `127.0.0.1:${port}`, '--database-url', `sqlite://${join(folder, database)}`],
-    { PARLOR_AUTH: 'trusted-header', PARLOR_LOG__FILTER: 'warn', ...modelUrl(model), ...env },
+    // The reference asks for no titles: the model is asked for the same on both sides.
+    {
+      PARLOR_AUTH: 'trusted-header',
+      PARLOR_LOG__FILTER: 'warn',
+      PARLOR_TITLES__ENABLED: 'false',
+      ...modelUrl(model),
+      ...env,
+    },
   );
   server.readyAfter = await server.ready(port, '/readyz');
   return server;

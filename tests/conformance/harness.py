@@ -125,7 +125,8 @@ class Processes:
             TZ="America/Los_Angeles",
             PARLOR_AUTH="trusted-header",
             PARLOR_SITE__DEMO="false",
-            **environment,
+            # Titles by the model come beside the answer, at a moment of their own; there is a case for them.
+            **({"PARLOR_TITLES__ENABLED": "false"} | environment),
         )
 
     def ingest(self, name: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import corpus
 import test_checks
 from checks import problems_of
-from corpus import INVALID, NOT_FOUND, create, look, message
+from corpus import INVALID, NOT_FOUND, add, create, look, message
 from harness import Exchange, Live, Process, Processes, Session, run_case
 
 Result = tuple[str, list[str]]
@@ -130,7 +130,7 @@ def requests_that_http_refuses(s: Session) -> None:
     s.send("too much metadata", "threads.create", large, refused=INVALID)
 
 
-# Where a speech model is configured.
+# Where a speech model is configured, and the model writes titles.
 
 
 def recordings(s: Session) -> None:
@@ -150,6 +150,17 @@ def recordings(s: Session) -> None:
     for status, refused in ((429, (503, "unavailable")), (401, (500, "internal")), (400, (422, "refused"))):
         s.script({"purpose": "transcription", "steps": [{"step": "status", "status": status}]})
         s.send(f"the speech model says {status}", "input.transcribe", recording(9), refused=refused)
+
+
+def a_title_by_the_model(s: Session) -> None:
+    s.script({"purpose": "title", "steps": [{"step": "text", "text": "Kettles"}]})
+    answer = create(s, "Which kettle is the best one?")
+    titles = [event["thread"]["title"] for event in answer.events if event["type"] == "thread.updated"]
+    # One that is slow to come is announced by the next answer, after one for the time being.
+    assert titles in (["Kettles"], ["Which kettle is the best one?"]), titles
+    add(s, answer.thread_id, "And which is the worst?")
+    seen = s.send("the title", "threads.list", {}).body["data"][0]["title"]
+    assert seen == "Kettles", seen
 
 
 OURS: list[Callable[[Session], None]] = [
@@ -218,9 +229,10 @@ def results(processes: Processes, model: Process) -> Iterator[Result]:
         yield from wire
         if asked and name == "responses":
             yield from test_checks.results(sessions["a_conversation"])
-    speech = processes.parlor("dictation", OPENAI_BASE_URL=f"{model.url}/v1", PARLOR_DICTATION__NAME="fake-speech")
+    more = {"PARLOR_DICTATION__NAME": "fake-speech", "PARLOR_TITLES__ENABLED": "true"}
+    speech = processes.parlor("speech-and-titles", OPENAI_BASE_URL=f"{model.url}/v1", **more)
     speech.ready()
-    _, wire = wire_results("dictation", speech, model, [recordings])
+    _, wire = wire_results("speech and titles", speech, model, [recordings, a_title_by_the_model])
     yield from wire
 
 

@@ -7,6 +7,7 @@ pub mod quotes;
 mod responder;
 pub mod search_tool;
 pub mod sse;
+pub mod titles;
 mod transcription;
 
 pub use model::{ModelApi, ModelClient, ModelConfig, ModelConfigError, ModelError};

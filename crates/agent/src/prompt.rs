@@ -249,6 +249,11 @@ fn conversation(text: &mut String, said: &[Said]) {
     text.push_str("</conversation>");
 }
 
+/// A message between tags that it cannot close.
+pub(crate) fn message(text: &str, max_chars: usize) -> String {
+    format!("<message>\n{}\n</message>", fenced(text, max_chars))
+}
+
 /// One line of a fenced section; nothing for no value.
 fn field(text: &mut String, name: &str, value: Option<&str>, max_chars: usize) {
     let value = value.map(|value| line(value, max_chars)).unwrap_or_default();

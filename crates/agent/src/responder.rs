@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parlor_chatkit::protocol::{Icon, NoticeLevel, ThreadItem, TranscriptionResult, UrlSource};
+use parlor_chatkit::protocol::{
+    Icon, NoticeLevel, ThreadItem, ThreadMetadata, TranscriptionResult, UrlSource, UserMessageItem,
+};
 use parlor_chatkit::{MessageWriter, RequestContext, Responder, StoreError, Turn, TurnError};
 use parlor_search::{Passage, PassageSearch};
 
@@ -15,6 +17,7 @@ use crate::model::{
 use crate::prompt::{self, History, PromptConfig, PromptInput, Said};
 use crate::quotes::{self, QUOTED_PASSAGES};
 use crate::search_tool::{Found, SEARCH_DOCUMENTS, heading, query_of, search_documents};
+use crate::titles::{self, title_of};
 use crate::transcription::{TranscriptionClient, TranscriptionError};
 
 /// Rounds in which the model may call tools. The round after them has none, so it must answer.
@@ -29,9 +32,6 @@ const PASSAGES_OF_A_SEARCH: usize = 6;
 /// Passages attached at the end when the model cited none.
 const ATTACHED_PASSAGES: usize = 3;
 
-/// Longest title that a thread is given, in characters.
-const TITLE_CHARS: usize = 60;
-
 const SEARCHING: &str = "Searching the documents…";
 
 /// Answers with a model, or without one by quoting the documents.
@@ -42,6 +42,8 @@ pub struct AgentResponder {
     allowed_models: Vec<String>,
     max_output_tokens: Option<u32>,
     dictation: Option<TranscriptionClient>,
+    /// The model that is asked for titles; empty means the configured one.
+    titles_by: Option<String>,
 }
 
 impl fmt::Debug for AgentResponder {
@@ -67,6 +69,7 @@ impl AgentResponder {
             allowed_models: Vec::new(),
             max_output_tokens: None,
             dictation: None,
+            titles_by: None,
         }
     }
 
@@ -82,6 +85,15 @@ impl AgentResponder {
     #[must_use]
     pub fn max_output_tokens(mut self, tokens: u32) -> Self {
         self.max_output_tokens = Some(tokens);
+        self
+    }
+
+    /// Has the model write the titles of conversations. `model` is the name of the one to ask;
+    /// empty means the configured one. By default, and while the title is being written, a
+    /// conversation is called by the first words of its question.
+    #[must_use]
+    pub fn titles_by(mut self, model: impl Into<String>) -> Self {
+        self.titles_by = Some(model.into());
         self
     }
 
@@ -301,6 +313,26 @@ impl Responder for AgentResponder {
         match &self.model {
             Some(model) => self.answer(turn, model, &conversation).await,
             None => Box::pin(self.quote(turn, &conversation)).await,
+        }
+    }
+
+    async fn title(
+        &self,
+        _context: &RequestContext,
+        thread: &ThreadMetadata,
+        message: &UserMessageItem,
+    ) -> Option<String> {
+        let (client, model) = (self.model.as_ref()?, self.titles_by.as_ref()?);
+        let question = message.text();
+        if question.trim().is_empty() {
+            return None;
+        }
+        match titles::title_by(client, model, &question).await {
+            Ok(title) => title,
+            Err(error) => {
+                tracing::warn!(thread_id = %thread.id, %error, "the model gave no title");
+                None
+            }
         }
     }
 
@@ -525,46 +557,4 @@ fn empty_answer(finish: Finish) -> TurnError {
         Finish::Stop | Finish::ToolCalls => "The language model gave an empty answer.",
     };
     TurnError::new("model.empty", message).allow_retry(true)
-}
-
-/// A title from a question: its first words, without marks of Markdown.
-fn title_of(question: &str) -> Option<String> {
-    let cleaned = question.replace(['*', '#', '`', '>'], " ");
-    let mut title = String::new();
-    for word in cleaned.split_whitespace() {
-        let length = title.chars().count();
-        if length > 0 && length + 1 + word.chars().count() > TITLE_CHARS {
-            title.push('…');
-            return Some(title);
-        }
-        if length > 0 {
-            title.push(' ');
-        }
-        title.push_str(word);
-    }
-    if title.is_empty() {
-        return None;
-    }
-    // One word that is too long, or a language without spaces.
-    if title.chars().count() > TITLE_CHARS {
-        title = title.chars().take(TITLE_CHARS).collect();
-        title.push('…');
-    }
-    Some(title)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn titles_are_the_first_words_of_the_question() {
-        assert_eq!(title_of("How do\nI **install** it?").as_deref(), Some("How do I install it?"));
-        assert_eq!(title_of(" \n"), None);
-        let long = title_of(&"seven words ".repeat(20)).unwrap_or_default();
-        assert!(long.ends_with('…') && long.chars().count() <= TITLE_CHARS + 1, "{long}");
-        assert!(!long.contains(" …"));
-        let chinese = title_of(&"字".repeat(100)).unwrap_or_default();
-        assert_eq!(chinese.chars().count(), TITLE_CHARS + 1);
-    }
 }

@@ -914,6 +914,7 @@ impl Call {
             prepared.turn,
             log,
             Arc::clone(&self.inner.shared),
+            &self.inner.responder,
         );
         let responder = Arc::clone(&self.inner.responder);
         tokio::spawn(drive(Box::new(turn), responder, prepared.job, running, reservation));

@@ -33,7 +33,7 @@ pub use owner::{Owner, TenantId, UserId};
 pub use responder::{ActionSender, Feedback, Responder};
 pub use store::{
     BeginOutcome, BeginTurn, ItemState, ItemWrite, PageQuery, RecordedTurn, ReplaceOutcome, Store,
-    StoreError, TurnKey, TurnState, TurnThread, Visibility,
+    StoreError, ThreadTitle, TurnKey, TurnState, TurnThread, Visibility,
 };
 pub use turn::{EventStream, ImageWriter, MessageWriter, OnDisconnect, Turn, WorkflowWriter};
 pub use widgets::{WidgetTemplate, WidgetTemplateError, WidgetWriter, diff_widget};

@@ -186,6 +186,11 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
+    /// Where it is.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
     /// The turn has begun.
     pub(crate) fn activate(&self, turn: &Arc<RunningTurn>) {
         let mut turns = self.registry.lock();

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 use bytes::Bytes;
 use parlor_protocol::{
     Action, FeedbackKind, ItemId, StreamOptions, SyncCustomActionResponse, ThreadId,
-    ThreadMetadata, TranscriptionResult, WidgetItem,
+    ThreadMetadata, TranscriptionResult, UserMessageItem, WidgetItem,
 };
 
 use crate::{RequestContext, Turn, TurnError};
@@ -62,6 +62,24 @@ pub trait Responder: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), TurnError>> + Send {
         let _ = (context, feedback);
         async { Ok(()) }
+    }
+
+    /// A title for a thread that has none. Called once its first answer has begun, beside it; the
+    /// answer waits for nothing. `None`: none, or the one of
+    /// [`Turn::set_title_at_end`](crate::Turn::set_title_at_end).
+    ///
+    /// The title is made one line, and cut at [`Limits::title_chars`](crate::Limits::title_chars).
+    /// It is announced with `thread.updated` if it comes before the stream ends or half a second
+    /// after the answer, and saved silently if it comes within half a minute. A title that the user has given
+    /// meanwhile stays. When the answer is stopped or fails, the future is dropped.
+    fn title(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadMetadata,
+        message: &UserMessageItem,
+    ) -> impl Future<Output = Option<String>> + Send {
+        let _ = (context, thread, message);
+        async { None }
     }
 
     /// Speech to text. `None`: not offered.
@@ -138,6 +156,12 @@ pub(crate) trait DynResponder: Send + Sync + 'static {
         context: &'a RequestContext,
         feedback: Feedback<'a>,
     ) -> BoxFuture<'a, Result<(), TurnError>>;
+    fn title<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        thread: &'a ThreadMetadata,
+        message: &'a UserMessageItem,
+    ) -> BoxFuture<'a, Option<String>>;
     fn transcribe<'a>(
         &'a self,
         context: &'a RequestContext,
@@ -180,6 +204,15 @@ impl<R: Responder> DynResponder for R {
         feedback: Feedback<'a>,
     ) -> BoxFuture<'a, Result<(), TurnError>> {
         Box::pin(Responder::add_feedback(self, context, feedback))
+    }
+
+    fn title<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        thread: &'a ThreadMetadata,
+        message: &'a UserMessageItem,
+    ) -> BoxFuture<'a, Option<String>> {
+        Box::pin(Responder::title(self, context, thread, message))
     }
 
     fn transcribe<'a>(

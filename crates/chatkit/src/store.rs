@@ -186,6 +186,15 @@ pub struct TurnKey {
     pub thread_id: ThreadId,
 }
 
+/// An automatic title.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadTitle<'a> {
+    /// The title.
+    pub title: &'a str,
+    /// The automatic title that it takes the place of; `None` where there is none yet.
+    pub instead_of: Option<&'a str>,
+}
+
 /// Whether an item is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemState {
@@ -212,7 +221,8 @@ pub enum ItemWrite {
     Replace(ThreadItem),
     /// An item goes.
     Remove(ItemId),
-    /// The thread's title, status and other properties.
+    /// The thread's title, status and other properties. No title leaves the one that is stored:
+    /// a late one may have come since the thread was read.
     Thread(ThreadMetadata),
 }
 
@@ -246,6 +256,16 @@ pub trait Store: Send + Sync + 'static {
         owner: &Owner,
         thread_id: &ThreadId,
         title: &str,
+    ) -> Result<Option<ThreadMetadata>, StoreError>;
+
+    /// Gives a thread an automatic title that took its time, and the thread as it is then. `None`:
+    /// there is no such thread, its user has given it a title, or it has another than the title
+    /// that this one is to take the place of.
+    async fn title_thread(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        title: ThreadTitle<'_>,
     ) -> Result<Option<ThreadMetadata>, StoreError>;
 
     /// Deletes a thread with everything that belongs to it. `false`: there is none.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::behaviour::Purpose;
+
 /// The API a request came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
@@ -24,6 +26,9 @@ pub(crate) struct Asked {
     pub(crate) tool_results: Vec<String>,
     pub(crate) input_chars: usize,
 }
+
+/// How the instructions for a title begin.
+const TITLE: &str = "Write a title for a conversation";
 
 impl Asked {
     pub(crate) fn new(api: Api, body: &Value) -> Self {
@@ -60,6 +65,14 @@ impl Asked {
         asked.input_chars +=
             asked.instructions.chars().count() + asked.user_message.chars().count();
         asked
+    }
+
+    /// What the request is for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        match self.instructions.starts_with(TITLE) {
+            true => Purpose::Title,
+            false => Purpose::Answer,
+        }
     }
 
     fn read_item(&mut self, item: &Value) {

@@ -71,6 +71,8 @@ pub enum Purpose {
     /// The answer to a message.
     #[default]
     Answer,
+    /// The title of a conversation.
+    Title,
     /// The text of a recording. `when` is a part of the recording's media type; `text` is what
     /// was said, `raw` the whole body of the response.
     Transcription,

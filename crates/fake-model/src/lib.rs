@@ -85,9 +85,29 @@ impl FakeModel {
         self.shared.reset();
     }
 
-    /// All requests so far, oldest first.
+    /// All requests so far, oldest first, but for those for [titles](Self::titles).
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.records.all()
+    }
+
+    /// All requests for titles so far, oldest first. They are not among the others, since they
+    /// come beside them.
+    pub fn titles(&self) -> Vec<RecordedRequest> {
+        self.shared.titles.all()
+    }
+
+    /// Waits until the recorded requests for titles satisfy a condition, and gives them.
+    pub async fn titles_when(
+        &self,
+        condition: impl Fn(&[RecordedRequest]) -> bool,
+    ) -> Vec<RecordedRequest> {
+        let mut changes = self.shared.titles.subscribe();
+        loop {
+            let titles = self.titles();
+            if condition(&titles) || changes.changed().await.is_err() {
+                return titles;
+            }
+        }
     }
 
     /// Waits until the recorded requests satisfy a condition, and gives them.

@@ -121,6 +121,8 @@ pub(crate) struct Shared {
     queue: Mutex<Vec<Behaviour>>,
     pub(crate) holds: Holds,
     pub(crate) records: Arc<Records>,
+    /// Requests for titles, apart from the others: they come beside the answers.
+    pub(crate) titles: Arc<Records>,
     bench_responses: OnceLock<Vec<Bytes>>,
     bench_chat: OnceLock<Vec<Bytes>>,
 }
@@ -132,6 +134,7 @@ impl Shared {
             queue: Mutex::default(),
             holds: Holds::new(),
             records: Records::new(),
+            titles: Records::new(),
             bench_responses: OnceLock::new(),
             bench_chat: OnceLock::new(),
         })
@@ -149,6 +152,7 @@ impl Shared {
         self.queue().clear();
         self.holds.reset();
         self.records.reset();
+        self.titles.reset();
     }
 
     /// Takes the first queued behaviour that fits the message.
@@ -204,6 +208,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/control/reset", post(control_reset))
         .route("/control/release", post(control_release))
         .route("/control/requests", get(control_requests))
+        .route("/control/titles", get(control_titles))
         .route("/control/state", get(control_state))
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -254,7 +259,12 @@ async fn chat(
     }
     let parsed: Option<Value> = serde_json::from_slice(body).ok();
     let asked = Asked::new(api, parsed.as_ref().unwrap_or(&Value::Null));
-    let mut ticket = shared.records.add(record(
+    let purpose = asked.purpose();
+    let records = match purpose {
+        Purpose::Title => &shared.titles,
+        _ => &shared.records,
+    };
+    let mut ticket = records.add(record(
         method,
         uri,
         headers,
@@ -265,7 +275,7 @@ async fn chat(
         ticket.finish();
         return error_response(&error);
     }
-    let scripted = shared.take(Purpose::Answer, &asked.user_message);
+    let scripted = shared.take(purpose, &asked.user_message);
     let behaviour = scripted.unwrap_or_else(|| usual(&asked));
     match compile(&behaviour, &asked, shared.options.delay) {
         Compiled::Status(error) => {
@@ -707,10 +717,15 @@ async fn control_requests(State(shared): SharedState) -> Response {
     Json(shared.records.all()).into_response()
 }
 
+async fn control_titles(State(shared): SharedState) -> Response {
+    Json(shared.titles.all()).into_response()
+}
+
 async fn control_state(State(shared): SharedState) -> Response {
     let queued = shared.queue().len();
     Json(json!({
         "requests": shared.records.len(),
+        "titles": shared.titles.len(),
         "queued": queued,
         "holding": shared.holds.waiting(),
     }))

@@ -4,12 +4,15 @@
 use serde_json::json;
 
 use crate::asked::{Api, Asked};
-use crate::behaviour::{Behaviour, ErrorShape, Ids, LineEnds, Step};
+use crate::behaviour::{Behaviour, ErrorShape, Ids, LineEnds, Purpose, Step};
 
 /// The tool that the assistant knows how to use.
 const SEARCH_TOOL: &str = "search_documents";
 
 pub(crate) fn usual(asked: &Asked) -> Behaviour {
+    if asked.purpose() == Purpose::Title {
+        return Behaviour::new().text(title(&asked.user_message));
+    }
     let words: Vec<&str> = asked.user_message.split_whitespace().collect();
     let argument_of = |trigger: &str| {
         let at = words.iter().position(|word| *word == trigger)?;
@@ -92,6 +95,13 @@ pub(crate) fn usual(asked: &Asked) -> Behaviour {
         behaviour.text(cited_answer(asked))
     };
     paced(behaviour, argument_of("/slow"))
+}
+
+/// A title such as a modest model gives: the message's first words. Words for this server are
+/// left as they are: they are for the answer.
+fn title(message: &str) -> String {
+    let words = message.split_whitespace().filter(|word| !word.contains("message>"));
+    format!("About: {}", words.take(6).collect::<Vec<_>>().join(" "))
 }
 
 /// The user's message without the words that are meant for this server.

@@ -95,6 +95,9 @@ impl Server {
             prompt_config(config),
         )
         .allowed_models(config.model.choices.iter().cloned());
+        if config.titles.enabled {
+            responder = responder.titles_by(config.titles.model.as_deref().unwrap_or_default());
+        }
         if config.dictation.is_enabled() {
             responder = responder.dictation(dictation_client(config)?);
         }

@@ -18,7 +18,7 @@ pub use attachments::*;
 
 use parlor_chatkit::{
     BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, ReplaceOutcome, Store,
-    StoreError, TenantId, TurnKey, TurnState, TurnThread, UserId, Visibility,
+    StoreError, TenantId, ThreadTitle, TurnKey, TurnState, TurnThread, UserId, Visibility,
     protocol::{
         AssistantMessageContent, AssistantMessageItem, CallId, ClientToolCallItem,
         ClientToolCallStatus, FeedbackKind, HiddenContextItem, InferenceOptions, ItemId, JsonMap,
@@ -53,6 +53,7 @@ macro_rules! store_stories {
             orphans_are_closed_with_their_partial_items
             deleting_a_thread_deletes_all_of_it
             a_title_of_the_users_wins
+            a_late_title_takes_the_place_of_the_one_it_knew_only
             a_thread_comes_back_as_it_was_written
             feedback_is_kept_for_all_items_or_none
             the_items_of_a_turn_are_its_own
@@ -710,6 +711,43 @@ pub async fn a_title_of_the_users_wins(store: &impl Store) {
     let thread = store.thread(&ada(), &"thr".into()).await.unwrap().unwrap();
     assert_eq!(thread.title.as_deref(), Some("Mine"));
     assert_eq!(thread.metadata["seen"], 1, "the rest of the thread is written");
+}
+
+/// An automatic title that comes late takes the place of the automatic title that was there when
+/// it was begun, and of no other.
+pub async fn a_late_title_takes_the_place_of_the_one_it_knew_only(store: &impl Store) {
+    let thread_id = ThreadId::from("thr");
+    let late = |title: &'static str, instead_of: Option<&'static str>| {
+        let (thread_id, title) = (thread_id.clone(), ThreadTitle { title, instead_of });
+        async move {
+            let thread = store.title_thread(&ada(), &thread_id, title).await.unwrap();
+            thread.and_then(|thread| thread.title)
+        }
+    };
+    assert_eq!(late("Too early", None).await, None, "there is no thread");
+    let turn = begin_new(store, &ada(), "thr", "turn").await;
+    drop(turn);
+    assert_eq!(late("Wrong", Some("Never there")).await, None);
+    assert_eq!(late("First", None).await.as_deref(), Some("First"));
+    assert_eq!(late("Again", None).await, None, "it has one by now");
+    assert_eq!(late("Second", Some("First")).await.as_deref(), Some("Second"));
+    let title = ThreadTitle { title: "Bob's", instead_of: Some("Second") };
+    for stranger in others() {
+        assert_eq!(store.title_thread(&stranger, &thread_id, title).await.unwrap(), None);
+    }
+
+    // A turn that read the thread before and writes its other properties leaves the title.
+    let mut other = new_thread("thr");
+    other.metadata.insert("seen".to_owned(), 1.into());
+    end(store, &ada(), "thr", "turn", &[ItemWrite::Thread(other)]).await;
+    let thread = store.thread(&ada(), &thread_id).await.unwrap().unwrap();
+    assert_eq!(thread.title.as_deref(), Some("Second"));
+    assert_eq!(thread.metadata["seen"], 1);
+
+    store.rename_thread(&ada(), &thread_id, "Second").await.unwrap().unwrap();
+    assert_eq!(late("Third", Some("Second")).await, None, "the user has chosen the same words");
+    let thread = store.thread(&ada(), &thread_id).await.unwrap().unwrap();
+    assert_eq!(thread.title.as_deref(), Some("Second"));
 }
 
 /// Every property of a thread survives.

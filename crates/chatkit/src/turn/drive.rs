@@ -8,9 +8,11 @@ use parlor_protocol::{
     UserMessageItem,
 };
 
-use super::{OnDisconnect, Patience, Turn, TurnLog, Unsaved, growing::is_worth_keeping};
+use super::{
+    LateTitle, OnDisconnect, Patience, Titling, Turn, TurnLog, Unsaved, growing::is_worth_keeping,
+};
 use crate::{
-    ItemState, ItemWrite, StoreError, TurnError, TurnState,
+    ItemState, ItemWrite, StoreError, ThreadTitle, TurnError, TurnState,
     registry::{Reservation, RunningTurn},
     responder::{ActionSender, DynResponder},
 };
@@ -81,9 +83,13 @@ pub(crate) async fn drive(
         },
     };
     let cancelled = matches!(state, TurnState::Stopped | TurnState::Interrupted);
-    Box::pin(turn.end(state, error)).await;
+    let late_title = Box::pin(turn.end(state, error)).await;
+    let registry = Arc::clone(reservation.registry());
     // Before the integrator's hook, which may take its time: the next message need not wait.
     reservation.complete(&running, &turn.shared.limits);
+    if let Some(title) = late_title {
+        title.save(&turn.shared, &registry).await;
+    }
     if cancelled {
         responder.on_cancelled(&turn.context, &turn.thread).await;
     }
@@ -106,7 +112,9 @@ fn too_slow() -> TurnError {
 
 impl Turn {
     /// Closes the turn: what was begun is kept or dropped, the lease ends, everybody is told.
-    async fn end(&mut self, state: TurnState, error: Option<TurnError>) {
+    ///
+    /// Gives the title that is still being made.
+    async fn end(&mut self, state: TurnState, error: Option<TurnError>) -> Option<LateTitle> {
         let error = error.map(|error| self.report(error));
         self.items.close().await;
         if let Err(late) = self.settle_saving().await {
@@ -128,13 +136,17 @@ impl Turn {
                 events.push(ThreadItemRemovedEvent { item_id }.into());
             }
         }
+        if state != TurnState::Done || self.thread.title.is_some() {
+            self.titling.give_up();
+        }
         if self.thread.title.is_none() {
-            self.thread.title = self.title_at_end.take();
+            self.thread.title = self.titling.ready().await.or_else(|| self.title_at_end.take());
         }
-        let thread_changed = self.thread != self.saved_thread;
+        let mut thread_changed = self.thread != self.saved_thread;
         if thread_changed {
-            writes.push(ItemWrite::Thread(self.thread.clone()));
+            writes.push(self.thread_write());
         }
+        let mut late_title = None;
 
         match self.end_in_store(state, &writes).await {
             Ok(()) => {
@@ -142,6 +154,8 @@ impl Turn {
                     // A full log has room for nothing more; the items are stored all the same.
                     let _ = self.send(event);
                 }
+                thread_changed |= self.title_soon().await;
+                late_title = self.late_title();
                 if thread_changed && let Err(error) = self.announce_thread().await {
                     tracing::warn!(turn_id = %self.key.turn_id, ?error, "thread not announced");
                 }
@@ -159,6 +173,34 @@ impl Turn {
                 self.send_last(error.unwrap_or(event));
                 self.log.finish(TurnState::Failed);
             }
+        }
+        late_title
+    }
+
+    /// Gives a thread that has only got a title for the time being the real one, if that comes
+    /// soon. Whether it did.
+    async fn title_soon(&mut self) -> bool {
+        let Some(title) = self.titling.soon().await else { return false };
+        let title = ThreadTitle { title: &title, instead_of: self.thread.title.as_deref() };
+        let thread_id = &self.key.thread_id;
+        match self.shared.store.title_thread(self.owner(), thread_id, title).await {
+            Ok(thread) => thread.is_some(),
+            Err(error) => {
+                tracing::warn!(%thread_id, %error, "a title was not saved");
+                false
+            }
+        }
+    }
+
+    fn late_title(&mut self) -> Option<LateTitle> {
+        match std::mem::replace(&mut self.titling, Titling::NotWanted) {
+            Titling::Running(task) => Some(LateTitle {
+                task,
+                instead_of: self.thread.title.clone(),
+                owner: self.owner().clone(),
+                key: self.key.clone(),
+            }),
+            _ => None,
         }
     }
 

@@ -7,6 +7,7 @@ mod growing;
 mod image;
 mod log;
 mod message;
+mod titling;
 mod workflow;
 
 use std::{sync::Arc, time::Duration};
@@ -25,6 +26,7 @@ use tokio::{task::JoinHandle, time::Instant};
 use crate::{
     AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner, PageQuery,
     RequestContext, Store, StoreError, TurnError, TurnKey, Visibility, ids,
+    responder::DynResponder,
 };
 use apply::Effect;
 pub(crate) use drive::{Job, Opening, Replaced, drive};
@@ -33,6 +35,8 @@ pub use image::ImageWriter;
 pub use log::EventStream;
 pub(crate) use log::TurnLog;
 pub use message::MessageWriter;
+pub(crate) use titling::LateTitle;
+use titling::Titling;
 pub use workflow::WorkflowWriter;
 
 /// What becomes of a turn when the last connection that followed it is gone.
@@ -71,6 +75,8 @@ pub struct Turn {
     items: Growing,
     /// A title for a thread that has none when the turn ends.
     title_at_end: Option<String>,
+    /// A better one, which takes its time.
+    titling: Titling,
     /// The earlier answer that this turn takes the place of once it has begun, oldest item
     /// first.
     replaces: Vec<Replaced>,
@@ -111,16 +117,19 @@ impl Turn {
         opening: Opening,
         log: Arc<TurnLog>,
         shared: Arc<Shared>,
+        responder: &Arc<dyn DynResponder>,
     ) -> Self {
+        let titling = Titling::new(responder, &thread, opening.input.as_ref());
         Self {
             context,
             key,
-            saved_thread: thread.clone(),
-            thread,
             input: opening.input,
             items: Growing::new(next_seq),
             title_at_end: None,
+            titling,
             replaces: opening.replaces,
+            saved_thread: thread.clone(),
+            thread,
             thread_touched: false,
             saving: None,
             unsaved: Unsaved::default(),
@@ -420,6 +429,10 @@ impl Turn {
             ThreadStreamEvent::ItemDone(event) => !event.item.is_hidden(),
             _ => false,
         };
+        if begins {
+            let max = self.shared.limits.title_chars;
+            self.titling.start(&self.context, &self.thread, self.input.as_ref(), max);
+        }
         let replaced = if begins { std::mem::take(&mut self.replaces) } else { Vec::new() };
         writes.extend(replaced.iter().map(|item| ItemWrite::Remove(item.id.clone())));
         match effect {
@@ -522,12 +535,22 @@ impl Turn {
             return Ok(());
         }
         if self.thread != self.saved_thread {
-            let writes = [ItemWrite::Thread(self.thread.clone())];
+            let writes = [self.thread_write()];
             self.shared.store.write(self.owner(), &self.key, &writes).await?;
             Box::pin(self.announce_thread()).await?;
         }
         self.thread_touched = false;
         Ok(())
+    }
+
+    /// What writes the thread as it is now. A title that this turn has not given stays as it is
+    /// stored.
+    fn thread_write(&self) -> ItemWrite {
+        let mut thread = self.thread.clone();
+        if thread.title == self.saved_thread.title {
+            thread.title = None;
+        }
+        ItemWrite::Thread(thread)
     }
 
     /// Announces the thread as it is stored: its user may have renamed it meanwhile.

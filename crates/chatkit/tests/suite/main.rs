@@ -5,5 +5,6 @@ mod attachments;
 mod emitters;
 mod requests;
 mod support;
+mod titles;
 mod turns;
 mod widgets;

@@ -16,6 +16,7 @@ use parlor_chatkit::{
     protocol::{
         Annotation, CallId, HiddenContextItem, JsonMap, StructuredInput, StructuredInputFreeform,
         SyncCustomActionResponse, ThreadMetadata, ThreadStatus, TranscriptionResult, UrlSource,
+        UserMessageItem,
         widgets::{Badge, Card, Text, WidgetRoot},
     },
 };
@@ -31,6 +32,8 @@ pub(crate) struct Stage {
     /// How often a responder's future was dropped or finished.
     pub(crate) gone: Arc<AtomicUsize>,
     pub(crate) cancelled: Arc<AtomicUsize>,
+    /// How often a title was asked for.
+    pub(crate) titles: Arc<AtomicUsize>,
     /// What the responder was told of the history, one line an item.
     pub(crate) history: Arc<Mutex<Vec<String>>>,
     gates: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
@@ -115,6 +118,27 @@ impl Responder for Script {
         Ok(SyncCustomActionResponse { updated_item })
     }
 
+    /// `titled TEXT@GATE` in the script: that title, once the gate is open.
+    async fn title(
+        &self,
+        _context: &RequestContext,
+        _thread: &ThreadMetadata,
+        message: &UserMessageItem,
+    ) -> Option<String> {
+        let script = message.text();
+        let command =
+            script.split(';').find_map(|command| command.trim().strip_prefix("titled "))?;
+        let (title, gate) = command.split_once('@').unwrap();
+        let _gone = Gone(self.0.clone());
+        self.0.titles.fetch_add(1, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
+        self.wait(gate).await;
+        if title == "panic" {
+            panic!("on purpose");
+        }
+        Some(title.to_owned())
+    }
+
     async fn transcribe(
         &self,
         _context: &RequestContext,
@@ -181,6 +205,11 @@ impl Script {
                 }
                 "panic" => panic!("on purpose"),
                 "title" => turn.set_title(rest),
+                "title_at_end" => turn.set_title_at_end(rest),
+                "meta" => {
+                    turn.thread_metadata_mut().insert(rest.into(), true.into());
+                }
+                "titled" => {}
                 "lock" => turn.set_status(ThreadStatus::Locked { reason: Some(rest.into()) }),
                 "close" => turn.set_status(ThreadStatus::Closed { reason: None }),
                 "secret" => {

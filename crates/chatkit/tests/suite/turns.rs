@@ -13,7 +13,7 @@ use futures::future::join_all;
 use parlor_chatkit::{
     AttachmentRecord, BeginOutcome, BeginTurn, ChatKitError, DeleteAttachmentOutcome, ItemWrite,
     Limits, Owner, PageQuery, RecordedTurn, ReplaceOutcome, Response, SignedLink, Store,
-    StoreError, TurnKey, TurnState, UnsentQuota, UploadedFile, Visibility,
+    StoreError, ThreadTitle, TurnKey, TurnState, UnsentQuota, UploadedFile, Visibility,
     protocol::{
         AttachmentId, FeedbackKind, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
     },
@@ -801,6 +801,7 @@ delegate! {
     async fn thread(&self, owner: &Owner, id: &ThreadId) -> Option<ThreadMetadata>;
     async fn threads(&self, owner: &Owner, query: &PageQuery) -> Option<Page<ThreadMetadata>>;
     async fn rename_thread(&self, owner: &Owner, id: &ThreadId, title: &str) -> Option<ThreadMetadata>;
+    async fn title_thread(&self, owner: &Owner, id: &ThreadId, title: ThreadTitle<'_>) -> Option<ThreadMetadata>;
     async fn delete_thread(&self, owner: &Owner, id: &ThreadId) -> bool;
     async fn item(&self, owner: &Owner, id: &ThreadId, item: &ItemId) -> Option<ThreadItem>;
     async fn items(&self, owner: &Owner, id: &ThreadId, query: &PageQuery, all: Visibility) -> Option<Page<ThreadItem>>;

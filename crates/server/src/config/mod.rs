@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use sections::{
     Assistant, Auth, AuthMode, Context, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
     JwtClaims, JwtKeys, Limits, Log, LogFormat, Model, ModelApi, OnDisconnect, S3, Search, Server,
-    Site, TrustedHeader, Turns,
+    Site, Titles, TrustedHeader, Turns,
 };
 
 /// The whole configuration of `parlor serve`.
@@ -31,6 +31,8 @@ pub struct Config {
     pub dictation: Dictation,
     /// What the assistant is told.
     pub assistant: Assistant,
+    /// Titles of conversations.
+    pub titles: Titles,
     /// What the assistant knows of the conversation.
     pub context: Context,
     /// The document search.
@@ -58,6 +60,7 @@ impl Default for Config {
             model: Model::default(),
             dictation: Dictation::default(),
             assistant: Assistant::default(),
+            titles: Titles::default(),
             context: Context::default(),
             search: Search::default(),
             auth: Auth::default(),

@@ -158,6 +158,24 @@ pub struct Assistant {
     pub system_prompt: Option<String>,
 }
 
+/// Titles of conversations.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Titles {
+    /// Whether the model is asked for them. Otherwise, and without a model, a conversation is
+    /// called by the first words of its question.
+    pub enabled: bool,
+    /// The model to ask; the one of `[model]` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+impl Default for Titles {
+    fn default() -> Self {
+        Self { enabled: true, model: None }
+    }
+}
+
 /// What the assistant knows of the conversation.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use parlor_chatkit::{
     AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, ItemState, ItemWrite,
-    Owner, PageQuery, RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, TurnKey,
-    TurnState, TurnThread, UnsentQuota, UploadedFile, Visibility,
+    Owner, PageQuery, RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, ThreadTitle,
+    TurnKey, TurnState, TurnThread, UnsentQuota, UploadedFile, Visibility,
     protocol::{
         AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
         ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
@@ -332,6 +332,37 @@ impl Store for SqliteStore {
                         owner.user().as_str(),
                         thread_id.as_str(),
                         title
+                    ],
+                    thread,
+                )
+            })
+            .await
+    }
+
+    async fn title_thread(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        title: ThreadTitle<'_>,
+    ) -> Result<Option<ThreadMetadata>, StoreError> {
+        let (owner, thread_id) = (owner.clone(), thread_id.clone());
+        let instead_of = title.instead_of.map(ToOwned::to_owned);
+        let title = title.title.to_owned();
+        self.writer
+            .run(move |connection| {
+                one(
+                    connection,
+                    concat!(
+                        "UPDATE threads SET title = ?4 WHERE id = ?3 AND tenant_id = ?1 AND \
+                         user_id = ?2 AND titled_by_user = 0 AND title IS ?5 RETURNING ",
+                        THREAD_COLUMNS!()
+                    ),
+                    params![
+                        owner.tenant().as_str(),
+                        owner.user().as_str(),
+                        thread_id.as_str(),
+                        title,
+                        instead_of
                     ],
                     thread,
                 )
@@ -977,7 +1008,7 @@ fn apply(
                 execute(
                     connection,
                     "UPDATE threads SET title = CASE WHEN titled_by_user = 1 THEN title ELSE \
-                     :title END, status = :status, allowed_image_domains = :domains, metadata = \
+                     coalesce(:title, title) END, status = :status, allowed_image_domains = :domains, metadata = \
                      :metadata WHERE id = :id AND tenant_id = :tenant AND user_id = :user",
                     named_params! {
                         ":id": turn.thread_id.as_str(),
