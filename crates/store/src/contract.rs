@@ -725,8 +725,7 @@ pub async fn a_late_title_takes_the_place_of_the_one_it_knew_only(store: &impl S
         }
     };
     assert_eq!(late("Too early", None).await, None, "there is no thread");
-    let turn = begin_new(store, &ada(), "thr", "turn").await;
-    drop(turn);
+    begin_new(store, &ada(), "thr", "turn").await;
     assert_eq!(late("Wrong", Some("Never there")).await, None);
     assert_eq!(late("First", None).await.as_deref(), Some("First"));
     assert_eq!(late("Again", None).await, None, "it has one by now");
