@@ -906,7 +906,7 @@ impl Call {
         reservation.activate(&running);
 
         let turn_id = key.turn_id.clone();
-        let turn = Turn::new(
+        let mut turn = Turn::new(
             self.context,
             key,
             thread,
@@ -914,9 +914,9 @@ impl Call {
             prepared.turn,
             log,
             Arc::clone(&self.inner.shared),
-            &self.inner.responder,
         );
         let responder = Arc::clone(&self.inner.responder);
+        turn.titled_by(&responder);
         tokio::spawn(drive(Box::new(turn), responder, prepared.job, running, reservation));
         Ok(Response::Stream { turn_id, events })
     }

@@ -117,16 +117,14 @@ impl Turn {
         opening: Opening,
         log: Arc<TurnLog>,
         shared: Arc<Shared>,
-        responder: &Arc<dyn DynResponder>,
     ) -> Self {
-        let titling = Titling::new(responder, &thread, opening.input.as_ref());
         Self {
             context,
             key,
             input: opening.input,
             items: Growing::new(next_seq),
             title_at_end: None,
-            titling,
+            titling: Titling::NotWanted,
             replaces: opening.replaces,
             saved_thread: thread.clone(),
             thread,
@@ -136,6 +134,11 @@ impl Turn {
             log,
             shared,
         }
+    }
+
+    /// Has this responder asked for a title, if the turn's thread needs one.
+    pub(crate) fn titled_by(&mut self, responder: &Arc<dyn DynResponder>) {
+        self.titling = Titling::new(responder, &self.thread, self.input.as_ref());
     }
 
     // What is known.
