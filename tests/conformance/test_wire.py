@@ -118,6 +118,18 @@ def a_request_that_is_repeated(s: Session) -> None:
     look(s, first.thread_id)
 
 
+def feedback_that_comes_back(s: Session) -> None:
+    answer = create(s, "Hello")
+    thread_id, item_id = answer.thread_id, answer.items("assistant_message")[0]["id"]
+    for kind in ("positive", "negative"):
+        s.send(kind, "items.feedback", {"thread_id": thread_id, "item_ids": [item_id], "kind": kind})
+        listed = s.send(f"the items, {kind}", "items.list", {"thread_id": thread_id, "order": "asc"}).body["data"]
+        shown = look(s, thread_id, f"the thread, {kind}").body["items"]["data"]
+        for items in (listed, shown):
+            found = [item["feedback"]["kind"] for item in items if "feedback" in item]
+            assert found == [kind], items
+
+
 def requests_that_http_refuses(s: Session) -> None:
     s.send("no user", "threads.list", {}, headers={"X-User-ID": None}, refused=(401, "unauthorized"))
     form = {"Content-Type": "text/plain"}
@@ -169,6 +181,7 @@ OURS: list[Callable[[Session], None]] = [
     a_turn_that_is_resumed,
     a_client_that_goes_away,
     a_request_that_is_repeated,
+    feedback_that_comes_back,
     requests_that_http_refuses,
 ]
 

@@ -32,8 +32,9 @@ pub use limits::Limits;
 pub use owner::{Owner, TenantId, UserId};
 pub use responder::{ActionSender, Feedback, Responder};
 pub use store::{
-    BeginOutcome, BeginTurn, ItemState, ItemWrite, PageQuery, RecordedTurn, ReplaceOutcome, Store,
-    StoreError, ThreadTitle, TurnKey, TurnState, TurnThread, Visibility,
+    BeginOutcome, BeginTurn, FeedbackCursor, FeedbackQuery, FeedbackRecord, ItemState, ItemWrite,
+    PageQuery, RecordedTurn, ReplaceOutcome, Store, StoreError, ThreadTitle, TurnKey, TurnState,
+    TurnThread, Visibility,
 };
 pub use turn::{EventStream, ImageWriter, MessageWriter, OnDisconnect, Turn, WorkflowWriter};
 pub use widgets::{WidgetTemplate, WidgetTemplateError, WidgetWriter, diff_widget};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parlor_protocol::{
     AttachmentId, FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata,
-    ThreadStatus, Timestamp, TurnId,
+    ThreadStatus, Timestamp, TurnId, UserMessageItem,
 };
 
 use crate::{
@@ -195,6 +195,45 @@ pub struct ThreadTitle<'a> {
     pub instead_of: Option<&'a str>,
 }
 
+/// Which judgements.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedbackQuery {
+    /// Only those given at this time or later.
+    pub since: Option<Timestamp>,
+    /// The last one of the page before.
+    pub after: Option<FeedbackCursor>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A place in the order of judgements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedbackCursor {
+    /// When it was given.
+    pub given_at: Timestamp,
+    /// The item that was judged.
+    pub item_id: ItemId,
+}
+
+/// What somebody thinks of an item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedbackRecord {
+    /// Who.
+    pub owner: Owner,
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The item.
+    pub item_id: ItemId,
+    /// Up or down.
+    pub kind: FeedbackKind,
+    /// When, the last time.
+    pub given_at: Timestamp,
+    /// The item's content.
+    pub item: ThreadItem,
+    /// The user's message before it.
+    pub question: Option<UserMessageItem>,
+}
+
 /// Whether an item is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemState {
@@ -298,7 +337,8 @@ pub trait Store: Send + Sync + 'static {
         turn: &TurnKey,
     ) -> Result<Vec<ThreadItem>, StoreError>;
 
-    /// Keeps the owner's judgement of items. `false`: one of them is not theirs, nothing kept.
+    /// Keeps the owner's judgement of items, in place of an earlier one. What is read of a thread
+    /// afterwards has it in its assistant messages; writing an item never changes it. `false`: one of them is not theirs, nothing kept.
     async fn set_feedback(
         &self,
         owner: &Owner,
@@ -307,6 +347,9 @@ pub trait Store: Send + Sync + 'static {
         kind: FeedbackKind,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// Judgements of all owners, in the order they were given, for the operator's export.
+    async fn feedback(&self, query: &FeedbackQuery) -> Result<Vec<FeedbackRecord>, StoreError>;
 
     /// Gives an item that is whole new content, outside of a turn; it keeps its place.
     async fn replace_item(

@@ -358,7 +358,7 @@ fn items() -> Vec<ThreadItem> {
             quoted_text: Some("on Friday".into()),
             inference_options: inference(),
         }),
-        item!(AssistantMessageItem { content: vec![part()] }),
+        item!(AssistantMessageItem { content: vec![part()], feedback: None }),
         item!(ClientToolCallItem {
             status: ClientToolCallStatus::Completed,
             call_id: "c1".into(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Attachment, AttachmentId, CallId, ItemId, JsonMap, Source, StructuredInput,
+    Attachment, AttachmentId, CallId, ItemFeedback, ItemId, JsonMap, Source, StructuredInput,
     StructuredInputStatus, Task, ThreadId, Timestamp, Workflow, widgets::WidgetRoot,
 };
 
@@ -101,6 +101,10 @@ pub struct AssistantMessageItem {
     pub created_at: Timestamp,
     /// Parts, in order.
     pub content: Vec<AssistantMessageContent>,
+    /// What its reader thinks of it, as they said last. Parlor's own, in what is read from a
+    /// thread; clients that do not know it ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<ItemFeedback>,
 }
 
 impl AssistantMessageItem {

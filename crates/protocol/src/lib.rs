@@ -46,11 +46,11 @@ pub use open::Unknown;
 pub use page::{Order, Page};
 pub use requests::{
     AddClientToolOutputParams, AddStructuredInputParams, AddUserMessageParams,
-    AttachmentDeleteParams, CustomActionParams, Done, FeedbackKind, ItemFeedbackParams,
-    ItemsListParams, Operation, Request, RequestError, ResumeParams, RetryAfterItemParams,
-    StopParams, StopResult, SyncCustomActionResponse, ThreadCreateParams, ThreadDeleteParams,
-    ThreadGetByIdParams, ThreadListParams, ThreadUpdateParams, TranscribeParams,
-    TranscriptionResult,
+    AttachmentDeleteParams, CustomActionParams, Done, FeedbackKind, ItemFeedback,
+    ItemFeedbackParams, ItemsListParams, Operation, Request, RequestError, ResumeParams,
+    RetryAfterItemParams, StopParams, StopResult, SyncCustomActionResponse, ThreadCreateParams,
+    ThreadDeleteParams, ThreadGetByIdParams, ThreadListParams, ThreadUpdateParams,
+    TranscribeParams, TranscriptionResult,
 };
 pub use schema::json_schema;
 pub use sources::{EntitySource, FileSource, FileTag, Source, UrlSource, UrlTag};

@@ -9,7 +9,7 @@ use serde_json::{Value, value::RawValue};
 use crate::open::split_path;
 use crate::{
     Action, Attachment, AttachmentCreateParams, AttachmentId, ItemId, JsonMap, Order, Page,
-    StructuredInputSubmission, Thread, ThreadId, ThreadItem, TurnId, UserMessageInput,
+    StructuredInputSubmission, Thread, ThreadId, ThreadItem, Timestamp, TurnId, UserMessageInput,
 };
 
 /// A request: an operation in an envelope with metadata.
@@ -394,6 +394,15 @@ pub enum FeedbackKind {
     Positive,
     /// Down.
     Negative,
+}
+
+/// What a reader thinks of an item. Parlor's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ItemFeedback {
+    /// Up or down.
+    pub kind: FeedbackKind,
+    /// When they said so.
+    pub created_at: Timestamp,
 }
 
 /// Parameters of `attachments.delete`.

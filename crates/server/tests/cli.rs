@@ -218,3 +218,72 @@ fn a_server_may_open_as_many_files_as_the_system_allows_it() {
     assert_eq!(values[0], values[1], "{line}");
     assert_ne!(values[0], "64");
 }
+
+#[test]
+fn feedback_is_exported_with_question_and_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (serving, url) = Serving::start(&mut parlor(folder.path()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::new();
+        let mut cookie = None;
+        for (question, kind) in [("=1+1 \"quoted\"", "negative"), ("What, then?", "positive")] {
+            let send = |body: String, cookie: Option<String>| {
+                let request = client.post(format!("{url}/chatkit")).body(body);
+                let request = request.header("content-type", "application/json");
+                match cookie {
+                    Some(cookie) => request.header("cookie", cookie).send(),
+                    None => request.send(),
+                }
+            };
+            let create = format!(
+                r#"{{"type":"threads.create","params":{{"input":{{"content":[{{"type":"input_text","text":{question:?}}}],"attachments":[],"inference_options":{{}}}}}}}}"#
+            );
+            let created = send(create, cookie.clone()).await.unwrap();
+            if let Some(set) = created.headers().get("set-cookie") {
+                let set = set.to_str().unwrap();
+                cookie = Some(set.split(';').next().unwrap().to_owned());
+            }
+            let stream = created.text().await.unwrap();
+            let id = |prefix: &str| {
+                let at = stream.rfind(prefix).unwrap();
+                stream[at..].split('"').next().unwrap().to_owned()
+            };
+            let judge = format!(
+                r#"{{"type":"items.feedback","params":{{"thread_id":"{}","item_ids":["{}"],"kind":"{kind}"}}}}"#,
+                id("thr_"),
+                id("msg_")
+            );
+            assert_eq!(send(judge, cookie.clone()).await.unwrap().status(), 200);
+        }
+    });
+    // Also while the server runs.
+    let export = |arguments: &[&str]| {
+        run(parlor(folder.path()).args(["feedback", "export"]).args(arguments))
+    };
+    let (code, jsonl, _) = export(&[]);
+    assert_eq!(code, Some(0));
+    let lines: Vec<serde_json::Value> =
+        jsonl.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["kind"], "negative", "oldest first");
+    assert_eq!(lines[0]["question"], "=1+1 \"quoted\"");
+    assert!(lines[0]["answer"].as_str().unwrap().len() > 10, "{}", lines[0]);
+    assert!(lines[1]["thread_id"].as_str().unwrap().starts_with("thr_"));
+
+    let (_, csv, _) = export(&["--format", "csv"]);
+    assert!(csv.starts_with("\"given_at\",\"kind\",\"tenant\""), "{csv}");
+    assert!(csv.contains(",\"'=1+1 \"\"quoted\"\"\","), "no formula, quotes doubled: {csv}");
+
+    let (code, stdout, _) = export(&["--since", "2999-01-01", "--output", "none.jsonl"]);
+    assert_eq!((code, stdout.as_str()), (Some(0), ""));
+    assert_eq!(fs::read_to_string(folder.path().join("none.jsonl")).unwrap(), "");
+    let (code, _, stderr) = export(&["--since", "yesterday"]);
+    assert_ne!(code, Some(0));
+    assert!(stderr.contains("2026-11-22"), "it says what to write: {stderr}");
+    fails_with(
+        parlor(folder.path()).args(["feedback", "export", "--output", "no/such/folder.csv"]),
+        &["no/such/folder.csv"],
+    );
+    drop(serving);
+}

@@ -17,13 +17,14 @@ mod attachments;
 pub use attachments::*;
 
 use parlor_chatkit::{
-    BeginOutcome, BeginTurn, ItemState, ItemWrite, Owner, PageQuery, ReplaceOutcome, Store,
-    StoreError, TenantId, ThreadTitle, TurnKey, TurnState, TurnThread, UserId, Visibility,
+    BeginOutcome, BeginTurn, FeedbackCursor, FeedbackQuery, ItemState, ItemWrite, Owner, PageQuery,
+    ReplaceOutcome, Store, StoreError, TenantId, ThreadTitle, TurnKey, TurnState, TurnThread,
+    UserId, Visibility,
     protocol::{
         AssistantMessageContent, AssistantMessageItem, CallId, ClientToolCallItem,
-        ClientToolCallStatus, FeedbackKind, HiddenContextItem, InferenceOptions, ItemId, JsonMap,
-        Order, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
-        UserMessageContent, UserMessageItem, UserMessageTextContent,
+        ClientToolCallStatus, FeedbackKind, HiddenContextItem, InferenceOptions, ItemFeedback,
+        ItemId, JsonMap, Order, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp,
+        TurnId, UserMessageContent, UserMessageItem, UserMessageTextContent,
     },
 };
 
@@ -56,6 +57,8 @@ macro_rules! store_stories {
             a_late_title_takes_the_place_of_the_one_it_knew_only
             a_thread_comes_back_as_it_was_written
             feedback_is_kept_for_all_items_or_none
+            feedback_comes_back_with_its_item
+            feedback_is_exported_page_by_page
             the_items_of_a_turn_are_its_own
             items_are_replaced_and_removed
             an_item_is_replaced_outside_of_a_turn
@@ -165,6 +168,7 @@ fn answer(thread: &str, id: &str, text: &str) -> ThreadItem {
             text: text.to_owned(),
             ..AssistantMessageContent::default()
         }],
+        feedback: None,
     }
     .into()
 }
@@ -787,6 +791,92 @@ pub async fn feedback_is_kept_for_all_items_or_none(store: &impl Store) {
     assert!(!judge(&["a", "nothing"], FeedbackKind::Positive).await);
     assert!(!judge(&["h"], FeedbackKind::Positive).await, "nobody was shown hidden context");
     assert!(!judge(&["other-a"], FeedbackKind::Positive).await, "it is of another thread");
+}
+
+/// What is read of a thread has its owner's judgement in its answers; nothing that is written
+/// changes it, and it goes with its item.
+pub async fn feedback_comes_back_with_its_item(store: &impl Store) {
+    let (thread_id, item_id) = (ThreadId::from("thr"), ItemId::from("thr-a"));
+    conversation(store, &ada(), "thr").await;
+    conversation(store, &ada(), "other").await;
+    let read = async || {
+        let item = store.item(&ada(), &thread_id, &item_id).await.unwrap();
+        let page = query(10, Order::Asc, None);
+        let page = store.items(&ada(), &thread_id, &page, Visibility::Visible).await.unwrap();
+        let mut page = page.unwrap().data;
+        let back = query(10, Order::Desc, None);
+        let back = store.items(&ada(), &thread_id, &back, Visibility::All).await.unwrap().unwrap();
+        page.reverse();
+        assert_eq!(page, back.data);
+        assert_eq!(page.iter().find(|other| other.id().as_ref() == Some(&item_id)), item.as_ref());
+        match item {
+            Some(ThreadItem::AssistantMessage(message)) => message.feedback,
+            other => panic!("{other:?}"),
+        }
+    };
+    let judge = async |kind, when| {
+        let ids = ["thr-thr-turn-q".into(), item_id.clone()];
+        assert!(store.set_feedback(&ada(), &thread_id, &ids, kind, at(when)).await.unwrap());
+    };
+    assert_eq!(read().await, None);
+    judge(FeedbackKind::Positive, 1).await;
+    let positive = ItemFeedback { kind: FeedbackKind::Positive, created_at: at(1) };
+    assert_eq!(read().await, Some(positive.clone()));
+    judge(FeedbackKind::Negative, 2).await;
+    let negative = ItemFeedback { kind: FeedbackKind::Negative, created_at: at(2) };
+    assert_eq!(read().await, Some(negative.clone()), "a mind may be changed");
+
+    // An item that was read before it was judged again is written.
+    let mut stale = answer("thr", "thr-a", "better");
+    if let ThreadItem::AssistantMessage(message) = &mut stale {
+        message.feedback = Some(positive);
+    }
+    store.replace_item(&ada(), &thread_id, &stale).await.unwrap();
+    assert_eq!(read().await, Some(negative));
+
+    begin_again(store, &ada(), "thr", "again").await;
+    let writes = [ItemWrite::Remove(item_id.clone()), put(99, answer("thr", "new", "x"))];
+    end(store, &ada(), "thr", "again", &writes).await;
+    let new = store.item(&ada(), &thread_id, &"new".into()).await.unwrap();
+    assert_eq!(new, Some(answer("thr", "new", "x")), "a new answer has not been judged");
+}
+
+/// Every judgement is exported once, oldest first, with its question; also those of one moment.
+pub async fn feedback_is_exported_page_by_page(store: &impl Store) {
+    let owners = [ada(), others()[0].clone()];
+    for (n, owner) in owners.iter().cycle().take(7).enumerate() {
+        let thread = format!("thr-{n}");
+        conversation(store, owner, &thread).await;
+        let ids = [ItemId::new(format!("{thread}-a"))];
+        let when = at(100 + i64::try_from(n / 3).unwrap());
+        let kind = FeedbackKind::Negative;
+        let thread_id = ThreadId::new(thread);
+        assert!(store.set_feedback(owner, &thread_id, &ids, kind, when).await.unwrap());
+    }
+    let export = async |since, limit| {
+        let mut query = FeedbackQuery { since, after: None, limit };
+        let mut found = Vec::new();
+        loop {
+            let page = store.feedback(&query).await.unwrap();
+            assert!(page.len() <= limit as usize);
+            let Some(last) = page.last() else { return found };
+            let (given_at, item_id) = (last.given_at, last.item_id.clone());
+            query.after = Some(FeedbackCursor { given_at, item_id });
+            found.extend(page);
+        }
+    };
+    let all = export(None, 2).await;
+    let ids: Vec<_> = all.iter().map(|record| record.item_id.as_str().to_owned()).collect();
+    assert_eq!(ids, (0..7).map(|n| format!("thr-{n}-a")).collect::<Vec<_>>());
+    assert_eq!(all[1].owner, owners[1]);
+    assert_eq!(all[1].thread_id, "thr-1".into());
+    assert_eq!((all[1].kind, all[1].given_at), (FeedbackKind::Negative, at(100)));
+    assert_eq!(all[1].item.id(), Some("thr-1-a".into()));
+    let question = all[1].question.as_ref().map(|question| question.id.as_str());
+    assert_eq!(question, Some("thr-1-thr-1-turn-q"));
+    assert_eq!(export(None, 100).await, all);
+    assert_eq!(export(Some(at(101)), 2).await, all[3..], "from that moment on");
+    assert_eq!(export(Some(at(999)), 2).await, []);
 }
 
 /// The items of a turn are those it wrote, oldest first, without hidden ones.

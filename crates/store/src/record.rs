@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use parlor_chatkit::{
     StoreError,
     protocol::{
-        AttachmentId, ClientToolCallStatus, ItemId, Page, ThreadItem, ThreadMetadata, ThreadStatus,
+        AssistantMessageItem, AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Page,
+        ThreadItem, ThreadMetadata, ThreadStatus,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,7 +30,14 @@ impl ItemRow {
             id: item.id().unwrap_or_else(|| ItemId::new("")),
             hidden: item.is_hidden(),
             waiting,
-            body: json(item)?,
+            body: match item {
+                // It is kept apart: an item that is written again must not bring an old one back.
+                ThreadItem::AssistantMessage(message) if message.feedback.is_some() => {
+                    let message = AssistantMessageItem { feedback: None, ..message.clone() };
+                    json(&ThreadItem::from(message))?
+                }
+                item => json(item)?,
+            },
         })
     }
 
@@ -72,6 +80,21 @@ pub(crate) fn attachments_of(opening: &[ThreadItem]) -> BTreeSet<&str> {
         .flatten()
         .filter_map(|attachment| attachment.id().map(AttachmentId::as_str))
         .collect()
+}
+
+/// A judgement's name in the database.
+pub(crate) fn kind_name(kind: FeedbackKind) -> &'static str {
+    match kind {
+        FeedbackKind::Positive => "positive",
+        FeedbackKind::Negative => "negative",
+    }
+}
+
+/// The judgement of that name.
+pub(crate) fn kind_of(name: &str) -> Option<FeedbackKind> {
+    [FeedbackKind::Positive, FeedbackKind::Negative]
+        .into_iter()
+        .find(|kind| kind_name(*kind) == name)
 }
 
 /// A page from one record more than it holds.

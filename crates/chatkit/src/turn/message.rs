@@ -102,6 +102,7 @@ impl<'turn> MessageWriter<'turn> {
             thread_id: self.turn.key.thread_id.clone(),
             created_at: self.turn.now(),
             content: Vec::new(),
+            feedback: None,
         };
         self.turn.emit(ThreadItemAddedEvent { item: item.into() }.into()).await?;
         self.begun = true;

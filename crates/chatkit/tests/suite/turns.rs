@@ -11,9 +11,10 @@ use crate::support::{Reader, Server, body, message, message_to, text_of};
 use async_trait::async_trait;
 use futures::future::join_all;
 use parlor_chatkit::{
-    AttachmentRecord, BeginOutcome, BeginTurn, ChatKitError, DeleteAttachmentOutcome, ItemWrite,
-    Limits, Owner, PageQuery, RecordedTurn, ReplaceOutcome, Response, SignedLink, Store,
-    StoreError, ThreadTitle, TurnKey, TurnState, UnsentQuota, UploadedFile, Visibility,
+    AttachmentRecord, BeginOutcome, BeginTurn, ChatKitError, DeleteAttachmentOutcome,
+    FeedbackQuery, FeedbackRecord, ItemWrite, Limits, Owner, PageQuery, RecordedTurn,
+    ReplaceOutcome, Response, SignedLink, Store, StoreError, ThreadTitle, TurnKey, TurnState,
+    UnsentQuota, UploadedFile, Visibility,
     protocol::{
         AttachmentId, FeedbackKind, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
     },
@@ -807,6 +808,7 @@ delegate! {
     async fn items(&self, owner: &Owner, id: &ThreadId, query: &PageQuery, all: Visibility) -> Option<Page<ThreadItem>>;
     async fn turn_items(&self, owner: &Owner, turn: &TurnKey) -> Vec<ThreadItem>;
     async fn set_feedback(&self, owner: &Owner, id: &ThreadId, items: &[ItemId], kind: FeedbackKind, now: Timestamp) -> bool;
+    async fn feedback(&self, query: &FeedbackQuery) -> Vec<FeedbackRecord>;
     async fn replace_item(&self, owner: &Owner, id: &ThreadId, item: &ThreadItem) -> ReplaceOutcome;
     async fn turn_by_key(&self, owner: &Owner, key: &str) -> Option<RecordedTurn>;
     async fn begin_turn(&self, owner: &Owner, begin: BeginTurn<'_>) -> BeginOutcome;

@@ -1,6 +1,7 @@
 //! The commands of `parlor`.
 
 mod doctor;
+mod feedback;
 mod ingest;
 
 use std::{
@@ -49,6 +50,8 @@ enum Command {
     },
     /// Index documents: Markdown, MDX, HTML and plain text
     Ingest(ingest::IngestArgs),
+    /// What users think of answers
+    Feedback(feedback::FeedbackArgs),
     /// Check configuration, database, index and model, and say what to do
     Doctor,
     /// Bring the database's schema up to date
@@ -93,6 +96,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
     match command {
         Command::Serve { .. } => serve(&config).await?,
         Command::Ingest(args) => return ingest::run(&config, args).await,
+        Command::Feedback(args) => feedback::run(&config, args).await?,
         Command::Doctor => {}
         Command::Migrate => {
             parlor_store::SqliteStore::open(&config.database_url).await?.close().await;

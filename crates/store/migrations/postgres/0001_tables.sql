@@ -87,6 +87,8 @@ CREATE TABLE feedback (
 );
 
 CREATE INDEX feedback_of_thread ON feedback (thread_id);
+-- For the export.
+CREATE INDEX feedback_by_time ON feedback (created_at, item_id);
 
 -- Files that users send along. Their bytes are elsewhere; a record is there before the first of
 -- them and until the last is deleted. A thread is deleted after its files were doomed: one that is

@@ -53,6 +53,20 @@ BEGIN
 END
 $$;
 
+-- An automatic title that took its time, in place of the one that it knew of. No row: the user has
+-- given the thread a title, or it has another by now.
+CREATE FUNCTION title_thread(
+    p_tenant text, p_user text, p_thread text, p_title text, p_instead_of text
+) RETURNS SETOF threads LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM become(p_tenant, p_user);
+    RETURN QUERY UPDATE threads t SET title = p_title
+        WHERE t.id = p_thread AND t.tenant_id = p_tenant AND t.user_id = p_user
+          AND NOT t.titled_by_user AND t.title IS NOT DISTINCT FROM p_instead_of
+        RETURNING t.*;
+END
+$$;
+
 -- Its files are doomed: gone for their owner, with records that stay until the bytes are deleted.
 CREATE FUNCTION delete_thread(p_tenant text, p_user text, p_thread text)
 RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -74,11 +88,22 @@ BEGIN
 END
 $$;
 
+-- An item with what its reader thinks of it. The body is an object with at least a type, as JSON
+-- without white space around it; it is not parsed, since jsonb takes less than JSON does.
+CREATE FUNCTION judged(p_body text, p_kind text, p_created_at timestamptz)
+RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT CASE WHEN p_kind IS NULL THEN p_body
+        ELSE left(p_body, -1) || ',"feedback":{"kind":"' || p_kind || '","created_at":"'
+            || to_char(p_created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"}}'
+        END
+$$;
+
 CREATE FUNCTION get_item(p_tenant text, p_user text, p_thread text, p_item text)
 RETURNS SETOF text LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM become(p_tenant, p_user);
-    RETURN QUERY SELECT i.body FROM items i
+    RETURN QUERY SELECT judged(i.body, f.kind, f.created_at)
+        FROM items i LEFT JOIN feedback f ON f.item_id = i.id
         WHERE i.thread_id = p_thread AND i.id = p_item AND NOT i.pending
           AND i.tenant_id = p_tenant AND i.user_id = p_user;
 END
@@ -106,12 +131,14 @@ BEGIN
     END IF;
     RETURN NEXT NULL::text;
     IF p_ascending THEN
-        RETURN QUERY SELECT i.body FROM items i
+        RETURN QUERY SELECT judged(i.body, f.kind, f.created_at)
+        FROM items i LEFT JOIN feedback f ON f.item_id = i.id
             WHERE i.thread_id = p_thread AND i.seq > v_edge AND NOT i.pending
               AND (p_hidden OR NOT i.hidden) AND i.tenant_id = p_tenant AND i.user_id = p_user
             ORDER BY i.seq LIMIT p_limit;
     ELSE
-        RETURN QUERY SELECT i.body FROM items i
+        RETURN QUERY SELECT judged(i.body, f.kind, f.created_at)
+        FROM items i LEFT JOIN feedback f ON f.item_id = i.id
             WHERE i.thread_id = p_thread AND i.seq < v_edge AND NOT i.pending
               AND (p_hidden OR NOT i.hidden) AND i.tenant_id = p_tenant AND i.user_id = p_user
             ORDER BY i.seq DESC LIMIT p_limit;
@@ -123,7 +150,8 @@ CREATE FUNCTION list_turn_items(p_tenant text, p_user text, p_thread text, p_tur
 RETURNS SETOF text LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM become(p_tenant, p_user);
-    RETURN QUERY SELECT i.body FROM items i
+    RETURN QUERY SELECT judged(i.body, f.kind, f.created_at)
+        FROM items i LEFT JOIN feedback f ON f.item_id = i.id
         WHERE i.thread_id = p_thread AND i.turn_id = p_turn AND NOT i.pending AND NOT i.hidden
           AND i.tenant_id = p_tenant AND i.user_id = p_user
         ORDER BY i.seq;
@@ -412,7 +440,8 @@ BEGIN
         END CASE;
     END LOOP;
     IF p_status IS NOT NULL THEN
-        UPDATE threads t SET title = CASE WHEN t.titled_by_user THEN t.title ELSE p_title END,
+        UPDATE threads t SET title = CASE WHEN t.titled_by_user THEN t.title
+                                          ELSE coalesce(p_title, t.title) END,
                              active = p_active, status = p_status,
                              allowed_image_domains = p_domains, metadata = p_metadata
             WHERE t.id = p_thread AND t.tenant_id = p_tenant AND t.user_id = p_user;
@@ -530,6 +559,24 @@ BEGIN
     PERFORM become_system();
     RETURN QUERY SELECT a.tenant_id, a.user_id, a.id FROM attachments a
         WHERE a.state = 'doomed' AND a.id > p_after ORDER BY a.id LIMIT p_limit;
+END
+$$;
+
+-- Judgements in the order they were given, each with the question before its item.
+CREATE FUNCTION list_feedback(p_after timestamptz, p_after_item text, p_limit bigint)
+RETURNS TABLE (
+    tenant text, usr text, thread text, item text, kind text, given_at timestamptz, body text,
+    question text
+) LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM become_system();
+    RETURN QUERY SELECT f.tenant_id, f.user_id, f.thread_id, f.item_id, f.kind, f.created_at, i.body,
+            (SELECT q.body FROM items q
+                WHERE q.thread_id = i.thread_id AND q.seq < i.seq AND NOT q.hidden AND NOT q.pending
+                  AND q.body LIKE '{"type":"user\_message"%' ORDER BY q.seq DESC LIMIT 1)
+        FROM feedback f JOIN items i ON i.id = f.item_id
+        WHERE (f.created_at, f.item_id) > (p_after, p_after_item)
+        ORDER BY f.created_at, f.item_id LIMIT p_limit;
 END
 $$;
 

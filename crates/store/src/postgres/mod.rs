@@ -21,9 +21,10 @@ use std::{
 use async_trait::async_trait;
 use chrono::DateTime;
 use parlor_chatkit::{
-    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, ItemState, ItemWrite,
-    Owner, PageQuery, RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, TenantId,
-    TurnKey, TurnState, TurnThread, UnsentQuota, UploadedFile, UserId, Visibility,
+    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, FeedbackQuery,
+    FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, ReplaceOutcome,
+    SignedLink, Store, StoreError, TenantId, ThreadTitle, TurnKey, TurnState, TurnThread,
+    UnsentQuota, UploadedFile, UserId, Visibility,
     protocol::{
         AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
         ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
@@ -35,10 +36,10 @@ use sqlx::{
     postgres::{PgArguments, PgConnectOptions, PgRow},
 };
 
-use crate::record::{ItemRow, ThreadRow, attachments_of, page};
+use crate::record::{ItemRow, ThreadRow, attachments_of, kind_name, page};
 use attachments::ATTACHMENT_COLUMNS;
 use pool::{Patience, Pool, Repeatable};
-use rows::{THREAD_COLUMNS, column, item, json, required, thread};
+use rows::{THREAD_COLUMNS, column, feedback, item, json, required, thread};
 use schema::{Schema, State};
 
 /// The arguments of a statement.
@@ -524,6 +525,9 @@ statements! {
     rename_thread: concat!(
         "SELECT ", THREAD_COLUMNS!(), " FROM {}.rename_thread($1, $2, $3, $4)"
     );
+    title_thread: concat!(
+        "SELECT ", THREAD_COLUMNS!(), " FROM {}.title_thread($1, $2, $3, $4, $5)"
+    );
     delete_thread: "SELECT {}.delete_thread($1, $2, $3) AS done";
     get_item: "SELECT body FROM {}.get_item($1, $2, $3, $4) AS body";
     list_items: "SELECT body FROM {}.list_items($1, $2, $3, $4, $5, $6, $7) AS body";
@@ -550,6 +554,8 @@ statements! {
     attachment_owner: "SELECT tenant, usr FROM {}.attachment_owner($1)";
     expire_attachments: "SELECT {}.expire_attachments($1) AS count";
     doomed_attachments: "SELECT tenant, usr, id FROM {}.doomed_attachments($1, $2)";
+    list_feedback: "SELECT tenant, usr, thread, item, kind, given_at, body, question FROM \
+                    {}.list_feedback($1, $2, $3)";
     keep_alive: "SELECT {}.keep_alive($1, $2 * interval '1 ms')";
     interrupt_orphans: "SELECT {}.interrupt_orphans($1, $2 * interval '1 ms', $3) AS count";
     keep_secret: "SELECT {}.keep_secret($1, $2) AS value";
@@ -805,6 +811,23 @@ impl Store for PostgresStore {
         first_thread(&found)
     }
 
+    async fn title_thread(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        title: ThreadTitle<'_>,
+    ) -> Result<Option<ThreadMetadata>, StoreError> {
+        let arguments = arguments![
+            owner.tenant().as_str(),
+            owner.user().as_str(),
+            known(thread_id.as_str()),
+            storable(title.title),
+            title.instead_of.map(storable),
+        ];
+        let found = self.inner.write(&self.inner.statements.title_thread, arguments).await?;
+        first_thread(&found)
+    }
+
     async fn delete_thread(&self, owner: &Owner, thread_id: &ThreadId) -> Result<bool, StoreError> {
         let arguments = get_thread_arguments(owner, thread_id);
         done(&self.inner.write(&self.inner.statements.delete_thread, arguments).await?)
@@ -876,13 +899,21 @@ impl Store for PostgresStore {
             owner.user().as_str(),
             known(thread_id.as_str()),
             Vec::from_iter(wanted),
-            match kind {
-                FeedbackKind::Positive => "positive",
-                FeedbackKind::Negative => "negative",
-            },
+            kind_name(kind),
             now.as_datetime(),
         ];
         done(&self.inner.write(&self.inner.statements.set_feedback, arguments).await?)
+    }
+
+    async fn feedback(&self, query: &FeedbackQuery) -> Result<Vec<FeedbackRecord>, StoreError> {
+        let (after, item_id) = match &query.after {
+            Some(cursor) => (cursor.given_at.as_datetime(), known(cursor.item_id.as_str())),
+            // Before every item of that time.
+            None => (query.since.map_or(DateTime::UNIX_EPOCH, Timestamp::as_datetime), ""),
+        };
+        let arguments = arguments![after, item_id, i64::from(query.limit)];
+        let found = self.inner.read(&self.inner.statements.list_feedback, arguments).await?;
+        found.iter().map(feedback).collect()
     }
 
     async fn replace_item(

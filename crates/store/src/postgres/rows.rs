@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use parlor_chatkit::{
-    StoreError,
-    protocol::{ItemId, ThreadId, ThreadItem, ThreadMetadata},
+    FeedbackRecord, Owner, StoreError, TenantId, UserId,
+    protocol::{FeedbackKind, ItemId, ThreadId, ThreadItem, ThreadMetadata},
 };
 use serde::de::DeserializeOwned;
 use sqlx::{
@@ -11,7 +11,7 @@ use sqlx::{
     postgres::{PgDatabaseError, PgRow},
 };
 
-use crate::record::parse;
+use crate::record::{kind_of, parse};
 
 /// The columns that [`thread`] reads.
 macro_rules! thread_columns {
@@ -40,6 +40,28 @@ pub(super) fn thread(row: &PgRow) -> Result<Option<ThreadMetadata>, StoreError> 
 /// An item; `None` for a row without one.
 pub(super) fn item(row: &PgRow) -> Result<Option<ThreadItem>, StoreError> {
     text(row, "body")?.map(|body| parse("thread item", body)).transpose()
+}
+
+/// One judgement, with the item and the question before it.
+pub(super) fn feedback(row: &PgRow) -> Result<FeedbackRecord, StoreError> {
+    let question =
+        match text(row, "question")?.map(|text| parse("thread item", text)).transpose()? {
+            Some(ThreadItem::UserMessage(question)) => Some(question),
+            _ => None,
+        };
+    let given_at: DateTime<Utc> = column(row, "given_at")?;
+    Ok(FeedbackRecord {
+        owner: Owner::authenticated(
+            TenantId::new(required(row, "tenant")?),
+            UserId::new(required(row, "usr")?),
+        ),
+        thread_id: ThreadId::new(required(row, "thread")?),
+        item_id: ItemId::new(required(row, "item")?),
+        kind: kind_of(required(row, "kind")?).unwrap_or(FeedbackKind::Negative),
+        given_at: given_at.into(),
+        item: json(row, "body", "thread item")?,
+        question,
+    })
 }
 
 /// A column's text, as the row lends it.

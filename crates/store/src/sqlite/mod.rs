@@ -12,9 +12,10 @@ use std::{
 
 use async_trait::async_trait;
 use parlor_chatkit::{
-    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, ItemState, ItemWrite,
-    Owner, PageQuery, RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, ThreadTitle,
-    TurnKey, TurnState, TurnThread, UnsentQuota, UploadedFile, Visibility,
+    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, FeedbackQuery,
+    FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, ReplaceOutcome,
+    SignedLink, Store, StoreError, ThreadTitle, TurnKey, TurnState, TurnThread, UnsentQuota,
+    UploadedFile, Visibility,
     protocol::{
         AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
         ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
@@ -27,9 +28,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::record::{ItemRow, ThreadRow, json, page};
+use crate::record::{ItemRow, ThreadRow, json, kind_name, page};
 use attachments::Sent;
-use rows::{THREAD_COLUMNS, failed, item, text, thread};
+use rows::{JUDGED, THREAD_COLUMNS, failed, item, judged_item, text, thread};
 use worker::{Readers, Worker};
 
 /// Connections that read. A thread each.
@@ -111,6 +112,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "threads", include_str!("../../migrations/sqlite/0001_threads.sql")),
     (2, "waiting items", include_str!("../../migrations/sqlite/0002_waiting_items.sql")),
     (3, "attachments", include_str!("../../migrations/sqlite/0003_attachments.sql")),
+    (4, "feedback", include_str!("../../migrations/sqlite/0004_feedback.sql")),
 ];
 
 impl SqliteStore {
@@ -396,16 +398,19 @@ impl Store for SqliteStore {
             .run(move |connection| {
                 one(
                     connection,
-                    "SELECT items.body FROM items JOIN threads ON threads.id = items.thread_id \
-                     WHERE tenant_id = ?1 AND user_id = ?2 AND items.thread_id = ?3 AND items.id \
-                     = ?4 AND pending = 0",
+                    concat!(
+                        "SELECT ",
+                        JUDGED!(),
+                        " JOIN threads ON threads.id = items.thread_id WHERE tenant_id = ?1 AND \
+                         user_id = ?2 AND items.thread_id = ?3 AND items.id = ?4 AND pending = 0"
+                    ),
                     params![
                         owner.tenant().as_str(),
                         owner.user().as_str(),
                         thread_id.as_str(),
                         item_id.as_str()
                     ],
-                    item,
+                    judged_item,
                 )
             })
             .await
@@ -444,18 +449,30 @@ impl Store for SqliteStore {
                 };
                 let sql = match query.order {
                     Order::Asc => {
-                        "SELECT body FROM items WHERE thread_id = ?1 AND seq > ?2 AND pending = 0 \
-                         AND hidden <= ?3 ORDER BY seq LIMIT ?4"
+                        concat!(
+                            "SELECT ",
+                            JUDGED!(),
+                            " WHERE items.thread_id = ?1 AND seq > ?2 AND pending = 0 AND hidden \
+                             <= ?3 ORDER BY seq LIMIT ?4"
+                        )
                     }
                     Order::Desc => {
-                        "SELECT body FROM items WHERE thread_id = ?1 AND seq < ?2 AND pending = 0 \
-                         AND hidden <= ?3 ORDER BY seq DESC LIMIT ?4"
+                        concat!(
+                            "SELECT ",
+                            JUDGED!(),
+                            " WHERE items.thread_id = ?1 AND seq < ?2 AND pending = 0 AND hidden \
+                             <= ?3 ORDER BY seq DESC LIMIT ?4"
+                        )
                     }
                 };
                 let hidden = visibility == Visibility::All;
                 let limit = i64::from(query.limit) + 1;
-                let data =
-                    all(connection, sql, params![thread_id.as_str(), edge, hidden, limit], item)?;
+                let data = all(
+                    connection,
+                    sql,
+                    params![thread_id.as_str(), edge, hidden, limit],
+                    judged_item,
+                )?;
                 let cursor = |item: &ThreadItem| item.id().map(|id| id.to_string());
                 Ok(Some(page(data, query.limit as usize, cursor)))
             })
@@ -472,16 +489,20 @@ impl Store for SqliteStore {
             .run(move |connection| {
                 all(
                     connection,
-                    "SELECT items.body FROM items JOIN threads ON threads.id = items.thread_id \
-                     WHERE tenant_id = ?1 AND user_id = ?2 AND items.thread_id = ?3 AND turn_id = \
-                     ?4 AND pending = 0 AND hidden = 0 ORDER BY seq",
+                    concat!(
+                        "SELECT ",
+                        JUDGED!(),
+                        " JOIN threads ON threads.id = items.thread_id WHERE tenant_id = ?1 AND \
+                         user_id = ?2 AND items.thread_id = ?3 AND turn_id = ?4 AND pending = 0 \
+                         AND hidden = 0 ORDER BY seq"
+                    ),
                     params![
                         owner.tenant().as_str(),
                         owner.user().as_str(),
                         turn.thread_id.as_str(),
                         turn.turn_id.as_str()
                     ],
-                    item,
+                    judged_item,
                 )
             })
             .await
@@ -497,10 +518,7 @@ impl Store for SqliteStore {
     ) -> Result<bool, StoreError> {
         /// Takes back what was written without it being an error.
         struct NotTheirs;
-        let kind = match kind {
-            FeedbackKind::Positive => "positive",
-            FeedbackKind::Negative => "negative",
-        };
+        let kind = kind_name(kind);
         let wanted: std::collections::BTreeSet<&str> =
             item_ids.iter().map(ItemId::as_str).collect();
         let (count, wanted) = (wanted.len(), json(&wanted)?);
@@ -533,6 +551,33 @@ impl Store for SqliteStore {
             })
             .await
             .map(|kept| kept.is_ok())
+    }
+
+    async fn feedback(&self, query: &FeedbackQuery) -> Result<Vec<FeedbackRecord>, StoreError> {
+        let (after, item_id) = match &query.after {
+            Some(cursor) => (cursor.given_at.as_micros(), cursor.item_id.as_str().to_owned()),
+            // Before every item of that time.
+            None => (query.since.map_or(i64::MIN, Timestamp::as_micros), String::new()),
+        };
+        let limit = query.limit;
+        self.readers
+            .run(move |connection| {
+                all(
+                    connection,
+                    // The question is found by walking back from the item, which is short.
+                    "SELECT items.body, kind, feedback.created_at, feedback.item_id, \
+                     feedback.thread_id, tenant_id, user_id, (SELECT asked.body FROM items asked \
+                     WHERE asked.thread_id = items.thread_id AND asked.seq < items.seq AND \
+                     asked.hidden = 0 AND asked.pending = 0 AND json_extract(asked.body, \
+                     '$.type') = 'user_message' ORDER BY asked.seq DESC LIMIT 1) FROM feedback \
+                     JOIN items ON items.id = feedback.item_id JOIN threads ON threads.id = \
+                     feedback.thread_id WHERE (feedback.created_at, feedback.item_id) > (?1, ?2) \
+                     ORDER BY feedback.created_at, feedback.item_id LIMIT ?3",
+                    params![after, item_id, limit],
+                    rows::feedback,
+                )
+            })
+            .await
     }
 
     async fn replace_item(

@@ -1,12 +1,14 @@
 //! Rows to records and back.
 
 use parlor_chatkit::{
-    StoreError,
-    protocol::{ThreadId, ThreadItem, ThreadMetadata, Timestamp},
+    FeedbackRecord, Owner, StoreError, TenantId, UserId,
+    protocol::{
+        FeedbackKind, ItemFeedback, ItemId, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
+    },
 };
 use rusqlite::Row;
 
-use crate::record::parse;
+use crate::record::{kind_of, parse};
 
 /// The columns that [`thread`] reads, in its order.
 macro_rules! thread_columns {
@@ -31,6 +33,52 @@ pub(super) fn thread(row: &Row<'_>) -> Result<ThreadMetadata, StoreError> {
 
 pub(super) fn item(row: &Row<'_>) -> Result<ThreadItem, StoreError> {
     parse("thread item", required(row, 0)?)
+}
+
+/// Items with what their reader thinks of them: the columns that [`judged_item`] reads, and where
+/// they come from.
+macro_rules! judged {
+    () => {
+        "items.body, kind, feedback.created_at FROM items LEFT JOIN feedback ON feedback.item_id = \
+         items.id"
+    };
+}
+pub(super) use judged as JUDGED;
+
+/// An item with what its reader thinks of it, if it is an answer.
+pub(super) fn judged_item(row: &Row<'_>) -> Result<ThreadItem, StoreError> {
+    let mut item = item(row)?;
+    if let ThreadItem::AssistantMessage(message) = &mut item
+        && let Some(kind) = text(row, 1)?.and_then(kind_of)
+    {
+        message.feedback = Some(ItemFeedback { kind, created_at: time(row, 2)? });
+    }
+    Ok(item)
+}
+
+/// One judgement, with the item and the question before it.
+pub(super) fn feedback(row: &Row<'_>) -> Result<FeedbackRecord, StoreError> {
+    let question = match text(row, 7)?.map(|text| parse("thread item", text)).transpose()? {
+        Some(ThreadItem::UserMessage(question)) => Some(question),
+        _ => None,
+    };
+    Ok(FeedbackRecord {
+        item: item(row)?,
+        kind: kind_of(required(row, 1)?).unwrap_or(FeedbackKind::Negative),
+        given_at: time(row, 2)?,
+        item_id: ItemId::new(required(row, 3)?),
+        thread_id: ThreadId::new(required(row, 4)?),
+        owner: Owner::authenticated(
+            TenantId::new(required(row, 5)?),
+            UserId::new(required(row, 6)?),
+        ),
+        question,
+    })
+}
+
+fn time(row: &Row<'_>, column: usize) -> Result<Timestamp, StoreError> {
+    let micros = row.get(column).map_err(failed)?;
+    Ok(Timestamp::from_micros(micros).unwrap_or_else(|| chrono::DateTime::UNIX_EPOCH.into()))
 }
 
 /// A column's text, as the database lends it.

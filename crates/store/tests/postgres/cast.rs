@@ -41,6 +41,7 @@ pub(crate) fn answer(thread: &str, id: &str, text: &str) -> ThreadItem {
         thread_id: thread.into(),
         created_at: now(),
         content: vec![content],
+        feedback: None,
     }
     .into()
 }

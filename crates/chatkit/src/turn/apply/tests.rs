@@ -52,7 +52,8 @@ fn part(text: &str) -> AssistantMessageContent {
 
 fn message(n: u8, content: Vec<AssistantMessageContent>) -> ThreadItem {
     let created_at = Timestamp::from_micros(0).unwrap();
-    AssistantMessageItem { id: id(n), thread_id: "thr".into(), created_at, content }.into()
+    AssistantMessageItem { id: id(n), thread_id: "thr".into(), created_at, content, feedback: None }
+        .into()
 }
 
 fn event(op: &Op) -> ThreadStreamEvent {

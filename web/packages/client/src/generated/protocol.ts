@@ -104,6 +104,11 @@ export interface AssistantMessageItem {
   created_at: Timestamp;
   /** Parts, in order. */
   content: AssistantMessageContent[];
+  /**
+   * What its reader thinks of it, as they said last. Parlor's own, in what is read from a thread;
+   * clients that do not know it ignore it.
+   */
+  feedback?: ItemFeedback | null;
 }
 
 /** A file that belongs to a message. */
@@ -713,6 +718,14 @@ export interface InputTranscribeRequest {
 /** What kind of text an input takes. */
 export type InputType =
   'number' | 'email' | 'text' | 'password' | 'tel' | 'url' | (string & NonNullable<unknown>);
+
+/** What a reader thinks of an item. Parlor's own. */
+export interface ItemFeedback {
+  /** Up or down. */
+  kind: FeedbackKind;
+  /** When they said so. */
+  created_at: Timestamp;
+}
 
 /** Parameters of `items.feedback`. */
 export interface ItemFeedbackParams {

@@ -247,7 +247,7 @@ function sourceEntry(view: ViewContext, source: Source, number: number): Templat
 
 function actionBar(view: ViewContext, item: AssistantMessageItem): TemplateResult {
   const { strings, options, state } = view;
-  const rating = state.feedback.get(item.id);
+  const rating = state.feedback.get(item.id) ?? item.feedback?.kind;
   const text = item.content.map((part) => part.text).join('\n\n');
   return html`<div class="actions" part="message-actions">
     <button
