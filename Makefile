@@ -66,6 +66,7 @@ test-conformance: web setup ## Hold our types and the running server against the
 	cargo build --quiet -p parlor-chatkit --example widgets_jsonl && .cache/venv/bin/python tests/conformance/check_widget_diff.py target/debug/examples/widgets_jsonl
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
 	.cache/venv/bin/python tests/conformance/run.py
+	.cache/venv/bin/python tests/conformance/s3.py
 	cargo build --quiet -p example-from-python
 	.cache/venv/bin/python examples/from-python/compare.py target/debug/example-from-python
 
