@@ -34,7 +34,12 @@ ANSWERS = {
 }
 
 # Fields of ours that the official models don't know. They ignore them.
-ADDED_FIELDS = {"error": {"reason", "request_id", "retry_after"}, "assistant_message": {"feedback"}}
+ADDED_FIELDS = {
+    "error": {"reason", "request_id", "retry_after"},
+    "assistant_message": {"feedback"},
+    "file": {"download_url"},
+    "image": {"download_url"},
+}
 
 # Fields that hold whatever the integrator likes. (`data` of a page is a list, and looked into.)
 OPAQUE = {"output", "arguments", "payload"}

@@ -214,17 +214,60 @@ def feedback(s: Session) -> None:
     look(s, thread_id)
 
 
-# Not configured on either server.
+# Attachments.
+
+# The smallest PNG: one pixel.
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def upload(s: Session, name: str, mime_type: str, data: bytes, label: str = "create") -> str:
+    """Announces a file and sends its bytes; gives its id."""
+    file = {"name": name, "size": len(data), "mime_type": mime_type}
+    announced = s.send(label, "attachments.create", file).body
+    s.upload(announced["upload_descriptor"], data)
+    return announced["id"]
 
 
 def attachments(s: Session) -> None:
-    file = {"name": "a.txt", "size": 10, "mime_type": "text/plain"}
-    s.send("create", "attachments.create", file, refused=NOT_ENABLED)
-    s.send("without a size", "attachments.create", {"name": "a", "mime_type": "text/plain"}, refused=INVALID)
-    s.send("delete", "attachments.delete", {"attachment_id": "atc_unknown"}, refused=NOT_ENABLED)
-    sent = {"input": message("See the file", attachments=["atc_unknown"])}
-    s.send("a message with one", "threads.create", sent, refused=INVALID)
+    files = [upload(s, "pixel.png", "image/png", PIXEL), upload(s, "a.png", "image/png", PIXEL, "create another")]
+    sent = {"input": message("See the images", attachments=files)}
+    thread_id = s.send("a message with two", "threads.create", sent).thread_id
+    look(s, thread_id)
+    s.send("items", "items.list", {"thread_id": thread_id})
+    unsent = upload(s, "notes.txt", "text/plain", b"Hello", "create a text")
+    s.send("delete", "attachments.delete", {"attachment_id": unsent})
+    s.send("delete again", "attachments.delete", {"attachment_id": unsent}, refused=NOT_FOUND)
+    s.send("delete the thread", "threads.delete", {"thread_id": thread_id})
+
+
+def attachments_that_cannot_be(s: Session) -> None:
+    def refuse(label: str, refused: tuple[int, str], **change: Any) -> None:
+        file = {"name": "a.txt", "size": 10, "mime_type": "text/plain"} | change
+        file = {key: value for key, value in file.items() if value is not None}
+        s.send(label, "attachments.create", file, refused=refused)
+
+    refuse("without a size", INVALID, size=None)
+    refuse("a size below 0", INVALID, size=-1)
+    refuse("an empty file", INVALID, size=0)
+    refuse("a huge file", (413, "too_large"), size=10**12)
+    refuse("a program", (415, "unsupported_type"), mime_type="application/x-msdownload")
+    s.send("delete an unknown one", "attachments.delete", {"attachment_id": "atc_unknown"}, refused=NOT_FOUND)
+
+    def send(label: str, ids: list[str], refused: tuple[int, str], **more: Any) -> None:
+        sent = {"input": message("See the file", attachments=ids)}
+        s.send(label, "threads.create", sent, refused=refused, **more)
+
+    send("a message with an unknown one", ["atc_unknown"], NOT_FOUND)
+    theirs = upload(s, "theirs.txt", "text/plain", b"Hello")
+    thief = {"user": f"{s.name}-thief"}
+    send("a message with somebody else's", [theirs], NOT_FOUND, **thief)
+    s.send("delete somebody else's", "attachments.delete", {"attachment_id": theirs}, refused=NOT_FOUND, **thief)
     s.send("nothing was left behind", "threads.list", {})
+
+
+# Not configured on either server.
 
 
 def dictation(s: Session) -> None:
@@ -370,6 +413,7 @@ CASES = [
     threads_of_somebody_else,
     feedback,
     attachments,
+    attachments_that_cannot_be,
     dictation,
     actions,
     answers_to_nothing,

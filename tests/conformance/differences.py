@@ -1,7 +1,7 @@
 """How two servers' answers to the same requests differ, and which of that is deliberate.
 
-Ids become names like `assistant_message 1 of create` (the request that a case first met them in), times `<time>`, and
-consecutive deltas of one text become one. What is left is compared, and each difference is a line:
+Ids become names like `assistant_message 1 of create` (the request that a case first met them in), times `<time>`, links to files
+`<url>`, and consecutive deltas of one text become one. What is left is compared, and each difference is a line:
 
     parlor only: progress_update
     reference only: thread.item.added workflow
@@ -61,6 +61,15 @@ class Names:
                 result[name] = self.name(inner, "thread")
             elif name == "id" and "created_at" in value:
                 result[name] = self.name(inner, kind)
+            elif name == "id" and "mime_type" in value:
+                result[name] = self.name(inner, "attachment")
+            elif name == "preview_url" or (name == "url" and "headers" in value):
+                result[name] = "<url>"
+            elif name == "headers" and "url" in value:
+                # Whatever the server wants with the bytes.
+                result[name] = "<headers>"
+            elif "mime_type" in value and name in ADDED_FIELDS["file"]:
+                continue
             elif name in ("item_id", "after"):
                 result[name] = self.names.get(inner, inner)
             else:

@@ -306,6 +306,15 @@ class Session:
             live.exchange.broken = True
         return live.exchange
 
+    def upload(self, descriptor: dict[str, Any], data: bytes) -> None:
+        """Sends a file's bytes where and how the server has said."""
+        headers = descriptor["headers"] | {"X-User-ID": self.name, "Connection": "close"}
+        answer = requests.request(
+            descriptor["method"], descriptor["url"], data=data, headers=headers, timeout=PATIENCE_SECONDS
+        )
+        if answer.status_code != 200:
+            self.exchanges[-1].problems.append(f"the upload was answered {answer.status_code}: {answer.text[:200]}")
+
     def script(self, *behaviours: dict[str, Any]) -> None:
         """Tells the fake model what to do with the next requests."""
         requests.post(f"{self.model.url}/control/script", json=list(behaviours), timeout=5).raise_for_status()

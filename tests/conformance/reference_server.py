@@ -54,7 +54,7 @@ from scripted import Scripted
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 # Traces would go to the vendor's server.
 set_tracing_disabled(True)
@@ -272,15 +272,26 @@ def endpoint(server: ChatKitServer[Context]):
 
 def application(url: str) -> Starlette:
     client = AsyncOpenAI(max_retries=0)
-    files = Files(MemoryStore(), os.environ.get("PUBLIC_URL", url))
+    public_url = os.environ.get("PUBLIC_URL", url)
+    files = Files(MemoryStore(), public_url)
+    # Each has a store of its own, and so its own files.
+    own = {name: Files(MemoryStore(), f"{public_url}/{name}") for name in ("responses", "chat_completions", "search")}
     servers = {
-        "responses": Assistant(OpenAIResponsesModel(model="fake-model", openai_client=client)),
-        "chat_completions": Assistant(OpenAIChatCompletionsModel(model="fake-model", openai_client=client)),
-        "search": Assistant(OpenAIResponsesModel(model="fake-model", openai_client=client), search_documents),
+        "responses": Assistant(
+            OpenAIResponsesModel(model="fake-model", openai_client=client), files=own["responses"]
+        ),
+        "chat_completions": Assistant(
+            OpenAIChatCompletionsModel(model="fake-model", openai_client=client), files=own["chat_completions"]
+        ),
+        "search": Assistant(
+            OpenAIResponsesModel(model="fake-model", openai_client=client), search_documents, files=own["search"]
+        ),
         "attachments": Assistant(OpenAIResponsesModel(model="fake-model", openai_client=client), files=files),
         "scripted": Scripted(MemoryStore()),
     }
     routes = [Route(f"/{name}", endpoint(server), methods=["POST"]) for name, server in servers.items()]
+    for name, of_server in own.items():
+        routes.append(Mount(f"/{name}", routes=of_server.routes()))
     return Starlette(routes=routes + files.routes())
 
 
