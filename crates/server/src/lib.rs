@@ -9,6 +9,7 @@ pub mod config;
 mod connection;
 mod error;
 mod files;
+mod late;
 mod routes;
 mod server;
 mod telemetry;

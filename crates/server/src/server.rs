@@ -1,6 +1,11 @@
 //! A server that runs: built, bound, served, shut down.
 
-use std::{io, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use axum::Router;
 use axum_extra::extract::cookie::Key;
@@ -10,8 +15,8 @@ use parlor_agent::{
 };
 use parlor_chatkit::{Attachments, ChatKit, ChatKitError, StoreError};
 use parlor_search::SqliteIndex;
-use parlor_store::{FileStore, OpenFilesError, SqliteStore};
-use tokio::net::TcpListener;
+use parlor_store::{FileStore, OpenError, OpenFilesError, PostgresStore, SqliteStore};
+use tokio::{net::TcpListener, task::AbortHandle};
 use uuid::Uuid;
 
 use crate::{
@@ -21,6 +26,7 @@ use crate::{
     body::BodyLimits,
     config::{self, AuthMode, Config, HistoryMode, ModelApi, Site},
     connection,
+    late::Late,
 };
 
 /// Name under which the store keeps the key that signs visitor cookies.
@@ -28,12 +34,31 @@ const VISITOR_KEY: &str = "visitor_cookie";
 
 /// How often files that nobody needs are deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often a database that was away at start is asked again.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// A server, bound to its address and ready to run.
 pub struct Server {
     listener: TcpListener,
     router: Router,
     chatkit: ChatKit,
+    /// Waits for a database that was away at start.
+    waiting: Option<Waiting>,
+}
+
+/// The store that the configuration names.
+enum Opened {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+}
+
+/// A task that ends with its owner.
+struct Waiting(AbortHandle);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Why a server could not start: one line that says what to do.
@@ -55,10 +80,10 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] parlor_store::OpenError),
-    /// The database does not answer.
-    #[error("the database does not answer")]
-    Database(#[from] StoreError),
-    /// Turns of an earlier process could not be closed.
+    /// The PostgreSQL database cannot be used.
+    #[error(transparent)]
+    Postgres(#[from] parlor_store::PostgresError),
+    /// Turns of an earlier process could not be closed, or the server's own keys not read.
     #[error("the database does not answer")]
     Recover(#[from] ChatKitError),
     /// Files cannot be kept.
@@ -83,9 +108,15 @@ impl Server {
     pub async fn from_config(config: &Config) -> Result<Self, StartError> {
         // The address first: it is the commonest mistake, and nothing is left behind.
         let listener = bind(config.listen).await?;
-        let store = SqliteStore::open(&config.database_url).await?;
+        // Before the index, which is usually in the same file and has less to say about it.
+        let store = if config.is_postgres() {
+            let settings = (&config.database).into();
+            Opened::Postgres(PostgresStore::open(&config.database_url, &settings).await?)
+        } else {
+            Opened::Sqlite(SqliteStore::open(&config.database_url).await?)
+        };
         let index = match config.search.enabled {
-            true => Some(SqliteIndex::open(&config.database_url).await?),
+            true => Some(SqliteIndex::open(&config.index_url()).await?),
             false => None,
         };
         let model = config.model.is_configured().then(|| model_client(config)).transpose()?;
@@ -104,13 +135,17 @@ impl Server {
         let mut files = None;
         let storage = match config.files.enabled {
             true => {
-                let links = FileLinks::from_store(&store, config.files.link_lifetime()).await?;
+                let links = FileLinks::late(config.files.link_lifetime());
                 files = Some(Files::new(links.clone()));
-                Some((open_files(config, store.path()).await?, links))
+                Some((open_files(config, &beside(config)?).await?, links))
             }
             false => None,
         };
-        let mut chatkit = ChatKit::builder(store, responder)
+        let builder = match store {
+            Opened::Sqlite(store) => ChatKit::builder(store, responder),
+            Opened::Postgres(store) => ChatKit::builder(store, responder),
+        };
+        let mut chatkit = builder
             .limits((&config.limits).into())
             .on_disconnect(config.turns.on_disconnect.into());
         if let Some((bytes, links)) = storage {
@@ -122,7 +157,9 @@ impl Server {
                 Authenticator::TrustedHeader(config.auth.trusted_header.clone().unwrap_or_default())
             }
             AuthMode::Jwt => Authenticator::jwt(&config.auth.jwt.clone().unwrap_or_default())?,
-            AuthMode::Anonymous => anonymous(&chatkit, config.site.demo).await?,
+            AuthMode::Anonymous => {
+                Authenticator::Anonymous { key: Late::default(), personas: config.site.demo }
+            }
         };
         let app = App {
             chatkit,
@@ -171,19 +208,14 @@ impl Server {
                 .await
                 .map_err(|source| StartError::Listen { address: address.to_owned(), source })?,
         };
-        let auth = anonymous(&chatkit, false).await?;
+        let auth = Authenticator::Anonymous { key: Late::default(), personas: false };
         let site = Site { demo: false, ..Site::default() };
         let limits = config::Limits {
             audio_bytes: chatkit.limits().audio_bytes,
             ..config::Limits::default()
         };
-        let files = match chatkit.attachments() {
-            Some(_) => {
-                let lifetime = config::Files::default().link_lifetime();
-                Some(Files::new(FileLinks::from_store(&**chatkit.store(), lifetime).await?))
-            }
-            None => None,
-        };
+        let lifetime = config::Files::default().link_lifetime();
+        let files = chatkit.attachments().map(|_| Files::new(FileLinks::late(lifetime)));
         let bodies = BodyLimits::new(&limits);
         let demo = DemoOffers::default();
         let app = App { chatkit, auth, bodies, site, public_url: None, files, demo };
@@ -193,15 +225,31 @@ impl Server {
     }
 
     async fn new(listener: TcpListener, app: App) -> Result<Self, StartError> {
-        let interrupted = app.chatkit.recover().await?;
-        if interrupted > 0 {
-            tracing::warn!(
-                turns = interrupted,
-                "closed turns that an earlier process left running"
-            );
-        }
         let chatkit = app.chatkit.clone();
-        Ok(Self { listener, router: app::router(app), chatkit })
+        let visitor_key = match &app.auth {
+            Authenticator::Anonymous { key, .. } => Some(key.clone()),
+            Authenticator::TrustedHeader(_) | Authenticator::Jwt(_) => None,
+        };
+        let links = app.files.as_ref().map(|files| files.links.clone());
+        let waiting = match prepare(&chatkit, visitor_key.as_ref(), links.as_ref()).await {
+            Ok(()) => None,
+            // Everything but chat is served in the meantime.
+            Err(ChatKitError::Store(StoreError::Unavailable(_))) => {
+                let chatkit = chatkit.clone();
+                let task = tokio::spawn(async move {
+                    while let Err(error) =
+                        prepare(&chatkit, visitor_key.as_ref(), links.as_ref()).await
+                    {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "not ready yet");
+                        tokio::time::sleep(RETRY).await;
+                    }
+                    tracing::info!("chat is available");
+                });
+                Some(Waiting(task.abort_handle()))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { listener, router: app::router(app), chatkit, waiting })
     }
 
     /// The address in use; the port is the real one when 0 was asked for.
@@ -218,6 +266,7 @@ impl Server {
     /// # Errors
     /// When accepting connections fails for good.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let _waiting = self.waiting;
         let chatkit = self.chatkit;
         let sweeping = chatkit.attachments().cloned().map(|files| tokio::spawn(sweep(files)));
         let shutdown = async move {
@@ -244,6 +293,15 @@ async fn sweep(files: Attachments) {
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }
+}
+
+/// What the folder of files is named after: the file of the database, or one that PostgreSQL
+/// would have in the current folder.
+pub(crate) fn beside(config: &Config) -> Result<PathBuf, OpenError> {
+    if config.is_postgres() {
+        return Ok(PathBuf::from("parlor.db"));
+    }
+    SqliteStore::file_of(&config.database_url)
 }
 
 /// The storage that the configuration names, beside a database in this file.
@@ -305,11 +363,27 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
-async fn anonymous(chatkit: &ChatKit, personas: bool) -> Result<Authenticator, StoreError> {
-    let fresh = (0..4).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
-    let key = chatkit.store().secret(VISITOR_KEY, fresh).await?;
-    let key = Key::try_from(&key[..]).map_err(|error| StoreError::Failed(Box::new(error)))?;
-    Ok(Authenticator::Anonymous { key, personas })
+/// What the database is needed for before the first request: the server's own keys, and the turns
+/// that an earlier process left running.
+async fn prepare(
+    chatkit: &ChatKit,
+    visitor_key: Option<&Late<Key>>,
+    links: Option<&FileLinks>,
+) -> Result<(), ChatKitError> {
+    if let Some(late) = visitor_key {
+        let fresh = (0..4).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
+        let key = chatkit.store().secret(VISITOR_KEY, fresh).await?;
+        let key = Key::try_from(&key[..]).map_err(|error| StoreError::Failed(Box::new(error)))?;
+        late.set(key);
+    }
+    if let Some(links) = links {
+        links.load(&**chatkit.store()).await?;
+    }
+    let interrupted = chatkit.recover().await?;
+    if interrupted > 0 {
+        tracing::warn!(turns = interrupted, "closed turns that an earlier process left running");
+    }
+    Ok(())
 }
 
 /// A client for the configured model.

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use sha2::Sha256;
 use uuid::Uuid;
 
+use crate::late::Late;
+
 /// Name under which the store keeps the key that signs links.
 const LINK_KEY: &str = "file_links";
 
@@ -22,7 +24,7 @@ const LINK_KEY: &str = "file_links";
 /// to the attachment's owner. It covers what the link is for, the attachment and the expiry.
 #[derive(Clone)]
 pub struct FileLinks {
-    key: Hmac<Sha256>,
+    key: Late<Hmac<Sha256>>,
     lifetime: Duration,
 }
 
@@ -72,6 +74,8 @@ pub(crate) enum LinkError {
     Invalid,
     /// It was one of ours.
     Expired,
+    /// The store is needed to tell, and has not been there yet.
+    NotReady,
 }
 
 impl FileLinks {
@@ -81,23 +85,42 @@ impl FileLinks {
     /// # Errors
     /// When the store fails.
     pub async fn from_store(store: &dyn Store, lifetime: Duration) -> Result<Self, StoreError> {
+        let links = Self::late(lifetime);
+        links.load(store).await?;
+        Ok(links)
+    }
+
+    /// Links whose key is still to be [loaded](Self::load).
+    pub(crate) fn late(lifetime: Duration) -> Self {
+        Self { key: Late::default(), lifetime }
+    }
+
+    /// Takes the key that this store keeps.
+    pub(crate) async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
         let fresh = (0..2).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
-        Self::new(&store.secret(LINK_KEY, fresh).await?, lifetime)
+        self.set_key(&store.secret(LINK_KEY, fresh).await?)
     }
 
-    fn new(key: &[u8], lifetime: Duration) -> Result<Self, StoreError> {
+    fn set_key(&self, key: &[u8]) -> Result<(), StoreError> {
         let key = Hmac::new_from_slice(key).map_err(|error| StoreError::Failed(error.into()))?;
-        Ok(Self { key, lifetime })
+        self.key.set(key);
+        Ok(())
     }
 
-    fn mac(&self, purpose: Purpose, attachment_id: &AttachmentId, expires: &str) -> Hmac<Sha256> {
-        let mut mac = self.key.clone();
+    /// `None`: the store has not given the key yet.
+    fn mac(
+        &self,
+        purpose: Purpose,
+        attachment_id: &AttachmentId,
+        expires: &str,
+    ) -> Option<Hmac<Sha256>> {
+        let mut mac = self.key.value()?.clone();
         // Lines: neither a purpose nor a number has a line end in it, and the id comes last.
         for part in ["files/1", purpose.as_str(), expires, attachment_id.as_str()] {
             mac.update(part.as_bytes());
             mac.update(b"\n");
         }
-        mac
+        Some(mac)
     }
 
     fn query(&self, purpose: Purpose, attachment_id: &AttachmentId, now: Timestamp) -> String {
@@ -110,8 +133,12 @@ impl FileLinks {
             expires = expires.saturating_add(step - 1) / step * step;
         }
         let expires = expires.to_string();
-        let signature = self.mac(purpose, attachment_id, &expires).finalize().into_bytes();
-        format!("expires={expires}&signature={}", URL_SAFE_NO_PAD.encode(signature))
+        // What is linked to has come from the store, and so has the key by then.
+        let signature = self
+            .mac(purpose, attachment_id, &expires)
+            .map(|mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+            .unwrap_or_default();
+        format!("expires={expires}&signature={signature}")
     }
 
     /// Checks a link: the signature first, so that nobody learns anything from one they made up.
@@ -128,6 +155,7 @@ impl FileLinks {
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| LinkError::Invalid)?;
         // Compares in constant time.
         self.mac(purpose, &attachment_id, expires)
+            .ok_or(LinkError::NotReady)?
             .verify_slice(&signature)
             .map_err(|_| LinkError::Invalid)?;
         let expires: i64 = expires.parse().map_err(|_| LinkError::Invalid)?;
@@ -182,7 +210,9 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3_600);
 
     fn links() -> FileLinks {
-        FileLinks::new(b"a key of the server's own", HOUR).unwrap()
+        let links = FileLinks::late(HOUR);
+        links.set_key(b"a key of the server's own").unwrap();
+        links
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -250,7 +280,8 @@ mod tests {
             verify(Purpose::Download, "atc_1", &LinkQuery { signature: None, ..good() }),
             invalid
         );
-        let other = FileLinks::new(b"another server's key", HOUR).unwrap();
+        let other = FileLinks::late(HOUR);
+        other.set_key(b"another server's key").unwrap();
         let forged = other.verify(Purpose::Download, "atc_1".into(), &good(), at(1_000));
         assert_eq!(forged, invalid);
         // A line end in an id does not move the border between its parts.

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub use jwt::JwtConfigError;
 
-use crate::{config, error::ApiError};
+use crate::{config, error::ApiError, late::Late};
 use jwt::Jwt;
 
 /// How callers are known.
@@ -29,8 +29,8 @@ pub(crate) enum Authenticator {
     Jwt(Box<Jwt>),
     /// A signed cookie tells visitors apart.
     Anonymous {
-        /// Signs the cookies.
-        key: Key,
+        /// Signs the cookies. Kept in the database, and so there once that is.
+        key: Late<Key>,
         /// Whether the demo page may play several users.
         personas: bool,
     },
@@ -66,7 +66,15 @@ impl Authenticator {
         match self {
             Self::TrustedHeader(settings) => trusted_header(settings, parts),
             Self::Jwt(jwt) => jwt.authenticate(parts).await,
-            Self::Anonymous { key, personas } => anonymous(key, *personas, parts),
+            Self::Anonymous { key, personas } => anonymous(key.get()?, *personas, parts),
+        }
+    }
+
+    /// Whether it has what it needs of the database.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self {
+            Self::TrustedHeader(_) | Self::Jwt(_) => true,
+            Self::Anonymous { key, .. } => key.value().is_some(),
         }
     }
 
@@ -74,7 +82,9 @@ impl Authenticator {
     pub(crate) fn welcome(&self, parts: &Parts) -> Option<HeaderValue> {
         match self {
             Self::TrustedHeader(_) | Self::Jwt(_) => None,
-            Self::Anonymous { key, personas } => anonymous(key, *personas, parts).ok()?.new_cookie,
+            Self::Anonymous { key, personas } => {
+                anonymous(key.value()?, *personas, parts).ok()?.new_cookie
+            }
         }
     }
 
@@ -215,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_visitor_is_known_by_the_cookie_and_a_forged_one_is_somebody_new() {
-        let auth = Authenticator::Anonymous { key: Key::generate(), personas: false };
+        let auth = Authenticator::Anonymous { key: Late::from(Key::generate()), personas: false };
         let first = auth.authenticate(&request(&[], "127.0.0.1:5")).await.unwrap();
         let cookie = first.new_cookie.unwrap();
         let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
@@ -224,7 +234,7 @@ mod tests {
         assert_eq!(again.owner, first.owner);
         assert!(again.new_cookie.is_none());
 
-        let other = Authenticator::Anonymous { key: Key::generate(), personas: false };
+        let other = Authenticator::Anonymous { key: Late::from(Key::generate()), personas: false };
         let forged =
             other.authenticate(&request(&[("cookie", cookie)], "127.0.0.1:5")).await.unwrap();
         assert_ne!(forged.owner, first.owner);
@@ -234,7 +244,7 @@ mod tests {
     #[tokio::test]
     async fn personas_divide_a_visitor_and_nobody_else() {
         let key = Key::generate();
-        let auth = Authenticator::Anonymous { key: key.clone(), personas: true };
+        let auth = Authenticator::Anonymous { key: Late::from(key.clone()), personas: true };
         let first = auth.authenticate(&request(&[], "127.0.0.1:5")).await.unwrap();
         let cookie = first.new_cookie.unwrap();
         let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();

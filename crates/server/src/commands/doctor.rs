@@ -9,13 +9,13 @@ use std::{
 use parlor_agent::ModelError;
 use parlor_chatkit::Store as _;
 use parlor_search::SqliteIndex;
-use parlor_store::SqliteStore;
+use parlor_store::{PostgresStore, SqliteStore};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
     config::{AuthMode, Config, ConfigError, ModelApi},
     routes::assets,
-    server::{model_client, open_files},
+    server::{beside, model_client, open_files},
 };
 
 /// How long the model may take to say that it is there.
@@ -129,6 +129,9 @@ async fn address(config: &Config) -> Finding {
 }
 
 async fn database(config: &Config) -> Finding {
+    if config.is_postgres() {
+        return postgres(config).await;
+    }
     let url = &config.database_url;
     let store = match SqliteStore::open(url).await {
         Ok(store) => store,
@@ -173,7 +176,7 @@ async fn files(config: &Config) -> Finding {
         }
         None => "make the folder writable, or name another one in files.dir",
     };
-    let database = SqliteStore::file_of(&config.database_url);
+    let database = beside(config);
     let (place, database) = match (&config.files.s3, database) {
         (Some(s3), database) => (format!("bucket {}", s3.bucket), database.unwrap_or_default()),
         (None, Ok(database)) => {
@@ -199,6 +202,48 @@ async fn files(config: &Config) -> Finding {
     }
 }
 
+async fn postgres(config: &Config) -> Finding {
+    let address = config.shown_database_url();
+    let store = PostgresStore::open_now(&config.database_url, &(&config.database).into()).await;
+    let store = match store {
+        Ok(store) => store,
+        Err(error) => {
+            return Finding::problem(
+                "database",
+                chain(&error),
+                "see docs/databases.md; the URL is database_url (PARLOR_DATABASE_URL, --database-url)",
+            );
+        }
+    };
+    let usable = async {
+        store.check().await?;
+        // Writing is what a full disk, a standby or a missing right forbids.
+        store.secret("doctor", vec![0]).await?;
+        store.rights().await
+    };
+    let rights = usable.await;
+    store.close().await;
+    match rights {
+        Ok(rights) if rights.bypasses_row_security => Finding::note(
+            "database",
+            format!(
+                "{address} can be read and written, but row-level security does not bind role `{}`",
+                rights.role
+            ),
+            "connect as a role that is no superuser and has no BYPASSRLS",
+        ),
+        Ok(rights) => Finding::ok(
+            "database",
+            format!("{address} can be read and written (PostgreSQL {})", rights.server_version),
+        ),
+        Err(error) => Finding::problem(
+            "database",
+            format!("{address}: {}", chain(&error)),
+            "check free space, permissions, and that it is no standby",
+        ),
+    }
+}
+
 async fn index(config: &Config) -> Finding {
     if !config.search.enabled {
         return Finding::note(
@@ -207,7 +252,7 @@ async fn index(config: &Config) -> Finding {
             "set search.enabled = true to use it",
         );
     }
-    let stats = match SqliteIndex::open(&config.database_url).await {
+    let stats = match SqliteIndex::open(&config.index_url()).await {
         Ok(index) => index.stats().await,
         Err(error) => Err(error),
     };

@@ -36,7 +36,7 @@ pub(super) struct IngestArgs {
 const LISTED: usize = 20;
 
 pub(super) async fn run(config: &Config, args: IngestArgs) -> anyhow::Result<ExitCode> {
-    let index = SqliteIndex::open(&config.database_url).await?;
+    let index = SqliteIndex::open(&config.index_url()).await?;
     let mut options = IngestOptions::new(args.paths)
         .base_url(args.base_url.unwrap_or_else(|| config.search.base_url.clone()));
     options.max_file_bytes = args.max_file_bytes;

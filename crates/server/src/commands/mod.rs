@@ -35,7 +35,7 @@ struct Settings {
     /// Configuration file [default: parlor.toml if present]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Database, such as sqlite://parlor.db
+    /// Database, such as sqlite://parlor.db or postgres://USER:PASSWORD@HOST/DATABASE
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
 }
@@ -99,9 +99,16 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
         Command::Feedback(args) => feedback::run(&config, args).await?,
         Command::Doctor => {}
         Command::Migrate => {
-            parlor_store::SqliteStore::open(&config.database_url).await?.close().await;
-            parlor_search::SqliteIndex::open(&config.database_url).await?;
-            writeln!(io::stdout(), "{} is up to date", config.database_url)?;
+            if config.is_postgres() {
+                let settings = (&config.database).into();
+                parlor_store::PostgresStore::migrate(&config.database_url, &settings).await?;
+            } else {
+                parlor_store::SqliteStore::open(&config.database_url).await?.close().await;
+            }
+            if config.search.enabled {
+                parlor_search::SqliteIndex::open(&config.index_url()).await?;
+            }
+            writeln!(io::stdout(), "{} is up to date", config.shown_database_url())?;
         }
         Command::Config => write!(io::stdout(), "{}", toml::to_string(&config)?)?,
     }
@@ -115,7 +122,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     tracing::info!(
         auth = config.auth.mode().as_str(),
         model = if config.model.is_configured() { config.model.name.as_str() } else { "none" },
-        database = %config.database_url,
+        database = config.shown_database_url(),
         "ready"
     );
     // Programs that start us read this line; it is the only one on standard output.

@@ -10,21 +10,24 @@ use config::{Environment, File, FileFormat, Map, Value};
 use serde::{Deserialize, Serialize};
 
 pub use sections::{
-    Assistant, Auth, AuthMode, Context, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
+    Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
     JwtClaims, JwtKeys, Limits, Log, LogFormat, Model, ModelApi, OnDisconnect, S3, Search, Server,
     Site, Titles, TrustedHeader, Turns,
 };
 
 /// The whole configuration of `parlor serve`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Where threads and documents are kept, such as `sqlite://parlor.db`.
+    /// Where threads are kept, such as `sqlite://parlor.db` or `postgres://parlor@localhost/chat`.
+    #[serde(serialize_with = "sections::without_password")]
     pub database_url: String,
     /// Where the server is.
     pub server: Server,
+    /// How the database is used.
+    pub database: Database,
     /// The language model.
     pub model: Model,
     /// Dictation.
@@ -57,6 +60,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             database_url: "sqlite://parlor.db".to_owned(),
             server: Server::default(),
+            database: Database::default(),
             model: Model::default(),
             dictation: Dictation::default(),
             assistant: Assistant::default(),
@@ -70,6 +74,13 @@ impl Default for Config {
             site: Site::default(),
             log: Log::default(),
         }
+    }
+}
+
+/// Without secrets, as `parlor config` prints it.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&toml::to_string(self).map_err(|_| std::fmt::Error)?)
     }
 }
 
@@ -98,7 +109,15 @@ impl ConfigError {
 /// Environment variables with names of their own, the first that is set winning.
 const VARIABLES: &[(&[&str], &str)] = &[
     (&["PARLOR_LISTEN"], "listen"),
-    (&["PARLOR_DATABASE_URL", "CHATKIT_STORE_DATABASE_URL", "DATABASE_URL"], "database_url"),
+    (
+        &[
+            "PARLOR_DATABASE_URL",
+            "PARLOR_DATABASE__URL",
+            "CHATKIT_STORE_DATABASE_URL",
+            "DATABASE_URL",
+        ],
+        "database_url",
+    ),
     (&["OPENAI_BASE_URL"], "model.base_url"),
     (&["OPENAI_API_KEY"], "model.api_key"),
     (&["PARLOR_MODEL"], "model.name"),
@@ -131,8 +150,17 @@ impl Config {
         match std::fs::read_to_string(&file_name) {
             Ok(text) => {
                 // Read here, not by the library: its errors name neither line nor key.
-                toml::from_str::<Self>(&text)
+                let file = toml::from_str::<Self>(&text)
                     .map_err(|error| in_file(&file_name, &text, &error))?;
+                if let Some(url) = file.database.url {
+                    if file.database_url != Self::default().database_url {
+                        return Err(ConfigError(format!(
+                            "{}: database_url and database.url are the same setting; keep one",
+                            file_name.display()
+                        )));
+                    }
+                    builder = builder.set_default("database_url", url).map_err(|e| plain(&e))?;
+                }
                 builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
             }
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}
@@ -183,14 +211,36 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether threads are kept in PostgreSQL.
+    pub fn is_postgres(&self) -> bool {
+        ["postgres:", "postgresql:"].iter().any(|scheme| self.database_url.starts_with(scheme))
+    }
+
+    /// The database's URL as it may be shown: without its password.
+    pub fn shown_database_url(&self) -> String {
+        sections::hide_password(&self.database_url)
+    }
+
+    /// Where the document index is: a SQLite database, the one with the threads if that is one.
+    pub fn index_url(&self) -> String {
+        match &self.search.file {
+            Some(file) => file.display().to_string(),
+            None if self.is_postgres() => "parlor-index.db".to_owned(),
+            None => self.database_url.clone(),
+        }
+    }
+
     /// Settings that contradict each other, and settings without which it is not safe to start.
     fn check(&self) -> Result<(), ConfigError> {
         let fail = |message: String| Err(ConfigError(message));
-        if !self.database_url.starts_with("sqlite:") {
+        if !self.database_url.starts_with("sqlite:") && !self.is_postgres() {
             let scheme = self.database_url.split(':').next().unwrap_or_default();
             return fail(format!(
-                "database_url has the scheme `{scheme}`, which this version does not support; use sqlite://FILE"
+                "the database's URL has the scheme `{scheme}`; use sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE"
             ));
+        }
+        if self.database.connections == 0 {
+            return fail("database.connections is 0; use at least 1".to_owned());
         }
         if let Some(scheme) = self.model.base_url.as_ref().map(url::Url::scheme)
             && !matches!(scheme, "http" | "https")
@@ -348,6 +398,45 @@ mod tests {
     }
 
     #[test]
+    fn the_database_has_two_names_and_the_environment_wins_over_both() {
+        for file in ["database_url = \"sqlite://x.db\"", "[database]\nurl = \"sqlite://x.db\""] {
+            let config = load(file, &[], Overrides::default()).unwrap();
+            assert_eq!(config.database_url, "sqlite://x.db", "{file}");
+            for name in ["PARLOR_DATABASE_URL", "PARLOR_DATABASE__URL", "DATABASE_URL"] {
+                let config = load(file, &[(name, "sqlite://y.db")], Overrides::default()).unwrap();
+                assert_eq!(config.database_url, "sqlite://y.db", "{file} {name}");
+            }
+            let url = Some("postgres://u@h/d".to_owned());
+            let flags = Overrides { database_url: url, ..Overrides::default() };
+            let config = load(file, &[("DATABASE_URL", "sqlite://y.db")], flags).unwrap();
+            assert!(config.is_postgres(), "{file}");
+            assert_eq!(config.index_url(), "parlor-index.db");
+        }
+    }
+
+    #[test]
+    fn the_password_of_a_database_is_never_shown() {
+        for (url, shown) in [
+            ("postgres://u:hunter2@h:5432/d", "postgres://u:(hidden)@h:5432/d"),
+            ("postgres://u:hun@ter2@h/d", "postgres://u:(hidden)@h/d"),
+            ("postgres://u:hunter2/x@h/d?a=b", "postgres://u:(hidden)@h/d?a=b"),
+            (
+                "postgresql://h/d?user=u&password=hunter2&a=b",
+                "postgresql://h/d?user=u&password=(hidden)&a=b",
+            ),
+            ("postgres://u@h/d", "postgres://u@h/d"),
+            ("sqlite://parlor.db", "sqlite://parlor.db"),
+        ] {
+            let file = format!("database_url = \"{url}\"");
+            let config = load(&file, &[], Overrides::default()).unwrap();
+            let printed = toml::to_string(&config).unwrap();
+            assert!(printed.contains(&format!("\"{shown}\"")), "{printed}");
+            assert!(!format!("{printed}{config:?}").contains("hunter2"));
+            assert_eq!(config.database_url, url);
+        }
+    }
+
+    #[test]
     fn any_setting_can_come_from_the_environment() {
         let environment = [
             ("PARLOR_CONTEXT__HISTORY_ITEMS", "4"),
@@ -437,6 +526,11 @@ mod tests {
             ("[site]\ncors_origins = [\"*\", \"https://a.example\"]", "cors_origins"),
             ("[site]\ncors_origins = [\"https://a.example/path\"]", "origin"),
             ("database_url = \"mysql://x\"", "sqlite"),
+            ("[database]\nconnections = 0", "database.connections"),
+            (
+                "database_url = \"sqlite://a.db\"\n[database]\nurl = \"sqlite://b.db\"",
+                "the same setting",
+            ),
             ("[model]\nbase_url = \"ftp://x/\"", "http"),
             ("[dictation]\nbase_url = \"ftp://x/\"", "dictation.base_url"),
             ("[dictation]\nenabled = true", "dictation.base_url"),

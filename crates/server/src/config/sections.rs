@@ -7,12 +7,62 @@ use std::{
 };
 
 use parlor_chatkit::AttachmentLimits;
-use parlor_store::S3Config;
+use parlor_store::{PostgresSettings, S3Config};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use super::ConfigError;
+
+/// How the database is used. All but `url` is for PostgreSQL.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// Another name of `database_url`.
+    #[serde(skip_serializing)]
+    pub url: Option<String>,
+    /// Whether the schema is brought up to date at start; otherwise `parlor migrate` does it.
+    pub auto_migrate: bool,
+    /// The schema that holds the tables.
+    pub schema: String,
+    /// Connections, at most.
+    pub connections: u32,
+    /// Seconds that a new connection may take, or a free one.
+    pub connect_timeout_seconds: u64,
+    /// Seconds that a statement may take.
+    pub statement_timeout_seconds: u64,
+    /// Seconds that a statement may wait for another one.
+    pub lock_timeout_seconds: u64,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        let settings = PostgresSettings::default();
+        Self {
+            url: None,
+            auto_migrate: settings.auto_migrate,
+            schema: settings.schema,
+            connections: settings.connections,
+            connect_timeout_seconds: settings.connect_timeout.as_secs(),
+            statement_timeout_seconds: settings.statement_timeout.as_secs(),
+            lock_timeout_seconds: settings.lock_timeout.as_secs(),
+        }
+    }
+}
+
+impl From<&Database> for PostgresSettings {
+    fn from(database: &Database) -> Self {
+        let seconds = |seconds: u64| Duration::from_secs(seconds.max(1));
+        Self {
+            schema: database.schema.clone(),
+            connections: database.connections,
+            auto_migrate: database.auto_migrate,
+            connect_timeout: seconds(database.connect_timeout_seconds),
+            statement_timeout: seconds(database.statement_timeout_seconds),
+            lock_timeout: seconds(database.lock_timeout_seconds),
+        }
+    }
+}
 
 /// The language model. With neither key nor base URL there is none, and answers are quoted from
 /// the documents.
@@ -210,11 +260,14 @@ pub struct Search {
     pub enabled: bool,
     /// Where the documents are on the site: what `parlor ingest` puts before their paths.
     pub base_url: String,
+    /// File of the index. Absent: the SQLite database, or `parlor-index.db` beside PostgreSQL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
 }
 
 impl Default for Search {
     fn default() -> Self {
-        Self { enabled: true, base_url: "/".to_owned() }
+        Self { enabled: true, base_url: "/".to_owned(), file: None }
     }
 }
 
@@ -803,6 +856,40 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// A URL without its password.
+pub(super) fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hide_password(url))
+}
+
+/// A database's URL with its password hidden, wherever it stands in it.
+pub(super) fn hide_password(text: &str) -> String {
+    const HIDDEN: &str = "(hidden)";
+    let (address, query) = text.split_once('?').unwrap_or((text, ""));
+    let mut shown = match address.split_once("://") {
+        // A password may have `@` and `/` in it that should have been escaped.
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
+            Some((user, host)) => match user.split_once(':') {
+                Some((user, _)) => format!("{scheme}://{user}:{HIDDEN}@{host}"),
+                None => address.to_owned(),
+            },
+            None => address.to_owned(),
+        },
+        None => address.to_owned(),
+    };
+    for (n, parameter) in query.split('&').filter(|parameter| !parameter.is_empty()).enumerate() {
+        shown.push(if n == 0 { '?' } else { '&' });
+        match parameter.split_once('=') {
+            Some((name, _)) if name.eq_ignore_ascii_case("password") => {
+                shown.push_str(name);
+                shown.push('=');
+                shown.push_str(HIDDEN);
+            }
+            _ => shown.push_str(parameter),
+        }
+    }
+    shown
 }
 
 fn hidden<S: Serializer>(_: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -39,6 +39,7 @@ const PAGES: &[&str] = &[
     "element",
     "attachments",
     "configuration",
+    "databases",
     "authentication",
     "sdk",
     "sdk-turn",

@@ -34,6 +34,7 @@ use crate::{
         receive::{Drained, content_length, receive},
     },
     error::ApiError,
+    late::not_ready,
 };
 
 /// What stands around the file in a form, at most.
@@ -344,6 +345,7 @@ async fn owner(
     let (files, attachments) = enabled(app)?;
     let link = files.links.verify(purpose, id.clone(), query, attachments.now());
     let link = link.map_err(|error| match error {
+        LinkError::NotReady => not_ready(),
         LinkError::Invalid => ApiError::new(
             StatusCode::FORBIDDEN,
             "invalid_link",

@@ -21,9 +21,12 @@ pub(crate) async fn get_healthz() -> Response {
 pub(crate) async fn get_readyz(State(app): State<Arc<App>>) -> Response {
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     match app.chatkit.store().check().await {
-        Ok(()) => (no_store, Json(json!({"status": "ready"}))).into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
+        Ok(()) if app.auth.is_ready() => {
+            (no_store, Json(json!({"status": "ready"}))).into_response()
+        }
+        checked => {
+            let error = checked.err().map(|error| error.to_string());
+            tracing::warn!(error, "not ready");
             let body = Json(json!({"status": "unavailable", "waiting_for": "database"}));
             (StatusCode::SERVICE_UNAVAILABLE, no_store, body).into_response()
         }

@@ -10,4 +10,5 @@ mod dictation;
 mod files;
 mod isolation;
 mod pages;
+mod postgres;
 mod tokens;

@@ -268,6 +268,16 @@ impl PostgresStore {
         Ok(Self { inner })
     }
 
+    /// The same for who does not want to wait: a database that is away is an error.
+    ///
+    /// # Errors
+    /// A [`PostgresError`] says what to do.
+    pub async fn open_now(url: &str, settings: &PostgresSettings) -> Result<Self, PostgresError> {
+        let inner = Inner::new(url, settings)?;
+        inner.bring_up().await?;
+        Ok(Self { inner })
+    }
+
     /// Brings a schema up to date, and makes it if there is none, whatever `auto_migrate` says.
     ///
     /// # Errors
