@@ -16,6 +16,9 @@ pub(crate) fn client(connect_timeout: Duration) -> Result<reqwest::Client, Model
     reqwest::Client::builder()
         .connect_timeout(connect_timeout)
         .tcp_nodelay(true)
+        // Over HTTP/2 all answers would share one connection, and those beyond the number of
+        // streams that the provider allows on it (often 100) would wait until others have ended.
+        .http1_only()
         .user_agent(concat!("parlor/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(ModelConfigError::Http)
