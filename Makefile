@@ -93,9 +93,11 @@ format: web/node_modules/.package-lock.json ## Format all sources
 	cargo fmt --all
 	cd web && $(NPM) run --silent format
 
-contract: web/node_modules/.package-lock.json ## Write the published contract again: JSON Schema, TypeScript types
+contract: web/node_modules/.package-lock.json ## Write the published contract again: JSON Schema, OpenAPI, TypeScript types
 	cargo run --quiet -p parlor-protocol --example schema > contract/chatkit.schema.json.new
 	mv contract/chatkit.schema.json.new contract/chatkit.schema.json
+	cargo run --quiet -p parlor-server -- openapi > contract/openapi.json.new
+	mv contract/openapi.json.new contract/openapi.json
 	cd web && $(NPM) run --silent types
 
 fixtures: setup ## Record the protocol fixtures again from the official models

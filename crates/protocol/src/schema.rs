@@ -234,7 +234,11 @@ pub(crate) fn request(doc: &str, names: &[&str], params: Schema, needs_params: b
         [name] => json_schema!({ "type": "string", "const": name }),
         names => json_schema!({ "type": "string", "enum": names }),
     };
-    let required = if needs_params { vec!["type", "params"] } else { vec!["type"] };
+    let (required, params) = if needs_params {
+        (vec!["type", "params"], params)
+    } else {
+        (vec!["type"], json_schema!({ "anyOf": [params, { "type": "null" }] }))
+    };
     json_schema!({
         "description": doc,
         "type": "object",

@@ -57,11 +57,8 @@ pub const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("parlor-protocol
 pub const TURN_HEADER: HeaderName = HeaderName::from_static("parlor-turn");
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The routes, top to bottom.
-pub(crate) fn router(app: App) -> Router {
-    let cors = cors(&app.site.cors_origins);
-    let demo = app.site.demo;
-    let app = Arc::new(app);
+/// The routes, top to bottom. What is not a page is described in `openapi.rs`.
+pub(crate) fn routes(demo: bool) -> Router<Arc<App>> {
     let mut router = Router::new()
         .route("/chatkit", post(routes::chatkit::post_chatkit))
         .route("/files", post(routes::files::post_file))
@@ -69,6 +66,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/files/{id}/preview", get(routes::files::get_preview))
         .route("/healthz", get(routes::health::get_healthz))
         .route("/readyz", get(routes::health::get_readyz))
+        .route("/openapi.json", get(routes::openapi::get_openapi))
         .route("/chatkit.js", get(routes::assets::get_element))
         .route("/chunks/{*path}", get(routes::assets::get_chunk));
     if demo {
@@ -79,6 +77,12 @@ pub(crate) fn router(app: App) -> Router {
             .route("/demo/{*path}", get(routes::demo::get_asset));
     }
     router
+}
+
+/// The routes, and what every request passes through.
+pub(crate) fn router(app: App) -> Router {
+    let cors = cors(&app.site.cors_origins);
+    routes(app.site.demo)
         .fallback(async || {
             ApiError::not_found("there is nothing at this address").into_fresh_response()
         })
@@ -106,7 +110,7 @@ pub(crate) fn router(app: App) -> Router {
                 // The handlers limit bodies themselves, to answer in our envelope.
                 .layer(DefaultBodyLimit::disable()),
         )
-        .with_state(app)
+        .with_state(Arc::new(app))
 }
 
 fn cors(origins: &[String]) -> CorsLayer {

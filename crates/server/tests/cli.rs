@@ -105,6 +105,16 @@ fn a_wrong_configuration_is_one_line_that_names_the_key() {
 }
 
 #[test]
+fn the_http_interface_is_printed_whatever_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("parlor.toml"), "[limits").unwrap();
+    let (code, stdout, stderr) = run(parlor(folder.path()).arg("openapi"));
+    assert_eq!(code, Some(0), "{stderr}");
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contract/openapi.json");
+    assert!(stdout == fs::read_to_string(committed).unwrap(), "run `make contract`");
+}
+
+#[test]
 fn the_effective_configuration_is_printed_without_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let (code, stdout, _) = run(parlor(folder.path())

@@ -47,7 +47,7 @@ pub(crate) struct Caller {
 }
 
 /// Cookie that tells anonymous visitors apart.
-const VISITOR_COOKIE: &str = "parlor_visitor";
+pub(crate) const VISITOR_COOKIE: &str = "parlor_visitor";
 
 /// Header by which the demo page plays several users. It divides a visitor's own threads and
 /// gives access to nobody else's.

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::{Config, Overrides},
-    files,
+    files, openapi,
     server::{Server, stop_signal},
     telemetry,
 };
@@ -58,10 +58,17 @@ enum Command {
     Migrate,
     /// Print the configuration in force, secrets hidden
     Config,
+    /// Print the HTTP interface as an OpenAPI document
+    #[command(name = "openapi")]
+    OpenApi,
 }
 
 /// Runs a command; errors are one line on standard error.
 pub async fn run(cli: Cli) -> ExitCode {
+    // Says the same whatever is configured, also where that is broken.
+    if let Command::OpenApi = cli.command {
+        return print_openapi();
+    }
     let listen = match &cli.command {
         Command::Serve { listen } => listen.clone(),
         _ => None,
@@ -97,7 +104,7 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
         Command::Serve { .. } => serve(&config).await?,
         Command::Ingest(args) => return ingest::run(&config, args).await,
         Command::Feedback(args) => feedback::run(&config, args).await?,
-        Command::Doctor => {}
+        Command::Doctor | Command::OpenApi => {}
         Command::Migrate => {
             if config.is_postgres() {
                 let settings = (&config.database).into();
@@ -113,6 +120,14 @@ async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> 
         Command::Config => write!(io::stdout(), "{}", toml::to_string(&config)?)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_openapi() -> ExitCode {
+    // `{:#}` of a JSON value is its indented form.
+    match writeln!(io::stdout(), "{:#}", openapi::document()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

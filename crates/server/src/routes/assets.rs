@@ -17,7 +17,7 @@ struct WebAssets;
 
 /// Names of chunks change with their content; the element's name never does.
 const FOREVER: &str = "public, max-age=31536000, immutable";
-const REVALIDATE: &str = "public, no-cache";
+pub(crate) const REVALIDATE: &str = "public, no-cache";
 
 /// Whether the web assets were built into this binary.
 pub(crate) fn are_built() -> bool {
@@ -96,14 +96,24 @@ pub(crate) fn embedded(
 ) -> Response {
     let hash = file.metadata.sha256_hash();
     let tag = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>();
-    let tag = format!("\"{tag}\"");
+    conditional(&format!("\"{tag}\""), mime, cache, headers, || Body::from(file.data.into_owned()))
+}
+
+/// The body with its entity tag, or only that the client has it.
+pub(crate) fn conditional(
+    tag: &str,
+    mime: &'static str,
+    cache: &'static str,
+    headers: &HeaderMap,
+    body: impl FnOnce() -> Body,
+) -> Response {
     let known =
         headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(
             |tags| tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag),
         );
-    let common = [(header::CACHE_CONTROL, cache.to_owned()), (header::ETAG, tag)];
+    let common = [(header::CACHE_CONTROL, cache.to_owned()), (header::ETAG, tag.to_owned())];
     if known {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
-    (common, [(header::CONTENT_TYPE, mime)], Body::from(file.data.into_owned())).into_response()
+    (common, [(header::CONTENT_TYPE, mime)], body()).into_response()
 }

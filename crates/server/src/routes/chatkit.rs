@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Longest idempotency key that is accepted.
-const MAX_KEY: usize = 200;
+pub(crate) const MAX_KEY: usize = 200;
 
 pub(crate) async fn post_chatkit(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();

@@ -5,3 +5,4 @@ pub(crate) mod chatkit;
 pub(crate) mod demo;
 pub(crate) mod files;
 pub(crate) mod health;
+pub(crate) mod openapi;

@@ -1458,7 +1458,7 @@ export interface ThreadsGetByIdRequest {
 /** The caller's threads. */
 export interface ThreadsListRequest {
   type: 'threads.list';
-  params?: ThreadListParams;
+  params?: ThreadListParams | null;
   /** Whatever the integration sends along: user, page, locale. */
   metadata?: Record<string, unknown> | null;
 }
