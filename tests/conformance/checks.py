@@ -17,7 +17,7 @@ from chatkit.types import (
 )
 from pydantic import TypeAdapter, ValidationError
 
-from contract import definition_of_answer, problem_of
+from contract import definition_of_answer, problem_of, problem_of_refusal
 from harness import Exchange, Session
 
 EVENT = TypeAdapter(ThreadStreamEvent)
@@ -87,7 +87,7 @@ def _refusal(exchange: Exchange, request_id: str, status: int, code: str) -> Ite
     if exchange.status != status:
         yield f"answered with {exchange.status} instead of {status}: {exchange.text[:300]}"
         return
-    if problem := problem_of("ErrorEnvelope", exchange.body):
+    if problem := problem_of_refusal(exchange.status, exchange.body):
         yield f"the error {problem}"
     error = exchange.body.get("error")
     if set(exchange.body) != {"error"} or not isinstance(error, dict):

@@ -8,6 +8,7 @@ Builds nothing: `PARLOR_BIN`, `FAKE_MODEL_BIN` and `SCRIPTED_BIN` name the progr
 import sys
 from collections.abc import Iterable
 
+import test_contract
 import test_difference
 import test_wire
 from harness import Processes
@@ -32,6 +33,7 @@ def results(processes: Processes) -> Iterable[tuple[str, list[str]]]:
     model = processes.fake_model()
     yield from test_wire.results(processes, model)
     yield from test_difference.results(processes, model)
+    yield from test_contract.results(processes, model)
 
 
 if __name__ == "__main__":
