@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod citations;
+mod files;
 pub mod model;
 pub mod prompt;
 pub mod quotes;
@@ -10,6 +11,7 @@ pub mod sse;
 pub mod titles;
 mod transcription;
 
+pub use files::{FileMode, FilesConfig};
 pub use model::{ModelApi, ModelClient, ModelConfig, ModelConfigError, ModelError};
 pub use prompt::{History, PromptConfig};
 pub use responder::AgentResponder;

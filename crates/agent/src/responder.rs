@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parlor_chatkit::protocol::{
-    Icon, NoticeLevel, ThreadItem, ThreadMetadata, TranscriptionResult, UrlSource, UserMessageItem,
+    Attachment, Icon, NoticeLevel, ThreadItem, ThreadMetadata, TranscriptionResult, UrlSource,
+    UserMessageItem,
 };
 use parlor_chatkit::{MessageWriter, RequestContext, Responder, StoreError, Turn, TurnError};
 use parlor_search::{Passage, PassageSearch};
 
 use crate::citations::{CitationFilter, Piece, overlapping};
+use crate::files::{FileReader, FilesConfig, Given};
 use crate::model::{
     Finish, InputItem, ModelClient, ModelError, ModelEvent, ModelRequest, ModelStream,
 };
@@ -44,6 +46,7 @@ pub struct AgentResponder {
     dictation: Option<TranscriptionClient>,
     /// The model that is asked for titles; empty means the configured one.
     titles_by: Option<String>,
+    files: FileReader,
 }
 
 impl fmt::Debug for AgentResponder {
@@ -70,6 +73,7 @@ impl AgentResponder {
             max_output_tokens: None,
             dictation: None,
             titles_by: None,
+            files: FileReader::new(FilesConfig::default()),
         }
     }
 
@@ -97,6 +101,14 @@ impl AgentResponder {
         self
     }
 
+    /// What the model can be given of the files that users send. By default images, and the text of
+    /// other files.
+    #[must_use]
+    pub fn files(mut self, config: FilesConfig) -> Self {
+        self.files = FileReader::new(config);
+        self
+    }
+
     /// Turns dictated recordings into text with this speech model. Dictation is not offered by
     /// default.
     #[must_use]
@@ -121,13 +133,17 @@ impl AgentResponder {
                 .rposition(|item| matches!(item, ThreadItem::UserMessage(_)))
                 .map(|at| items.remove(at)),
         };
+        let files = match &question {
+            Some(ThreadItem::UserMessage(message)) => message.attachments.clone(),
+            _ => Vec::new(),
+        };
         let excess = items.len().saturating_sub(self.prompt.history_items as usize);
         let said: Vec<Said> = items[excess..].iter().filter_map(Said::from_item).collect();
         let question = match question.as_ref().and_then(Said::from_item) {
             Some(Said::User(text)) => text,
             _ => "Please go on.".to_owned(),
         };
-        Ok(Conversation { question, said })
+        Ok(Conversation { question, said, files })
     }
 
     /// Answers with a model.
@@ -137,6 +153,13 @@ impl AgentResponder {
         model: &ModelClient,
         conversation: &Conversation,
     ) -> Result<(), TurnError> {
+        let given = match conversation.files.as_slice() {
+            [] => Given::default(),
+            files => {
+                turn.progress(Icon::from_static("document"), "Reading the files…").await?;
+                self.files.read(turn, files).await
+            }
+        };
         let mut writer = turn.assistant_message().await?;
         let mut answer = Answer::new(self.search.is_some());
         let mut exchanged = Vec::new();
@@ -145,7 +168,7 @@ impl AgentResponder {
             let may_call = self.search.is_some() && rounds < MAX_TOOL_ROUNDS;
             // Made anew for each round and not kept while the answer is read: it is long, and
             // thousands of answers may be waiting for their next word.
-            let request = self.request(writer.turn(), conversation, &exchanged, may_call);
+            let request = self.request(writer.turn(), conversation, &given, &exchanged, may_call);
             // Boxed, like everything else that is over while the answer is read.
             let stream = Box::pin(model.stream(&request)).await.map_err(turn_error)?;
             drop(request);
@@ -179,6 +202,7 @@ impl AgentResponder {
         &self,
         turn: &Turn,
         conversation: &Conversation,
+        given: &Given,
         exchanged: &[InputItem],
         may_call: bool,
     ) -> ModelRequest {
@@ -197,7 +221,11 @@ impl AgentResponder {
             History::Text => Vec::new(),
             History::Messages => prompt::history_messages(&conversation.said),
         };
-        input.push(InputItem::User(conversation.question.clone()));
+        let text = format!("{}{}", conversation.question, given.text);
+        input.push(match given.files.as_slice() {
+            [] => InputItem::User(text),
+            files => InputItem::UserWithFiles { text, files: files.to_vec() },
+        });
         input.extend_from_slice(exchanged);
         let wished = turn.input().and_then(|message| message.inference_options.model.as_ref());
         let allowed = wished.filter(|&model| self.allowed_models.contains(model));
@@ -352,6 +380,8 @@ impl Responder for AgentResponder {
 struct Conversation {
     question: String,
     said: Vec<Said>,
+    /// What was sent along with the question.
+    files: Vec<Attachment>,
 }
 
 /// A function that the model called.

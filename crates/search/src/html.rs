@@ -22,6 +22,11 @@ pub(crate) struct Page {
     pub(crate) markdown: String,
 }
 
+/// The main content of an HTML page as Markdown.
+pub fn html_to_markdown(html: &str) -> String {
+    read(html).markdown
+}
+
 /// Reads a page.
 pub(crate) fn read(html: &str) -> Page {
     if estimated_depth(html) > MAX_DEPTH {

@@ -18,6 +18,7 @@ mod words;
 use std::{future::Future, pin::Pin};
 
 pub use error::SearchError;
+pub use html::html_to_markdown;
 pub use index::{IndexStats, SqliteIndex};
 pub use ingest::{FileOutcome, IngestOptions, IngestSummary, Progress, SkipReason, Skipped};
 pub use markdown::{Heading, RenderedPage, render_html, render_html_with};

@@ -10,8 +10,8 @@ use std::{
 use axum::Router;
 use axum_extra::extract::cookie::Key;
 use parlor_agent::{
-    AgentResponder, ModelClient, ModelConfig, PromptConfig, TranscriptionClient,
-    TranscriptionConfig,
+    AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, PromptConfig,
+    TranscriptionClient, TranscriptionConfig,
 };
 use parlor_chatkit::{Attachments, ChatKit, ChatKitError, StoreError};
 use parlor_search::SqliteIndex;
@@ -24,7 +24,7 @@ use crate::{
     attachments::{FileLinks, Files},
     auth::Authenticator,
     body::BodyLimits,
-    config::{self, AuthMode, Config, HistoryMode, ModelApi, Site},
+    config::{self, AuthMode, Config, HistoryMode, ModelApi, ModelFiles, Site},
     connection,
     late::Late,
 };
@@ -126,6 +126,13 @@ impl Server {
             prompt_config(config),
         )
         .allowed_models(config.model.choices.iter().cloned());
+        responder = responder.files(FilesConfig {
+            images: config.model.images,
+            files: match config.model.files {
+                ModelFiles::Text => FileMode::Text,
+                ModelFiles::Input => FileMode::Input,
+            },
+        });
         if config.titles.enabled {
             responder = responder.titles_by(config.titles.model.as_deref().unwrap_or_default());
         }

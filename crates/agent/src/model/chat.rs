@@ -4,13 +4,25 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{CallIds, Finish, InputItem, ModelError, ModelEvent, ModelRequest, Usage};
+use super::{CallIds, Finish, InputFile, InputItem, ModelError, ModelEvent, ModelRequest, Usage};
 
 pub(super) fn body(request: &ModelRequest, openai: bool) -> Value {
     let mut messages = vec![json!({"role": "system", "content": request.instructions})];
     for item in &request.input {
         match item {
             InputItem::User(text) => messages.push(json!({"role": "user", "content": text})),
+            InputItem::UserWithFiles { text, files } => {
+                let mut content = vec![json!({"type": "text", "text": text})];
+                content.extend(files.iter().map(|file| match file {
+                    InputFile::Image { data_url } => {
+                        json!({"type": "image_url", "image_url": {"url": &**data_url}})
+                    }
+                    InputFile::File { name, data_url } => json!({
+                        "type": "file", "file": {"filename": name, "file_data": &**data_url},
+                    }),
+                }));
+                messages.push(json!({"role": "user", "content": content}));
+            }
             InputItem::Assistant(text) => {
                 messages.push(json!({"role": "assistant", "content": text}));
             }

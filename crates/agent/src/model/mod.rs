@@ -91,11 +91,44 @@ pub struct ToolSpec {
     pub parameters: Value,
 }
 
+/// A file that a model is given as it is. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub enum InputFile {
+    /// An image to look at.
+    Image {
+        /// A `data:` URL.
+        data_url: Arc<str>,
+    },
+    /// A file to read.
+    File {
+        /// Its name.
+        name: String,
+        /// A `data:` URL.
+        data_url: Arc<str>,
+    },
+}
+
+impl fmt::Debug for InputFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image { data_url } => write!(f, "Image({} bytes)", data_url.len()),
+            Self::File { name, data_url } => write!(f, "File({name:?}, {} bytes)", data_url.len()),
+        }
+    }
+}
+
 /// One item of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputItem {
     /// What the user said.
     User(String),
+    /// What the user said, with files that are given as they are.
+    UserWithFiles {
+        /// What they said.
+        text: String,
+        /// The files.
+        files: Vec<InputFile>,
+    },
     /// What the model said.
     Assistant(String),
     /// A function that the model called.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-use super::{CallIds, Finish, InputItem, ModelError, ModelEvent, ModelRequest, Usage};
+use super::{CallIds, Finish, InputFile, InputItem, ModelError, ModelEvent, ModelRequest, Usage};
 
 pub(super) fn body(request: &ModelRequest) -> Value {
     let input: Vec<Value> = request
@@ -14,6 +14,18 @@ pub(super) fn body(request: &ModelRequest) -> Value {
         .iter()
         .map(|item| match item {
             InputItem::User(text) => json!({"role": "user", "content": text}),
+            InputItem::UserWithFiles { text, files } => {
+                let mut content = vec![json!({"type": "input_text", "text": text})];
+                content.extend(files.iter().map(|file| match file {
+                    InputFile::Image { data_url } => {
+                        json!({"type": "input_image", "image_url": &**data_url, "detail": "auto"})
+                    }
+                    InputFile::File { name, data_url } => json!({
+                        "type": "input_file", "filename": name, "file_data": &**data_url,
+                    }),
+                }));
+                json!({"role": "user", "content": content})
+            }
             InputItem::Assistant(text) => json!({"role": "assistant", "content": text}),
             InputItem::ToolCall { call_id, name, arguments } => json!({
                 "type": "function_call", "call_id": call_id, "name": name, "arguments": arguments,

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 pub use sections::{
     Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
-    JwtClaims, JwtKeys, Limits, Log, LogFormat, Model, ModelApi, OnDisconnect, S3, Search, Server,
-    Site, Titles, TrustedHeader, Turns,
+    JwtClaims, JwtKeys, Limits, Log, LogFormat, Model, ModelApi, ModelFiles, OnDisconnect, S3,
+    Search, Server, Site, Titles, TrustedHeader, Turns,
 };
 
 /// The whole configuration of `parlor serve`.

@@ -83,6 +83,10 @@ pub struct Model {
     pub choices: Vec<String>,
     /// Seconds without a sign of life after which the model is given up.
     pub idle_timeout_seconds: u64,
+    /// Whether the model can look at images that users send.
+    pub images: bool,
+    /// How the model is given other files: their `text`, or PDFs as `input` files.
+    pub files: ModelFiles,
 }
 
 impl Default for Model {
@@ -94,6 +98,8 @@ impl Default for Model {
             name: "gpt-5-mini".to_owned(),
             choices: Vec::new(),
             idle_timeout_seconds: 60,
+            images: true,
+            files: ModelFiles::Text,
         }
     }
 }
@@ -122,6 +128,16 @@ impl Model {
     pub fn idle_timeout(&self) -> Duration {
         Duration::from_secs(self.idle_timeout_seconds.max(1))
     }
+}
+
+/// How a model is given files that are no images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelFiles {
+    /// As the text in them.
+    Text,
+    /// PDFs as they are, for models that read them.
+    Input,
 }
 
 /// Which API a model server speaks.

@@ -8,6 +8,7 @@ mod chat;
 mod connections;
 mod dictation;
 mod files;
+mod given_files;
 mod isolation;
 mod pages;
 mod postgres;
