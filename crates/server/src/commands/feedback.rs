@@ -13,7 +13,7 @@ use parlor_chatkit::{
     FeedbackCursor, FeedbackQuery, FeedbackRecord, Store,
     protocol::{FeedbackKind, ThreadItem, Timestamp},
 };
-use parlor_store::SqliteStore;
+use parlor_store::{PostgresStore, SqliteStore};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -56,26 +56,35 @@ const PAGE: u32 = 200;
 
 pub(super) async fn run(config: &Config, args: FeedbackArgs) -> anyhow::Result<()> {
     let FeedbackCommand::Export(args) = args.command;
-    let store = SqliteStore::open(&config.database_url).await?;
-    let written = match &args.output {
-        Some(path) => {
-            let file =
-                File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
-            let mut out = BufWriter::new(file);
-            let written = export(&store, args.format, args.since, &mut out).await?;
-            out.flush().with_context(|| format!("cannot write `{}`", path.display()))?;
-            written
-        }
-        None => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            let written = export(&store, args.format, args.since, &mut out).await?;
-            out.flush()?;
-            written
-        }
+    let written = if config.is_postgres() {
+        let settings = (&config.database).into();
+        let store = PostgresStore::open_now(&config.database_url, &settings).await?;
+        let written = write(&store, &args).await;
+        store.close().await;
+        written?
+    } else {
+        let store = SqliteStore::open(&config.database_url).await?;
+        let written = write(&store, &args).await;
+        store.close().await;
+        written?
     };
-    store.close().await;
     tracing::info!(written, "feedback exported");
     Ok(())
+}
+
+/// Writes to where the arguments say. Gives how much there was.
+async fn write(store: &impl Store, args: &ExportArgs) -> anyhow::Result<u64> {
+    let Some(path) = &args.output else {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = export(store, args.format, args.since, &mut out).await?;
+        out.flush()?;
+        return Ok(written);
+    };
+    let cannot = || format!("cannot write `{}`", path.display());
+    let mut out = BufWriter::new(File::create(path).with_context(cannot)?);
+    let written = export(store, args.format, args.since, &mut out).await?;
+    out.flush().with_context(cannot)?;
+    Ok(written)
 }
 
 /// Writes all feedback, page by page. Gives how much there was.
