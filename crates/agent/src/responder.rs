@@ -133,14 +133,17 @@ impl AgentResponder {
                 .rposition(|item| matches!(item, ThreadItem::UserMessage(_)))
                 .map(|at| items.remove(at)),
         };
-        let files = match &question {
-            Some(ThreadItem::UserMessage(message)) => message.attachments.clone(),
+        let mut question = question;
+        // They stand beside the question, and need not be named in it.
+        let files = match &mut question {
+            Some(ThreadItem::UserMessage(message)) => std::mem::take(&mut message.attachments),
             _ => Vec::new(),
         };
         let excess = items.len().saturating_sub(self.prompt.history_items as usize);
         let said: Vec<Said> = items[excess..].iter().filter_map(Said::from_item).collect();
         let question = match question.as_ref().and_then(Said::from_item) {
             Some(Said::User(text)) => text,
+            _ if !files.is_empty() => "(The user sent this without a text.)".to_owned(),
             _ => "Please go on.".to_owned(),
         };
         Ok(Conversation { question, said, files })

@@ -105,7 +105,10 @@ fn title(message: &str) -> String {
 }
 
 /// The user's message without the words that are meant for this server.
+///
+/// The files that stand behind a question are none of it.
 fn question_of(message: &str) -> String {
+    let message = message.split("\n\n<file name=").next().unwrap_or_default();
     let mut words = message.split_whitespace().peekable();
     let mut kept = Vec::new();
     while let Some(word) = words.next() {

@@ -81,7 +81,7 @@ async fn scripts_holds_and_records_work_over_http() {
     model.hold_reached("h").await;
     let state = reqwest::get(format!("{}/control/state", model.url())).await.unwrap();
     let state: Value = serde_json::from_str(&state.text().await.unwrap()).unwrap();
-    assert_eq!(state, json!({"requests": 1, "queued": 1, "holding": {"h": 1}}));
+    assert_eq!(state, json!({"requests": 1, "titles": 0, "queued": 1, "holding": {"h": 1}}));
 
     let cats = post(&model, "/v1/responses", ask("cats")).await.text().await.unwrap();
     assert!(cats.contains("Meow."));
