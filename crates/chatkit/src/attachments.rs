@@ -357,8 +357,12 @@ impl Attachments {
     ) -> Result<Upload, ChatKitError> {
         // Held before the look, which counts only then.
         let held = self.inner.hold(attachment_id);
-        let record =
-            self.record(owner, attachment_id).await?.ok_or(ChatKitError::NotFound("attachment"))?;
+        let Some(record) = self.record(owner, attachment_id).await? else {
+            drop(held);
+            // Whoever deletes its bytes passes over a file that is held, as this was for a moment.
+            self.delete_bytes_soon();
+            return Err(ChatKitError::NotFound("attachment"));
+        };
         let held = held.ok_or(ChatKitError::UploadRunning)?;
         if record.state != AttachmentState::Waiting {
             return Err(ChatKitError::AlreadyUploaded);
