@@ -2,8 +2,9 @@
 
     python compare.py PROGRAM    # target/debug/example-from-python
 
-Ids and times are left out, and so is how an item came to be whole: in pieces or at once. Two differences are meant:
-Parlor tells what a request has changed before the turn's settings, and tells of a tool call that got its output.
+Ids and times are left out, and so is how an item came to be whole: in pieces or at once. Three differences are meant:
+Parlor tells what a request has changed before the turn's settings, tells of a tool call that got its output, and gives
+feedback back with its answer.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ from server import Desk  # noqa: E402
 PIECES = {"thread.item.added", "thread.item.updated"}
 # Made by the server, or its own business.
 UNSTABLE = {"id", "thread_id", "created_at", "item_id", "key"}
+# Parlor's addition.
+ADDED = {"feedback"}
 
 
 def stable(value):
@@ -34,7 +37,7 @@ def stable(value):
         return {
             key: stable(inner)
             for key, inner in value.items()
-            if key not in UNSTABLE and inner is not None and inner != [] and inner is not False
+            if key not in UNSTABLE | ADDED and inner is not None and inner != [] and inner is not False
         }
     if isinstance(value, list):
         return [stable(inner) for inner in value]
