@@ -7,6 +7,7 @@ import { formatBytes, kindOf } from '../files.js';
 import { icon } from '../icons.js';
 import { safeHref } from '../sources.js';
 import type { ViewContext } from './context.js';
+import { iconButton } from './icon-button.js';
 
 class BitmapDirective extends Directive {
   #drawn: ImageBitmap | null = null;
@@ -85,27 +86,21 @@ function composerFile(view: ViewContext, entry: UploadEntry): TemplateResult {
     </span>
     ${
       failed
-        ? html`<button
-            class="icon-button small"
-            type="button"
-            aria-label=${strings.retryUpload(entry.name)}
-            title=${strings.retryUpload(entry.name)}
-            @click=${() => view.retryFile(entry.key)}
-          >
-            ${icon('retry')}
-          </button>`
+        ? iconButton({
+            icon: 'retry',
+            label: strings.retryUpload(entry.name),
+            small: true,
+            onClick: () => view.retryFile(entry.key),
+          })
         : nothing
     }
-    <button
-      class="icon-button small"
-      type="button"
-      data-focus=${entry.key}
-      aria-label=${remove}
-      title=${remove}
-      @click=${() => view.removeFile(entry.key)}
-    >
-      ${icon('close')}
-    </button>
+    ${iconButton({
+      icon: 'close',
+      label: remove,
+      small: true,
+      focus: entry.key,
+      onClick: () => view.removeFile(entry.key),
+    })}
     ${
       busy
         ? html`<progress
@@ -140,18 +135,15 @@ export function composerProblems(view: ViewContext): TemplateResult | typeof not
     (problem) =>
       html`<div class="problem" role="alert" part="composer-problem">
         ${icon('warning')}<span dir="auto">${problem}</span>
-        <button
-          class="icon-button small"
-          type="button"
-          aria-label=${strings.dismiss}
-          title=${strings.dismiss}
-          @click=${() => {
+        ${iconButton({
+          icon: 'close',
+          label: strings.dismiss,
+          small: true,
+          onClick: () => {
             composer.problems = composer.problems.filter((other) => other !== problem);
             view.changed();
-          }}
-        >
-          ${icon('close')}
-        </button>
+          },
+        })}
       </div>`,
   )}
   ${
@@ -300,15 +292,11 @@ export function lightbox(view: ViewContext): TemplateResult | typeof nothing {
               >${icon('download')}</a
             >`
       }
-      <button
-        class="icon-button"
-        type="button"
-        aria-label=${strings.close}
-        title=${strings.close}
-        @click=${() => view.showImage(null)}
-      >
-        ${icon('close')}
-      </button>
+      ${iconButton({
+        icon: 'close',
+        label: strings.close,
+        onClick: () => view.showImage(null),
+      })}
     </div>
     ${
       url === null || view.isBroken(url)

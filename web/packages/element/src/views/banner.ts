@@ -4,6 +4,7 @@ import { icon } from '../icons.js';
 import { markdown } from '../markdown-directive.js';
 import type { ViewContext } from './context.js';
 import { markdownOptions } from './markdown-options.js';
+import { iconButton } from './icon-button.js';
 
 /** Seconds until a retry is welcome; 0 when it is. */
 export function secondsLeft(retryAt: number | undefined, now: number): number {
@@ -36,15 +37,12 @@ export function banner(view: ViewContext): TemplateResult | typeof nothing {
             </button>`
           : nothing
       }
-      <button
-        class="icon-button small"
-        type="button"
-        aria-label=${pending?.failed === true ? strings.edit : strings.dismiss}
-        title=${pending?.failed === true ? strings.edit : strings.dismiss}
-        @click=${() => view.dismissBanner()}
-      >
-        ${icon(pending?.failed === true ? 'write' : 'close')}
-      </button>
+      ${iconButton({
+        icon: pending?.failed === true ? 'write' : 'close',
+        label: pending?.failed === true ? strings.edit : strings.dismiss,
+        small: true,
+        onClick: () => view.dismissBanner(),
+      })}
     </div>
   </div>`;
 }
@@ -71,15 +69,12 @@ export function notices(view: ViewContext): unknown {
           ></div>
         </div>
         <div class="banner-actions">
-          <button
-            class="icon-button small"
-            type="button"
-            aria-label=${strings.dismiss}
-            title=${strings.dismiss}
-            @click=${() => view.dismissNotice(notice.id)}
-          >
-            ${icon('close')}
-          </button>
+          ${iconButton({
+            icon: 'close',
+            label: strings.dismiss,
+            small: true,
+            onClick: () => view.dismissNotice(notice.id),
+          })}
         </div>
       </div>`,
   );

@@ -6,6 +6,7 @@ import { hasIcon, icon } from '../icons.js';
 import type { PickerOption } from '../picker.js';
 import { composerFiles, composerProblems } from './attachments.js';
 import type { ViewContext } from './context.js';
+import { iconButton } from './icon-button.js';
 
 /** Whether a key event belongs to an input method: `keyCode` 229 is how Safari says so. */
 function isComposing(event: KeyboardEvent): boolean {
@@ -64,18 +65,14 @@ function toolMenu(view: ViewContext, tools: readonly ToolOption[]): TemplateResu
     inMenu.length === 0
       ? nothing
       : html`<div class="menu-anchor">
-          <button
-            class="icon-button"
-            type="button"
-            data-focus="tools"
-            aria-label=${strings.tools}
-            title=${strings.tools}
-            aria-haspopup="menu"
-            aria-expanded=${view.openMenu === 'tools' ? 'true' : 'false'}
-            @click=${() => view.setMenu(view.openMenu === 'tools' ? null : 'tools')}
-          >
-            ${icon('plus')}
-          </button>
+          ${iconButton({
+            icon: 'plus',
+            label: strings.tools,
+            focus: 'tools',
+            menu: true,
+            expanded: view.openMenu === 'tools',
+            onClick: () => view.setMenu(view.openMenu === 'tools' ? null : 'tools'),
+          })}
           ${
             view.openMenu === 'tools'
               ? html`<div
@@ -191,17 +188,15 @@ function quoteChip(view: ViewContext): TemplateResult | typeof nothing {
     <div class="quote-chip">
       ${icon('quote')}
       <span class="quote-text" dir="auto">${composer.quote}</span>
-      <button
-        class="icon-button small"
-        type="button"
-        aria-label=${strings.removeQuote}
-        @click=${() => {
+      ${iconButton({
+        icon: 'close',
+        label: strings.removeQuote,
+        small: true,
+        onClick: () => {
           composer.quote = null;
           view.changed();
-        }}
-      >
-        ${icon('close')}
-      </button>
+        },
+      })}
     </div>
   </div>`;
 }
@@ -286,18 +281,14 @@ function suggestions(view: ViewContext): TemplateResult | typeof nothing {
 function attachButton(view: ViewContext): TemplateResult | typeof nothing {
   const { attachmentOptions: options, strings } = view;
   if (options === null) return nothing;
-  return html`<button
-      class="icon-button"
-      part="attach-button"
-      type="button"
-      data-focus="attach"
-      aria-label=${strings.attach}
-      title=${strings.attach}
-      @click=${(event: MouseEvent) =>
-        ((event.currentTarget as HTMLElement).nextElementSibling as HTMLInputElement).click()}
-    >
-      ${icon('paperclip')}</button
-    ><input
+  return html`${iconButton({
+      icon: 'paperclip',
+      label: strings.attach,
+      part: 'attach-button',
+      focus: 'attach',
+      onClick: (event: MouseEvent) =>
+        ((event.currentTarget as HTMLElement).nextElementSibling as HTMLInputElement).click(),
+    })}<input
       class="file-field"
       type="file"
       multiple
@@ -330,15 +321,11 @@ function recorder(view: ViewContext): TemplateResult {
       view.cancelDictation();
     }}
   >
-    <button
-      class="icon-button"
-      type="button"
-      aria-label=${strings.dictationCancel}
-      title=${strings.dictationCancel}
-      @click=${() => view.cancelDictation()}
-    >
-      ${icon('close')}
-    </button>
+    ${iconButton({
+      icon: 'close',
+      label: strings.dictationCancel,
+      onClick: () => view.cancelDictation(),
+    })}
     ${
       phase === 'recording'
         ? html`<span class="level" aria-hidden="true"
@@ -447,16 +434,12 @@ export function composer(view: ViewContext): TemplateResult {
                     ${attachButton(view)}
                     ${
                       mentions
-                        ? html`<button
-                            class="icon-button"
-                            part="mention-button"
-                            type="button"
-                            aria-label=${strings.mention}
-                            title=${strings.mention}
-                            @click=${() => view.mention()}
-                          >
-                            ${icon('at')}
-                          </button>`
+                        ? iconButton({
+                            icon: 'at',
+                            label: strings.mention,
+                            part: 'mention-button',
+                            onClick: () => view.mention(),
+                          })
                         : nothing
                     }
                     ${toolMenu(view, tools)}
@@ -465,17 +448,13 @@ export function composer(view: ViewContext): TemplateResult {
             ${modelMenu(view, models)}
             ${
               view.canDictate
-                ? html`<button
-                    class="icon-button"
-                    part="dictate-button"
-                    type="button"
-                    data-focus="dictate"
-                    aria-label=${strings.dictate}
-                    title=${strings.dictate}
-                    @click=${() => view.dictate()}
-                  >
-                    ${icon('mic')}
-                  </button>`
+                ? iconButton({
+                    icon: 'mic',
+                    label: strings.dictate,
+                    part: 'dictate-button',
+                    focus: 'dictate',
+                    onClick: () => view.dictate(),
+                  })
                 : nothing
             }
             ${

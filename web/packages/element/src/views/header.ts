@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import { icon } from '../icons.js';
 import type { ViewContext } from './context.js';
+import { iconButton } from './icon-button.js';
 
 /** A header button of the host. Its icon is decoration, so its name says what it is for. */
 function customAction(
@@ -9,16 +9,12 @@ function customAction(
 ): TemplateResult | typeof nothing {
   if (action === undefined) return nothing;
   const label = action.icon.replaceAll('-', ' ');
-  return html`<button
-    class="icon-button"
-    part="header-action header-action-${side}"
-    type="button"
-    aria-label=${label}
-    title=${label}
-    @click=${() => action.onClick()}
-  >
-    ${icon(action.icon)}
-  </button>`;
+  return iconButton({
+    icon: action.icon,
+    label,
+    part: `header-action header-action-${side}`,
+    onClick: () => action.onClick(),
+  });
 }
 
 /** The title that the header shows; empty when it shows none. */
@@ -40,18 +36,14 @@ export function header(view: ViewContext): TemplateResult | typeof nothing {
       ${
         options.history?.enabled === false
           ? nothing
-          : html`<button
-              class="icon-button"
-              part="history-button"
-              type="button"
-              data-focus="history"
-              aria-label=${strings.history}
-              title=${strings.history}
-              aria-expanded=${view.historyOpen ? 'true' : 'false'}
-              @click=${() => view.toggleHistory(!view.historyOpen)}
-            >
-              ${icon('history')}
-            </button>`
+          : iconButton({
+              icon: 'history',
+              label: strings.history,
+              part: 'history-button',
+              focus: 'history',
+              expanded: view.historyOpen,
+              onClick: () => view.toggleHistory(!view.historyOpen),
+            })
       }
     </div>
     ${
@@ -60,17 +52,13 @@ export function header(view: ViewContext): TemplateResult | typeof nothing {
         : html`<span class="title"></span>`
     }
     <div class="header-side end">
-      <button
-        class="icon-button"
-        part="new-thread-button"
-        type="button"
-        aria-label=${strings.newThread}
-        title=${strings.newThread}
-        ?disabled=${empty}
-        @click=${() => view.newThread()}
-      >
-        ${icon('compose')}
-      </button>
+      ${iconButton({
+        icon: 'compose',
+        label: strings.newThread,
+        part: 'new-thread-button',
+        disabled: empty,
+        onClick: () => view.newThread(),
+      })}
       ${customAction(header?.rightAction, 'right')}
     </div>
   </header>`;

@@ -4,6 +4,7 @@ import { repeat } from 'lit/directives/repeat.js';
 import { icon } from '../icons.js';
 import type { Strings } from '../strings.js';
 import type { HistoryEdit, ViewContext } from './context.js';
+import { iconButton } from './icon-button.js';
 
 const DAY_MS = 86_400_000;
 
@@ -72,15 +73,12 @@ function renameRow(view: ViewContext, thread: Thread, edit: HistoryEdit): Templa
     >
       ${icon('check')}
     </button>
-    <button
-      class="icon-button small"
-      type="button"
-      aria-label=${strings.cancel}
-      title=${strings.cancel}
-      @click=${() => view.editHistory(null)}
-    >
-      ${icon('close')}
-    </button>
+    ${iconButton({
+      icon: 'close',
+      label: strings.cancel,
+      small: true,
+      onClick: () => view.editHistory(null),
+    })}
     ${edit.error === null ? nothing : html`<p class="row-error" role="alert">${edit.error}</p>`}
   </form>`;
 }
@@ -141,30 +139,24 @@ function threadRow(view: ViewContext, thread: Thread): TemplateResult {
       ${
         options.history?.showRename === false
           ? nothing
-          : html`<button
-              class="icon-button small"
-              type="button"
-              data-focus="rename"
-              aria-label=${strings.rename(title)}
-              title=${strings.rename(title)}
-              @click=${() => edit('rename')}
-            >
-              ${icon('write')}
-            </button>`
+          : iconButton({
+              icon: 'write',
+              label: strings.rename(title),
+              small: true,
+              focus: 'rename',
+              onClick: () => edit('rename'),
+            })
       }
       ${
         options.history?.showDelete === false
           ? nothing
-          : html`<button
-              class="icon-button small"
-              type="button"
-              data-focus="delete"
-              aria-label=${strings.delete(title)}
-              title=${strings.delete(title)}
-              @click=${() => edit('delete')}
-            >
-              ${icon('trash')}
-            </button>`
+          : iconButton({
+              icon: 'trash',
+              label: strings.delete(title),
+              small: true,
+              focus: 'delete',
+              onClick: () => edit('delete'),
+            })
       }
     </div>
   </div>`;
@@ -240,16 +232,12 @@ export function historyPanel(view: ViewContext): TemplateResult | typeof nothing
     >
       <div class="drawer-head">
         <h2 class="drawer-title">${strings.history}</h2>
-        <button
-          class="icon-button"
-          type="button"
-          data-focus="close-history"
-          aria-label=${strings.closeHistory}
-          title=${strings.closeHistory}
-          @click=${() => view.toggleHistory(false)}
-        >
-          ${icon('close')}
-        </button>
+        ${iconButton({
+          icon: 'close',
+          label: strings.closeHistory,
+          focus: 'close-history',
+          onClick: () => view.toggleHistory(false),
+        })}
       </div>
       <div class="drawer-body">${list(view)}</div>
     </div>`;

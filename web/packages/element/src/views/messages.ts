@@ -30,6 +30,7 @@ import {
   workflowItem,
 } from './items.js';
 import { markdownOptions } from './markdown-options.js';
+import { iconButton } from './icon-button.js';
 
 // ---------------------------------------------------------------- user
 
@@ -278,16 +279,13 @@ function actionBar(view: ViewContext, item: AssistantMessageItem): TemplateResul
     }
     ${
       options.threadItemActions?.retry === true
-        ? html`<button
-            class="icon-button small"
-            type="button"
-            aria-label=${strings.retry}
-            title=${strings.retry}
-            ?disabled=${state.turn !== null}
-            @click=${() => view.retryAfter(item.id)}
-          >
-            ${icon('retry')}
-          </button>`
+        ? iconButton({
+            icon: 'retry',
+            label: strings.retry,
+            small: true,
+            disabled: state.turn !== null,
+            onClick: () => view.retryAfter(item.id),
+          })
         : nothing
     }
   </div>`;
