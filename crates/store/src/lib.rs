@@ -2,6 +2,7 @@
 
 pub mod contract;
 mod files;
+mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;

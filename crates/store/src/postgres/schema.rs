@@ -2,13 +2,14 @@
 
 use sqlx::{
     AssertSqlSafe, Connection as _, PgConnection, Row as _,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    migrate::{MigrateError, Migrator},
 };
 
 use super::PostgresError;
+use crate::migrations::{Source, migrator};
 
 /// The migrations, in order. An applied one is never edited.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
+const MIGRATIONS: &[Source] = &[
     (1, "tables", include_str!("../../migrations/postgres/0001_tables.sql")),
     (2, "functions", include_str!("../../migrations/postgres/0002_functions.sql")),
 ];
@@ -107,7 +108,7 @@ impl Schema {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut *transaction).await.map_err(failed)?;
         // Not `run`: its bounds make every future around it one that cannot be spawned. The library
         // has this one for the same reason, undocumented.
-        let migrated = migrator().run_direct(None, &mut *transaction, false).await;
+        let migrated = migrations().run_direct(None, &mut *transaction, false).await;
         migrated.map_err(|error| match error {
             MigrateError::VersionMissing(version) => {
                 PostgresError::TooNew { schema: self.0.clone(), version }
@@ -143,20 +144,8 @@ fn is_forbidden(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
 }
 
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS
-        .iter()
-        .map(|(version, description, sql)| {
-            Migration::new(
-                *version,
-                (*description).into(),
-                MigrationType::Simple,
-                sqlx::SqlStr::from_static(sql),
-                false,
-            )
-        })
-        .collect();
-    let mut migrator = Migrator::with_migrations(migrations);
+fn migrations() -> Migrator {
+    let mut migrator = migrator(MIGRATIONS);
     migrator.dangerous_set_table_name(TABLE);
     // We hold a lock of our own: the library's is one for the whole database.
     migrator.set_locking(false);
@@ -183,7 +172,7 @@ mod tests {
             let schema = &place.schema;
             let sql = format!("CREATE SCHEMA {schema}; SET search_path TO {schema}");
             run(&mut connection, sql).await;
-            migrator().run_direct(Some(*version), &mut connection, false).await.unwrap();
+            migrations().run_direct(Some(*version), &mut connection, false).await.unwrap();
             let filling = "SELECT set_config('parlor.tenant', 't', false), \
                            set_config('parlor.user', 'ada', false); INSERT INTO threads (id, \
                            tenant_id, user_id, created_at, active, status, metadata) VALUES \

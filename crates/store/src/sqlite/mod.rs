@@ -24,10 +24,11 @@ use parlor_chatkit::{
 use rusqlite::{Connection, Params, Row, named_params, params};
 use sqlx::{
     Connection as _, SqliteConnection,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use crate::migrations::{Source, migrator};
 use crate::record::{ItemRow, ThreadRow, json, kind_name, page};
 use attachments::Sent;
 use rows::{JUDGED, THREAD_COLUMNS, failed, item, judged_item, text, thread};
@@ -108,7 +109,7 @@ pub enum OpenError {
 }
 
 /// The migrations, in order. An applied one is never edited.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
+const MIGRATIONS: &[Source] = &[
     (1, "threads", include_str!("../../migrations/sqlite/0001_threads.sql")),
     (2, "waiting items", include_str!("../../migrations/sqlite/0002_waiting_items.sql")),
     (3, "attachments", include_str!("../../migrations/sqlite/0003_attachments.sql")),
@@ -152,7 +153,7 @@ impl SqliteStore {
             OpenError::Open { path: path.clone(), source }
         };
         let mut first = SqliteConnection::connect_with(&options).await.map_err(open_error)?;
-        migrator().run(&mut first).await.map_err(|error| match error {
+        migrator(MIGRATIONS).run(&mut first).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) => {
                 OpenError::TooNew { path: path.clone(), version }
             }
@@ -209,22 +210,6 @@ fn connect_options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
 /// SQLite's result code 26, NOTADB.
 fn is_no_database(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "26")
-}
-
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS
-        .iter()
-        .map(|(version, description, sql)| {
-            Migration::new(
-                *version,
-                (*description).into(),
-                MigrationType::Simple,
-                sqlx::SqlStr::from_static(sql),
-                false,
-            )
-        })
-        .collect();
-    Migrator::with_migrations(migrations)
 }
 
 /// One of [`ItemWrite`], ready to be written.

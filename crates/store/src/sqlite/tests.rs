@@ -93,15 +93,7 @@ async fn pending_calls_of_an_older_database_are_found() {
     let path = folder.path().join("chat.db");
     let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
     let mut first = SqliteConnection::connect_with(&options).await.unwrap();
-    let (version, description, sql) = MIGRATIONS[0];
-    let migration = Migration::new(
-        version,
-        description.into(),
-        MigrationType::Simple,
-        sqlx::SqlStr::from_static(sql),
-        false,
-    );
-    Migrator::with_migrations(vec![migration]).run(&mut first).await.unwrap();
+    migrator(&MIGRATIONS[..1]).run(&mut first).await.unwrap();
     for statement in [
         "INSERT INTO threads (id, tenant_id, user_id, created_at, status, metadata) VALUES ('t', \
          'default', 'ada', 0, '{\"type\":\"active\"}', '{}')",
