@@ -101,12 +101,11 @@ impl BodyLimits {
         let place = timeout(TURN_WAIT, Arc::clone(&self.large).acquire_owned()).await;
         match place {
             Ok(Ok(place)) => Ok(place),
-            _ => Err(ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
+            _ => Err(ApiError::unavailable(
                 "unavailable",
                 "too many long recordings at the moment; try again in a few seconds",
-            )
-            .retry_after(5)),
+                5,
+            )),
         }
     }
 

@@ -45,12 +45,6 @@ impl ApiError {
         }
     }
 
-    /// With the seconds after which trying again makes sense.
-    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
-        self
-    }
-
     /// Says how to authenticate, in `WWW-Authenticate`.
     pub(crate) fn with_challenge(mut self, challenge: &'static str) -> Self {
         self.challenge = Some(challenge);
@@ -73,8 +67,12 @@ impl ApiError {
     }
 
     /// 503: worth another try after so many seconds.
-    pub(crate) fn unavailable(message: impl Into<Cow<'static, str>>, retry_after: u64) -> Self {
-        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+    pub(crate) fn unavailable(
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+        retry_after: u64,
+    ) -> Self {
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
         error.retry_after = Some(retry_after);
         error
     }

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::http::StatusCode;
-
 use crate::error::ApiError;
 
 /// A value that is there once the database has given it. Cloning shares it.
@@ -32,12 +30,11 @@ impl<T> Late<T> {
 
 /// 503, as from a store that does not answer.
 pub(crate) fn not_ready() -> ApiError {
-    ApiError::new(
-        StatusCode::SERVICE_UNAVAILABLE,
+    ApiError::unavailable(
         "storage_unavailable",
         "chat is unavailable at the moment; try again in a few seconds",
+        1,
     )
-    .retry_after(1)
 }
 
 impl<T> Default for Late<T> {

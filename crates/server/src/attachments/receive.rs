@@ -98,12 +98,11 @@ pub(crate) async fn receive<E: Send + 'static>(
 ) -> Result<Received, ApiError> {
     let turn = timeout(TURN, files.uploads.acquire()).await;
     let Ok(Ok(_turn)) = turn else {
-        return Err(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
+        return Err(ApiError::unavailable(
             "unavailable",
             "many files are being uploaded at the moment; try again in a few seconds",
-        )
-        .retry_after(5));
+            5,
+        ));
     };
     let record = upload.record();
     let inspector = Inspector::new(&record.mime_type, &record.name, size);

@@ -110,6 +110,7 @@ impl Jwt {
         let keys = self.keys.find(header.kid.as_deref(), header.alg).await.map_err(|error| {
             tracing::warn!(%error, "the token issuer's keys could not be fetched");
             ApiError::unavailable(
+                "unavailable",
                 "sign-ins cannot be checked at the moment; try again shortly",
                 RETRY_AFTER,
             )
