@@ -25,9 +25,9 @@ use tracing::Instrument as _;
 
 use crate::{
     AttachmentLimits, AttachmentLinks, AttachmentStore, Attachments, BeginOutcome, BeginTurn,
-    ChatKitError, Clock, Extension, Identity, Limits, OnDisconnect, Owner, PageQuery, RecordedTurn,
-    ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock, TurnError, TurnKey,
-    TurnState, TurnThread, Visibility,
+    ChatKitError, Clock, ErrorChain, Extension, Identity, Limits, OnDisconnect, Owner, PageQuery,
+    RecordedTurn, ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock,
+    TurnError, TurnKey, TurnState, TurnThread, Visibility,
     attachments::dress,
     ids,
     registry::{Occupied, Registry, Reservation, RunningTurn},
@@ -92,7 +92,7 @@ async fn keep_alive(inner: Weak<Inner>, period: Duration) {
             Err(error) => {
                 // Soon again: once the store is back, others may take us for gone.
                 pause = period / 10;
-                tracing::warn!(error = &error as &dyn std::error::Error, "the lease was not kept");
+                tracing::warn!(error = %ErrorChain(&error), "the lease was not kept");
             }
         }
     }

@@ -267,3 +267,18 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for TurnError {
             .caused_by(error)
     }
 }
+
+/// An error with its sources, on one line: for logs, of which some formats leave the sources out.
+pub struct ErrorChain<'a>(pub &'a (dyn std::error::Error + 'a));
+
+impl std::fmt::Display for ErrorChain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

@@ -27,7 +27,7 @@ pub use attachments::{
 pub use chatkit::{ChatKit, ChatKitBuilder, JsonResponse, RequestOptions, Response};
 pub use clock::{Clock, SystemClock};
 pub use context::{Extension, Identity, PageContext, RequestContext, UserInfo};
-pub use error::{ChatKitError, TurnError};
+pub use error::{ChatKitError, ErrorChain, TurnError};
 pub use limits::Limits;
 pub use owner::{Owner, TenantId, UserId};
 pub use responder::{ActionSender, Feedback, Responder};

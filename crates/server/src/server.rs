@@ -13,7 +13,7 @@ use parlor_agent::{
     AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, PromptConfig,
     TranscriptionClient, TranscriptionConfig,
 };
-use parlor_chatkit::{Attachments, ChatKit, ChatKitError, StoreError};
+use parlor_chatkit::{Attachments, ChatKit, ChatKitError, ErrorChain, StoreError};
 use parlor_search::SqliteIndex;
 use parlor_store::{FileStore, OpenError, OpenFilesError, PostgresStore, SqliteStore};
 use tokio::{net::TcpListener, task::AbortHandle};
@@ -247,7 +247,7 @@ impl Server {
                     while let Err(error) =
                         prepare(&chatkit, visitor_key.as_ref(), links.as_ref()).await
                     {
-                        tracing::debug!(error = &error as &dyn std::error::Error, "not ready yet");
+                        tracing::debug!(error = %ErrorChain(&error), "not ready yet");
                         tokio::time::sleep(RETRY).await;
                     }
                     tracing::info!("chat is available");

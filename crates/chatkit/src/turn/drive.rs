@@ -12,7 +12,7 @@ use super::{
     LateTitle, OnDisconnect, Patience, Titling, Turn, TurnLog, Unsaved, growing::is_worth_keeping,
 };
 use crate::{
-    ItemState, ItemWrite, StoreError, ThreadTitle, TurnError, TurnState,
+    ErrorChain, ItemState, ItemWrite, StoreError, ThreadTitle, TurnError, TurnState,
     registry::{Reservation, RunningTurn},
     responder::{ActionSender, DynResponder},
 };
@@ -243,21 +243,6 @@ impl Turn {
     /// Sends the terminal error, even into a log that is full.
     fn send_last(&self, error: ErrorEvent) {
         let _ = self.log.append(&error.into(), usize::MAX);
-    }
-}
-
-/// An error with its sources, on one line.
-struct ErrorChain<'a>(&'a (dyn std::error::Error + Send + Sync));
-
-impl std::fmt::Display for ErrorChain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::DateTime;
 use parlor_chatkit::{
-    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, FeedbackQuery,
+    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, ErrorChain, FeedbackQuery,
     FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, ReplaceOutcome,
     SignedLink, Store, StoreError, TenantId, ThreadTitle, TurnKey, TurnState, TurnThread,
     UnsentQuota, UploadedFile, UserId, Visibility,
@@ -260,7 +260,7 @@ impl PostgresStore {
         match inner.bring_up().await {
             Ok(()) => {}
             Err(error) if error.is_passing() => {
-                tracing::warn!(address = %inner.address, error = %Chain(&error), "waiting for the database");
+                tracing::warn!(address = %inner.address, error = %ErrorChain(&error), "waiting for the database");
                 tokio::spawn(look_for(Arc::downgrade(&inner)));
             }
             Err(error) => return Err(error),
@@ -331,28 +331,13 @@ async fn look_for(inner: std::sync::Weak<Inner>) {
                 return;
             }
             Err(error) if error.is_passing() => {
-                tracing::debug!(address = %inner.address, error = %Chain(&error), "still no database");
+                tracing::debug!(address = %inner.address, error = %ErrorChain(&error), "still no database");
             }
             // It came back another one. The operator sees to it, and we look again.
             Err(error) => {
-                tracing::error!(address = %inner.address, error = %Chain(&error), "the database cannot be used");
+                tracing::error!(address = %inner.address, error = %ErrorChain(&error), "the database cannot be used");
             }
         }
-    }
-}
-
-/// An error with its causes, on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }
 
