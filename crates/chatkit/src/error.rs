@@ -268,17 +268,46 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for TurnError {
     }
 }
 
-/// An error with its sources, on one line: for logs, of which some formats leave the sources out.
+/// An error with its sources, on one line: for logs, of which some formats leave the sources out,
+/// and for those who start programs.
 pub struct ErrorChain<'a>(pub &'a (dyn std::error::Error + 'a));
 
 impl std::fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
+        let mut said = String::new();
+        let mut next = Some(self.0);
+        while let Some(error) = next {
+            let words = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            // Many libraries' errors quote their source.
+            if !said.contains(&words) {
+                if !said.is_empty() {
+                    said.push_str(": ");
+                }
+                said.push_str(&words);
+            }
+            next = error.source();
         }
-        Ok(())
+        f.write_str(&said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{words}")]
+    struct Told {
+        words: &'static str,
+        source: Option<Box<Told>>,
+    }
+
+    #[test]
+    fn a_chain_is_one_line_and_says_nothing_twice() {
+        let disk = Told { words: "the disk is full", source: None };
+        let database =
+            Told { words: "database: the disk\n  is full", source: Some(Box::new(disk)) };
+        let outer = Told { words: "cannot write", source: Some(Box::new(database)) };
+        assert_eq!(ErrorChain(&outer).to_string(), "cannot write: database: the disk is full");
     }
 }

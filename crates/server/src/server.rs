@@ -87,7 +87,7 @@ pub enum StartError {
     #[error("the database does not answer")]
     Recover(#[from] ChatKitError),
     /// Files cannot be kept.
-    #[error("{}", whole(.0))]
+    #[error("{}", ErrorChain(.0))]
     Files(#[from] OpenFilesError),
     /// The document index cannot be opened.
     #[error("the document index cannot be opened: {0}")]
@@ -320,20 +320,6 @@ pub(crate) async fn open_files(
         Some(s3) => FileStore::in_bucket(&s3.into()),
         None => FileStore::in_folder(config.files.folder(database)).await,
     }
-}
-
-/// An error with its sources, on one line.
-fn whole(error: &OpenFilesError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// Serves a ChatKit of your own on `address`, to anonymous visitors, until the process is asked
