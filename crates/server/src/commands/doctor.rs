@@ -1,19 +1,20 @@
 //! `parlor doctor`: what is in order, what is not, and what to do about it.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     process::ExitCode,
     time::Duration,
 };
 
 use parlor_agent::ModelError;
-use parlor_chatkit::Store as _;
+use parlor_chatkit::{ErrorChain, Store as _};
 use parlor_search::SqliteIndex;
 use parlor_store::{PostgresStore, SqliteStore};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
-    config::{AuthMode, Config, ConfigError, ModelApi},
+    config::{AuthMode, Config, ConfigError, ModelApi, StrayVariable, stray_variables},
     routes::assets,
     server::{beside, model_client, open_files},
 };
@@ -51,8 +52,12 @@ impl Finding {
 }
 
 /// Checks everything; fails when there is a problem.
-pub(super) async fn run(config: Result<Config, ConfigError>) -> ExitCode {
-    let mut findings = Vec::new();
+pub(super) async fn run(
+    config: Result<Config, ConfigError>,
+    environment: &BTreeMap<String, String>,
+) -> ExitCode {
+    let mut findings: Vec<Finding> =
+        stray_variables(environment).iter().map(stray_variable).collect();
     match config {
         Err(error) => findings.push(Finding::problem(
             "configuration",
@@ -99,6 +104,10 @@ fn print(findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{summary}")
 }
 
+fn stray_variable(stray: &StrayVariable) -> Finding {
+    Finding::note("environment", stray.to_string(), "correct its name, or unset it")
+}
+
 fn configuration(config: &Config) -> Finding {
     let mode = config.auth.mode();
     let text = format!("valid; auth is {}", mode.as_str());
@@ -138,7 +147,7 @@ async fn database(config: &Config) -> Finding {
         Err(error) => {
             return Finding::problem(
                 "database",
-                chain(&error),
+                ErrorChain(&error).to_string(),
                 "correct database_url (PARLOR_DATABASE_URL, --database-url)",
             );
         }
@@ -153,7 +162,7 @@ async fn database(config: &Config) -> Finding {
         Ok(()) => Finding::ok("database", format!("{url} can be read and written")),
         Err(error) => Finding::problem(
             "database",
-            format!("{url}: {}", chain(&error)),
+            format!("{url}: {}", ErrorChain(&error)),
             "check free space and permissions",
         ),
     }
@@ -193,11 +202,13 @@ async fn files(config: &Config) -> Finding {
     };
     let store = match open_files(config, &database).await {
         Ok(store) => store,
-        Err(error) => return Finding::problem("files", chain(&error), advice),
+        Err(error) => return Finding::problem("files", ErrorChain(&error).to_string(), advice),
     };
     match timeout(FILES_PATIENCE, store.check()).await {
         Ok(Ok(())) => Finding::ok("files", format!("{place} can be used")),
-        Ok(Err(error)) => Finding::problem("files", format!("{place}: {}", chain(&error)), advice),
+        Ok(Err(error)) => {
+            Finding::problem("files", format!("{place}: {}", ErrorChain(&error)), advice)
+        }
         Err(_) => Finding::problem("files", format!("{place} does not answer"), advice),
     }
 }
@@ -210,7 +221,7 @@ async fn postgres(config: &Config) -> Finding {
         Err(error) => {
             return Finding::problem(
                 "database",
-                chain(&error),
+                ErrorChain(&error).to_string(),
                 "see docs/databases.md; the URL is database_url (PARLOR_DATABASE_URL, --database-url)",
             );
         }
@@ -238,7 +249,7 @@ async fn postgres(config: &Config) -> Finding {
         ),
         Err(error) => Finding::problem(
             "database",
-            format!("{address}: {}", chain(&error)),
+            format!("{address}: {}", ErrorChain(&error)),
             "check free space, permissions, and that it is no standby",
         ),
     }
@@ -272,7 +283,9 @@ async fn index(config: &Config) -> Finding {
                 format!("{} documents in {} passages{when}", stats.documents, stats.passages),
             )
         }
-        Err(error) => Finding::problem("index", chain(&error), "see the database above"),
+        Err(error) => {
+            Finding::problem("index", ErrorChain(&error).to_string(), "see the database above")
+        }
     }
 }
 
@@ -339,16 +352,4 @@ fn web_assets() -> Finding {
             "build it with `make build`",
         )
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

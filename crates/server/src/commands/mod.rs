@@ -12,9 +12,10 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use parlor_chatkit::ErrorChain;
 
 use crate::{
-    config::{Config, Overrides},
+    config::{Config, Overrides, stray_variables},
     files, openapi,
     server::{Server, stop_signal},
     telemetry,
@@ -80,26 +81,31 @@ pub async fn run(cli: Cli) -> ExitCode {
         .collect();
     let config = Config::load(&overrides, &environment);
     if let Command::Doctor = cli.command {
-        return doctor::run(config).await;
+        return doctor::run(config, &environment).await;
     }
     let result = match config {
-        Ok(config) => dispatch(cli.command, config).await,
+        Ok(config) => dispatch(cli.command, config, &environment).await,
         Err(error) => Err(error.into()),
     };
     match result {
         Ok(code) => code,
         Err(error) => {
-            let message = format!("{error:#}");
-            let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
             // Nothing can be done when standard error is gone, too.
-            let _ = writeln!(io::stderr(), "parlor: {line}");
+            let _ = writeln!(io::stderr(), "parlor: {}", ErrorChain(error.as_ref()));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn dispatch(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+async fn dispatch(
+    command: Command,
+    config: Config,
+    environment: &BTreeMap<String, String>,
+) -> anyhow::Result<ExitCode> {
     telemetry::init(&config.log).map_err(anyhow::Error::msg)?;
+    for stray in stray_variables(environment) {
+        tracing::warn!("{stray}; it is ignored");
+    }
     match command {
         Command::Serve { .. } => serve(&config).await?,
         Command::Ingest(args) => return ingest::run(&config, args).await,

@@ -3,6 +3,7 @@
 //! Sources, the later winning: defaults, the file, the environment, flags.
 
 mod sections;
+mod stray;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -14,6 +15,7 @@ pub use sections::{
     JwtClaims, JwtKeys, Limits, Log, LogFormat, Model, ModelApi, ModelFiles, OnDisconnect, S3,
     Search, Server, Site, Titles, TrustedHeader, Turns,
 };
+pub use stray::{StrayVariable, stray_variables};
 
 /// The whole configuration of `parlor serve`.
 #[derive(Clone, Deserialize, Serialize)]
@@ -129,6 +131,9 @@ const VARIABLES: &[(&[&str], &str)] = &[
 const LISTS: &[&str] =
     &["model.choices", "auth.trusted_header.peers", "files.types", "site.cors_origins"];
 
+/// The variable that names the configuration file.
+const CONFIG_FILE: &str = "PARLOR_CONFIG";
+
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "parlor.toml";
 
@@ -142,9 +147,10 @@ impl Config {
         overrides: &Overrides,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let named = overrides.config.clone().or_else(|| {
-            environment.get("PARLOR_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from)
-        });
+        let named = overrides
+            .config
+            .clone()
+            .or_else(|| environment.get(CONFIG_FILE).filter(|v| !v.is_empty()).map(PathBuf::from));
         let mut builder = config::Config::builder();
         let file_name = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
         match std::fs::read_to_string(&file_name) {
