@@ -1,7 +1,7 @@
 """The real server behind a real nginx: answers stream, and silence does not end them.
 
 Once with nothing but `proxy_pass`, buffering and gzip as nginx has them by default; and with every nginx block of the
-documentation, word for word but for addresses.
+documentation and the file for deployment, word for word but for addresses.
 """
 
 import os
@@ -79,6 +79,14 @@ def documented(parlor: str, folder: str) -> Iterator[tuple[str, str]]:
             yield f"{page.stem}-{number}", block
 
 
+def deployed(parlor: str) -> str:
+    """The nginx file for deployment, word for word but for addresses and certificates."""
+    text = (ROOT / "deploy/nginx.conf").read_text()
+    text = re.sub(r"^ +ssl_certificate.*\n", "", text, flags=re.MULTILINE)
+    text = text.replace("listen 443 ssl;", "listen LISTEN;")
+    return text.replace("server 127.0.0.1:8000;", f"server {parlor.removeprefix('http://')};")
+
+
 def streams(s: Session, silent_for: float = 0, **headers: str) -> list[str]:
     """Asks, and is silent in the middle of the answer. Gives what went wrong."""
     half = {"step": "text", "text": "The first half, "}
@@ -129,6 +137,11 @@ def results(processes: Processes, model: Process) -> Iterator[Result]:
     session = Session("greedy", f"{nginx.url}/chatkit", model)
     problems = streams(session, **{"Accept-Encoding": "identity"})
     yield "proxies: nginx that compresses everything streams to those who take it as it is", problems
+
+    # It lets nobody say who they are.
+    anonymous = processes.parlor("deployed", PARLOR_AUTH="anonymous", **address).ready()
+    nginx = Nginx(processes, "deployed", deployed(anonymous.url))
+    yield "proxies: the nginx file for deployment streams", streams(Session("deployed", f"{nginx.url}/chatkit", model))
 
     found = 0
     for name, configuration in documented(server.url, processes.folder):

@@ -297,3 +297,42 @@ fn feedback_is_exported_with_question_and_answer() {
     );
     drop(serving);
 }
+
+#[test]
+fn the_healthcheck_asks_the_server_of_the_same_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let (serving, url) = Serving::start(&mut parlor(folder.path()));
+    let address = url.strip_prefix("http://").unwrap();
+    let check = || {
+        let mut command = parlor(folder.path());
+        // A proxy of the environment is for the world outside.
+        command.env("PARLOR_LISTEN", address).env("http_proxy", "http://127.0.0.1:9");
+        command.arg("healthcheck");
+        command
+    };
+    let (code, stdout, stderr) = run(&mut check());
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", ""));
+    drop(serving);
+    fails_with(&mut check(), &[address, "does not answer"]);
+}
+
+#[test]
+fn settings_in_the_files_for_deployment_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    for file in ["parlor.env.example", "compose.env.example"] {
+        let text = fs::read_to_string(deploy.join(file)).unwrap();
+        let mut command = parlor(folder.path());
+        for line in text.lines() {
+            // Settings that are commented out are to be right, too. Prose has blanks before `=`.
+            let line = line.strip_prefix("# ").unwrap_or(line);
+            if let Some((name, value)) = line.split_once('=')
+                && !name.contains(' ')
+            {
+                command.env(name, value);
+            }
+        }
+        let (code, _, stderr) = run(command.arg("config").env("PARLOR_AUTH", "anonymous"));
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{file}");
+    }
+}

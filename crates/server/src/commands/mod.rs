@@ -2,6 +2,7 @@
 
 mod doctor;
 mod feedback;
+mod healthcheck;
 mod ingest;
 
 use std::{
@@ -55,6 +56,9 @@ enum Command {
     Feedback(feedback::FeedbackArgs),
     /// Check configuration, database, index and model, and say what to do
     Doctor,
+    /// Ask the running server whether it can answer, for containers and supervisors
+    #[command(name = "healthcheck")]
+    HealthCheck,
     /// Bring the database's schema up to date
     Migrate,
     /// Print the configuration in force, secrets hidden
@@ -110,6 +114,7 @@ async fn dispatch(
         Command::Serve { .. } => serve(&config).await?,
         Command::Ingest(args) => return ingest::run(&config, args).await,
         Command::Feedback(args) => feedback::run(&config, args).await?,
+        Command::HealthCheck => healthcheck::run(&config).await?,
         Command::Doctor | Command::OpenApi => {}
         Command::Migrate => {
             if config.is_postgres() {

@@ -47,6 +47,7 @@ const PAGES: &[&str] = &[
     "sdk-stores",
     "sdk-from-python",
     "protocol",
+    "operating",
     "troubleshooting",
 ];
 
