@@ -118,16 +118,16 @@ class Processes:
         return self.start("fake-model", [FAKE_MODEL, "--listen", "127.0.0.1:0"]).ready()
 
     def parlor(self, name: str, **environment: str) -> Process:
-        """`parlor serve` behind a proxy that names the user, far from UTC."""
-        return self.start(
-            name,
-            [PARLOR, "serve", "--listen", "127.0.0.1:0", "--database-url", f"sqlite://{name}.db"],
-            TZ="America/Los_Angeles",
-            PARLOR_AUTH="trusted-header",
-            PARLOR_SITE__DEMO="false",
+        """`parlor serve` behind a proxy that names the user, far from UTC, unless the environment says otherwise."""
+        usual = {
+            "TZ": "America/Los_Angeles",
+            "PARLOR_AUTH": "trusted-header",
+            "PARLOR_SITE__DEMO": "false",
             # Titles by the model come beside the answer, at a moment of their own; there is a case for them.
-            **({"PARLOR_TITLES__ENABLED": "false"} | environment),
-        )
+            "PARLOR_TITLES__ENABLED": "false",
+        }
+        command = [PARLOR, "serve", "--listen", "127.0.0.1:0", "--database-url", f"sqlite://{name}.db"]
+        return self.start(name, command, **(usual | environment))
 
     def ingest(self, name: str) -> None:
         """Indexes the test documents for the server of that name."""
