@@ -40,7 +40,7 @@ web/dist/chatkit.js: web/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd web && $(NPM) run --silent build
 	@touch $@
 
-setup: web/node_modules/.package-lock.json ## Install what the tests need: a browser, a Python environment, cargo-deny
+setup: web/node_modules/.package-lock.json ## Install what the tests need: a browser, a Python environment, an OpenID provider, cargo-deny
 	@./scripts/setup-tests
 
 test: setup lint test-rust test-web test-conformance test-behaviour e2e ## Run all checks and tests, installing what they need
@@ -110,4 +110,4 @@ fuzz: ## Look for inputs that break what must hold (MINUTES=1 for each, TARGET=n
 	@./scripts/fuzz "$(or $(MINUTES),1)" $(TARGET)
 
 clean: ## Remove what was built and installed here
-	rm -rf target web/dist web/node_modules .cache
+	rm -rf target web/dist web/node_modules tests/oidc/node_modules .cache

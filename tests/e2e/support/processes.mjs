@@ -269,6 +269,46 @@ export class Parlor {
   }
 }
 
+/** An OpenID provider, and the ways to make it difficult (`tests/oidc/README.md`). */
+export class OpenIdProvider {
+  #program;
+
+  static async start() {
+    const provider = new OpenIdProvider();
+    const folder = path.join(ROOT, 'tests/oidc');
+    if (!existsSync(path.join(folder, 'node_modules'))) throw new Error(`${folder}/node_modules is missing: run \`make setup\`.`);
+    provider.#program = new Program('OpenID provider', process.execPath, ['provider.mjs'], { cwd: folder, env: cleanEnvironment() });
+    [, provider.url] = await provider.#program.says(/listening on (http:\S+)/);
+    return provider;
+  }
+
+  get log() {
+    return this.#program.log;
+  }
+
+  async control(name, body = {}) {
+    const response = await fetch(`${this.url}/control/${name}`, { method: 'POST', body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`/control/${name}: ${response.status}`);
+    return response.json();
+  }
+
+  /** A token for a machine. */
+  async token(client) {
+    const response = await fetch(`${this.url}/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${client.client_id}:${client.client_secret}`)}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials' }),
+    });
+    const body = await response.json();
+    if (!response.ok) throw new Error(`no token: ${JSON.stringify(body)}`);
+    return body.access_token;
+  }
+
+  async stop() {
+    await this.#program.end();
+  }
+}
+
 /** Polls until the condition gives something true, and returns that. */
 export async function eventually(what, condition, patience = 10_000) {
   const until = Date.now() + patience;
