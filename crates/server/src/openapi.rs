@@ -25,7 +25,7 @@ const REFUSALS: &[Refusal] = &[
         &["malformed_json", "not_a_request", "incomplete_body", "invalid_idempotency_key"],
     ),
     UNAUTHORIZED,
-    (403, "Somebody else than the proxy sent the request.", &["forbidden"]),
+    (403, "The request names another user than its token.", &["forbidden"]),
     (404, "It does not exist, or belongs to somebody else.", &["not_found", "no_running_turn"]),
     (408, "A long recording did not arrive in time.", &["too_slow"]),
     (
@@ -52,7 +52,7 @@ const REFUSALS: &[Refusal] = &[
 const REFUSED_FORMS: &[Refusal] = &[
     (400, "The connection ended too early.", &["incomplete_body"]),
     UNAUTHORIZED,
-    (403, "Sent by a page of another site, or not by the proxy.", &["forbidden"]),
+    (403, "Sent by a page of another site, or for another user than its token.", &["forbidden"]),
     (408, "Nothing came for too long.", &["too_slow"]),
     (413, "Larger than the limit.", &["too_large"]),
     (
@@ -108,7 +108,7 @@ const REFUSED_DOWNLOADS: &[Refusal] = &[
 const UNAUTHORIZED: Refusal = (401, "It is not known who is asking.", &["unauthorized"]);
 const REFUSED_LINK: Refusal = (
     403,
-    "The signed link was changed or is too old, or the proxy did not send the request.",
+    "The signed link was changed or is too old, or the request names another user than its token.",
     &["invalid_link", "link_expired", "forbidden"],
 );
 const INTERNAL: Refusal =

@@ -5,6 +5,7 @@ mod jwt;
 
 use std::net::{IpAddr, SocketAddr};
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, HeaderValue, header, request::Parts},
@@ -14,6 +15,7 @@ use axum_extra::extract::{
     cookie::{Cookie, Key, SameSite},
 };
 use parlor_chatkit::{Identity, Owner, UserId};
+use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
 pub use jwt::JwtConfigError;
@@ -60,8 +62,8 @@ impl Authenticator {
     /// Who is calling.
     ///
     /// # Errors
-    /// 401 when the caller is not known, 403 when somebody else claims to be the proxy or a user
-    /// is claimed that the token is not of, 503 when tokens cannot be checked at the moment.
+    /// 401 when the caller is not known, 403 when a user is claimed that the token is not of, 503
+    /// when tokens cannot be checked at the moment.
     pub(crate) async fn authenticate(&self, parts: &Parts) -> Result<Caller, ApiError> {
         match self {
             Self::TrustedHeader(settings) => trusted_header(settings, parts),
@@ -98,19 +100,32 @@ impl Authenticator {
 }
 
 fn trusted_header(settings: &config::TrustedHeader, parts: &Parts) -> Result<Caller, ApiError> {
+    // Always the same words: nothing to learn from. The log says which it was.
+    let refuse = |reason: &str| {
+        tracing::info!(reason, "a request was refused: it does not come through the proxy");
+        ApiError::unauthorized(
+            "sign in first: the request does not say, by the authenticating proxy, who is asking",
+        )
+    };
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let believed = peer.is_some_and(|peer| {
         let peer = peer.to_canonical();
         if settings.peers.is_empty() {
-            peer.is_loopback()
+            settings.secret.is_some() || peer.is_loopback()
         } else {
             settings.peers.iter().map(IpAddr::to_canonical).any(|trusted| trusted == peer)
         }
     });
     if !believed {
-        return Err(ApiError::forbidden(
-            "requests are only accepted from the authenticating proxy; list its address in auth.trusted_header.peers",
-        ));
+        return Err(refuse("its address is not in auth.trusted_header.peers"));
+    }
+    if let Some(secret) = &settings.secret {
+        let sent =
+            parts.headers.get(&settings.secret_header).map_or(&[][..], HeaderValue::as_bytes);
+        // In constant time: how much of a guess is right must not show.
+        if verify_slices_are_equal(sent, secret.expose_secret().as_bytes()).is_err() {
+            return Err(refuse("it has not the secret of auth.trusted_header.secret"));
+        }
     }
     let header = |name: &str| {
         let value = parts.headers.get(name)?.as_bytes();
@@ -120,12 +135,7 @@ fn trusted_header(settings: &config::TrustedHeader, parts: &Parts) -> Result<Cal
     };
     let user = header(&settings.user)
         .filter(|user| user.len() <= MAX_USER_ID && !user.chars().any(char::is_control))
-        .ok_or_else(|| {
-            ApiError::unauthorized(format!(
-                "the header {} with the user's id is missing",
-                settings.user
-            ))
-        })?;
+        .ok_or_else(|| refuse("the header with the user's id is missing"))?;
     Ok(Caller {
         owner: Owner::single_tenant(UserId::new(user)),
         identity: Identity {
@@ -221,6 +231,32 @@ mod tests {
         let headers = [("X-User-ID", "ada")];
         assert!(auth.authenticate(&request(&headers, "192.0.2.7:5")).await.is_ok());
         assert!(auth.authenticate(&request(&headers, "127.0.0.1:5")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_proxy_with_the_secret_is_believed_wherever_it_is() {
+        let secret = "a shared secret of enough length, or more";
+        let settings = config::TrustedHeader {
+            secret: Some(secret.into()),
+            ..config::TrustedHeader::default()
+        };
+        let auth = Authenticator::TrustedHeader(settings.clone());
+        let with = |secret| [("X-User-ID", "ada"), ("X-Parlor-Proxy-Secret", secret)];
+        let good = with(secret);
+        assert!(auth.authenticate(&request(&good, "192.0.2.7:5")).await.is_ok());
+        let cut = &secret[..secret.len() - 1];
+        for bad in [&with("")[..], &with(cut), &with("another"), &[("X-User-ID", "ada")]] {
+            for peer in ["192.0.2.7:5", "127.0.0.1:5"] {
+                assert!(auth.authenticate(&request(bad, peer)).await.is_err(), "{bad:?} {peer}");
+            }
+        }
+        let peers = vec!["192.0.2.7".parse().unwrap()];
+        let auth = Authenticator::TrustedHeader(config::TrustedHeader { peers, ..settings });
+        assert!(auth.authenticate(&request(&good, "192.0.2.7:5")).await.is_ok());
+        assert!(
+            auth.authenticate(&request(&good, "192.0.2.8:5")).await.is_err(),
+            "both are needed"
+        );
     }
 
     #[tokio::test]

@@ -128,8 +128,14 @@ const VARIABLES: &[(&[&str], &str)] = &[
 ];
 
 /// Settings that are lists: from the environment they come separated by commas.
-const LISTS: &[&str] =
-    &["model.choices", "auth.trusted_header.peers", "files.types", "site.cors_origins"];
+const LISTS: &[&str] = &[
+    "model.choices",
+    "auth.jwt.audience",
+    "auth.jwt.algorithms",
+    "auth.trusted_header.peers",
+    "files.types",
+    "site.cors_origins",
+];
 
 /// The variable that names the configuration file.
 const CONFIG_FILE: &str = "PARLOR_CONFIG";
@@ -293,6 +299,9 @@ impl Config {
                 "[auth.trusted_header] is set but auth.mode is `{}`; set auth.mode = \"trusted-header\" or remove the section",
                 self.auth.mode().as_str()
             ));
+        }
+        if let Some(settings) = &self.auth.trusted_header {
+            settings.check()?;
         }
         if self.auth.jwt.is_some() && self.auth.mode() != AuthMode::Jwt {
             return fail(format!(
@@ -487,6 +496,7 @@ mod tests {
         }
         let mut config = Config::default();
         config.auth.trusted_header = Some(TrustedHeader::default());
+        config.auth.jwt = Some(Jwt { algorithms: Some(Vec::new()), ..Jwt::default() });
         for key in lists("", &serde_json::to_value(config).unwrap()) {
             assert!(LISTS.contains(&key.trim_start_matches('.')), "{key} is missing in LISTS");
         }
@@ -509,6 +519,10 @@ mod tests {
         let cases = [
             ("listen = \"0.0.0.0:8000\"", "PARLOR_AUTH"),
             ("[auth]\nmode = \"anonymous\"\n[auth.trusted_header]\nuser = \"X-User\"", "auth.mode"),
+            (
+                "[auth]\nmode = \"trusted-header\"\n[auth.trusted_header]\nsecret = \"short\"",
+                "auth.trusted_header.secret",
+            ),
             ("[auth]\nmode = \"jwt\"", "auth.jwt.audience"),
             ("[auth]\nmode = \"jwt\"\n[auth.jwt]\naudience = [\"a\"]", "auth.jwt.issuer"),
             (

@@ -342,8 +342,25 @@ pub struct TrustedHeader {
     pub name: String,
     /// Header with the user's mail address.
     pub email: String,
-    /// Addresses of the proxies that are believed; loopback is believed when none is named.
+    /// Addresses of the proxies that are believed. When none is named: every address with a
+    /// `secret`, loopback without one.
     pub peers: Vec<IpAddr>,
+    /// What the proxy proves itself with, at least 32 bytes: it sends it in `secret_header`.
+    #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretString>,
+    /// Header with the secret.
+    pub secret_header: String,
+}
+
+impl TrustedHeader {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < MIN_SECRET) {
+            return Err(ConfigError::new(
+                "auth.trusted_header.secret is shorter than 32 bytes, so it could be guessed; use one made by `openssl rand -base64 32`",
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl Default for TrustedHeader {
@@ -353,6 +370,8 @@ impl Default for TrustedHeader {
             name: "X-User-Name".to_owned(),
             email: "X-User-Email".to_owned(),
             peers: Vec::new(),
+            secret: None,
+            secret_header: "X-Parlor-Proxy-Secret".to_owned(),
         }
     }
 }
@@ -400,7 +419,7 @@ impl Default for Jwt {
     }
 }
 
-/// Fewest bytes of a secret that tokens are signed with (RFC 7518, section 3.2).
+/// Fewest bytes of a shared secret; of one that tokens are signed with by RFC 7518, section 3.2.
 const MIN_SECRET: usize = 32;
 
 impl Jwt {
