@@ -334,5 +334,8 @@ fn settings_in_the_files_for_deployment_are_understood() {
         }
         let (code, _, stderr) = run(command.arg("config").env("PARLOR_AUTH", "anonymous"));
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{file}");
+        // The Compose file passes it on, set or not.
+        let (code, _, stderr) = run(command.env("PARLOR_SERVER__PUBLIC_URL", ""));
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{file}");
     }
 }

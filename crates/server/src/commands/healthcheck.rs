@@ -14,7 +14,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     let url = format!("http://{}/readyz", reachable(config.listen));
     // Not through a proxy of the environment: the server is on this machine.
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-    let response = client.get(&url).send().await.with_context(|| format!("{url} does not answer"))?;
+    let response =
+        client.get(&url).send().await.with_context(|| format!("{url} does not answer"))?;
     if !response.status().is_success() {
         bail!("{url} answers {}: {}", response.status(), response.text().await.unwrap_or_default());
     }

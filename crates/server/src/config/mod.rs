@@ -203,6 +203,7 @@ impl Config {
                 builder = builder.set_override(*key, values).map_err(|e| plain(&e))?;
             }
         }
+        generic.retain(|_, value| !value.is_empty());
         builder = builder.add_source(
             Environment::with_prefix("PARLOR")
                 .prefix_separator("_")
