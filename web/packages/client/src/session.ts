@@ -141,6 +141,8 @@ interface Run {
   readonly abort: AbortController;
   /** False once the user looks at another thread: its events are not ours any more. */
   attached: boolean;
+  /** Its request waits for the thread to be loaded. */
+  waiting: boolean;
   started: boolean;
   stopRequested: boolean;
   failed: boolean;
@@ -168,6 +170,8 @@ export class ChatSession {
   readonly #listeners = new Set<() => void>();
   #run: Run | null = null;
   #load: AbortController | null = null;
+  /** Settled when the thread that is being opened is there, or could not be loaded. Never rejects. */
+  #loaded: Promise<void> = Promise.resolve();
   #olderCursor: string | null = null;
   #retry: (() => Promise<void>) | null = null;
   #noticeCount = 0;
@@ -218,7 +222,7 @@ export class ChatSession {
     this.#olderCursor = null;
     this.#changed();
     this.#emit({ type: 'thread.change', threadId });
-    if (threadId !== null) await this.#loadThread(threadId);
+    if (threadId !== null) await (this.#loaded = this.#loadThread(threadId));
   }
 
   /** Tries again to open a thread that could not be loaded. */
@@ -226,7 +230,7 @@ export class ChatSession {
     const { threadId } = this.#state;
     if (threadId === null) return;
     this.#set({ loading: true, loadError: null });
-    await this.#loadThread(threadId);
+    await (this.#loaded = this.#loadThread(threadId));
   }
 
   async #loadThread(threadId: string): Promise<void> {
@@ -237,6 +241,8 @@ export class ChatSession {
       const running = await this.#fetchThread(threadId, abort.signal);
       this.#set({ loading: false });
       this.#emit({ type: 'thread.load.end', threadId });
+      // Something was sent meanwhile: that goes on now.
+      if (this.#run !== null) return;
       if (running !== null) void this.#resume(threadId, running);
       else void this.#takeUpClientTool();
     } catch (error) {
@@ -318,7 +324,7 @@ export class ChatSession {
         { thread_id: threadId, limit: PAGE_SIZE, order: 'desc', after: cursor },
         { signal },
       );
-      if (signal.aborted) return;
+      signal.throwIfAborted();
       const items = body.data.reverse();
       this.#olderCursor = body.has_more ? (body.after ?? items[0]?.id ?? null) : null;
       this.#set({
@@ -326,9 +332,9 @@ export class ChatSession {
         older: { hasMore: this.#olderCursor !== null, loading: false },
       });
     } catch (error) {
-      if (signal.aborted || isAbort(error)) return;
-      this.#set({ older: { hasMore: true, loading: false } });
-      this.#report(asApiError(error), null);
+      // The same thread may still be open, and its reader come back to its beginning.
+      if (this.#olderCursor === cursor) this.#set({ older: { hasMore: true, loading: false } });
+      if (!signal.aborted && !isAbort(error)) this.#report(asApiError(error), null);
     }
   }
 
@@ -356,24 +362,30 @@ export class ChatSession {
 
   /**
    * Sends a user message, in a new thread if none is open, and follows the
-   * answer to its end.
+   * answer to its end. A thread that is still being loaded is waited for.
    *
    * @throws {Error} when an answer is already being written in this thread.
    */
   async submit(submission: Submission): Promise<void> {
     if (this.#run !== null) throw new Error('An answer is still being written: stop it or wait for its end.');
-    this.#load?.abort();
-    this.#load = null;
+    if (!this.#state.loading) {
+      this.#load?.abort();
+      this.#load = null;
+    }
+    const { threadId } = this.#state;
     const key = newIdempotencyKey();
     const pending: PendingMessage = { id: `pending-${key}`, submission, failed: false };
     const post = async () => {
-      this.#set({ pending: { ...pending, failed: false }, loading: false });
-      await this.#follow((options) => this.#post(submission, { ...options, idempotencyKey: key }), post);
+      this.#set({ pending: { ...pending, failed: false } });
+      await this.#follow(
+        (options) => this.#post(threadId, submission, { ...options, idempotencyKey: key }),
+        post,
+      );
     };
     await post();
   }
 
-  #post(submission: Submission, options: StreamOptions): Promise<StreamOutcome> {
+  #post(threadId: string | null, submission: Submission, options: StreamOptions): Promise<StreamOutcome> {
     const input: UserMessageInput = {
       content: submission.content,
       attachments: (submission.attachments ?? []).map((attachment) => attachment.id),
@@ -381,7 +393,6 @@ export class ChatSession {
       inference_options: submission.inference ?? {},
     };
     const { client } = this.#options;
-    const { threadId } = this.#state;
     return threadId === null
       ? client.stream('threads.create', { input }, options)
       : client.stream('threads.add_user_message', { thread_id: threadId, input }, options);
@@ -578,6 +589,7 @@ export class ChatSession {
     const run: Run = {
       abort: new AbortController(),
       attached: true,
+      waiting: false,
       started: false,
       stopRequested: false,
       failed: false,
@@ -609,6 +621,7 @@ export class ChatSession {
     };
     let outcome: StreamOutcome | 'aborted' | 'refused' = 'aborted';
     try {
+      if (this.#state.loading) await this.#opened(run);
       outcome = await begin(options, run);
       await this.#drained(run);
       while (run.toolCalls.length > 0 && !run.failed && run.attached && !run.abort.signal.aborted) {
@@ -626,6 +639,16 @@ export class ChatSession {
       }
     }
     if (run.attached && this.#run === run && !this.#disposed) await this.#finish(run, outcome);
+  }
+
+  /** Waits for the thread: what it holds would come over what the turn brings. */
+  async #opened(run: Run): Promise<void> {
+    run.waiting = true;
+    await this.#loaded;
+    run.waiting = false;
+    run.abort.signal.throwIfAborted();
+    // The request itself says whether the thread can be written to.
+    if (run.attached) this.#set({ loadError: null });
   }
 
   #refused(error: ApiError, again: (() => Promise<void>) | 'resume' | null): void {
@@ -917,7 +940,8 @@ export class ChatSession {
     if (run.started) this.#emit({ type: 'response.end' });
     // A server that keeps turns goes on by itself. Another one would take a
     // closed connection for "cancelled", so that one is read to its end.
-    if (this.#options.client.supportsTurns) run.abort.abort();
+    // What was not sent yet is sent: nothing that was written gets lost.
+    if (this.#options.client.supportsTurns && !run.waiting) run.abort.abort();
   }
 
   #report(error: ApiError, retry: (() => Promise<void>) | null): void {

@@ -125,7 +125,7 @@ describe('sending', () => {
     expect(call.params).toMatchObject({ input: { content: hi.content, attachments: [] } });
     call.respond(stream.response);
     stream.send(created, done(question()), added(answer('a1', 'Hel')));
-    await vi.waitFor(() => expect(ids(session)).toEqual(['q1', 'a1']));
+    await expect.poll(() => ids(session)).toEqual(['q1', 'a1']);
     expect(session.state).toMatchObject({ turn: 'streaming', pending: null, threadId: 'thr_1' });
     stream.send(done(answer('a1', 'Hello')));
     stream.end('done');
@@ -241,7 +241,7 @@ describe('stopping', () => {
     const stream = openStream();
     (await next('threads.create')).respond(stream.response);
     stream.send(created, done(question()), added(answer('a1', 'partial')));
-    await vi.waitFor(() => expect(ids(session)).toContain('a1'));
+    await expect.poll(() => ids(session)).toContain('a1');
     const stopped = session.stop();
     expect(session.state.turn).toBe('stopping');
     const call = await next('threads.stop');
@@ -259,7 +259,7 @@ describe('stopping', () => {
     const stream = openStream({});
     (await next('threads.create')).respond(stream.response);
     stream.send(created, done(question()), added(answer('a1', 'partial')));
-    await vi.waitFor(() => expect(ids(session)).toContain('a1'));
+    await expect.poll(() => ids(session)).toContain('a1');
     void session.stop();
     (await next('threads.get_by_id')).respond(Response.json(thread));
     (await next('items.list')).respond(Response.json({ data: [question()], has_more: false }));
@@ -291,6 +291,95 @@ describe('opening', () => {
     expect(names()).toEqual(['thread.change', 'thread.load.start', 'thread.load.end']);
   });
 
+  it('sends what is written meanwhile when the thread is there, and keeps both', async () => {
+    const { session, next, names } = setup();
+    const opened = session.open('thr_1');
+    const read = await next('threads.get_by_id');
+    const list = await next('items.list');
+    const sent = session.submit(hi);
+    expect(session.state).toMatchObject({ turn: 'sending', loading: true });
+    await expect(session.submit(hi)).rejects.toThrow('still being written');
+    read.respond(Response.json(thread));
+    list.respond(Response.json({ data: [answer('a1', 'old'), question('q1')], has_more: false }));
+    await opened;
+    const call = await next('threads.add_user_message');
+    expect(call.params).toMatchObject({ thread_id: 'thr_1' });
+    expect(session.state.pending?.failed).toBe(false);
+    const stream = openStream();
+    call.respond(stream.response);
+    stream.send(done(question('q2')), done(answer('a2', 'new')));
+    stream.end('done');
+    await sent;
+    expect(ids(session)).toEqual(['q1', 'a1', 'q2', 'a2']);
+    expect(session.state).toMatchObject({ turn: null, pending: null, banner: null });
+    expect(names()).toEqual([
+      'thread.change',
+      'thread.load.start',
+      'thread.load.end',
+      'response.start',
+      'response.end',
+    ]);
+  });
+
+  it('sends what is written meanwhile also when the thread could not be loaded', async () => {
+    const { session, next } = setup();
+    const opened = session.open('thr_1');
+    const read = await next('threads.get_by_id');
+    await next('items.list');
+    const sent = session.submit(hi);
+    read.respond(errorBody(503, 'unavailable'));
+    await opened;
+    (await next('threads.add_user_message')).respond(errorBody(404, 'not_found'));
+    await sent;
+    expect(session.state).toMatchObject({ turn: null, loadError: null, pending: { failed: true } });
+    expect(session.state.banner?.code).toBe('not_found');
+  });
+
+  it('sends what is written meanwhile there, also when another thread is opened', async () => {
+    const { session, next, calls } = setup();
+    void session.open('thr_1');
+    await next('threads.get_by_id');
+    await next('items.list');
+    const sent = session.submit(hi);
+    const other = session.open('thr_2');
+    (await next('threads.get_by_id')).respond(Response.json({ ...thread, id: 'thr_2' }));
+    (await next('items.list')).respond(Response.json({ data: [question('q9')], has_more: false }));
+    const call = await next('threads.add_user_message');
+    expect(call.params).toMatchObject({ thread_id: 'thr_1' });
+    const stream = openStream();
+    call.respond(stream.response);
+    stream.send(done(question('q2')));
+    stream.end('done');
+    await Promise.all([sent, other]);
+    expect(calls).toEqual([]);
+    expect(session.state).toMatchObject({ threadId: 'thr_2', turn: null, pending: null });
+    expect(ids(session)).toEqual(['q9']);
+  });
+
+  it('pages backwards also when a message was sent in between', async () => {
+    const { session, next } = setup();
+    const opened = session.open('thr_1');
+    (await next('threads.get_by_id')).respond(Response.json(thread));
+    (await next('items.list')).respond(
+      Response.json({ data: [question('q2')], has_more: true, after: 'q2' }),
+    );
+    await opened;
+    const older = session.loadOlder();
+    await next('items.list');
+    const sent = session.submit(hi);
+    await older;
+    expect(session.state.older).toEqual({ hasMore: true, loading: false });
+    const stream = openStream();
+    (await next('threads.add_user_message')).respond(stream.response);
+    stream.send(done(question('q3')));
+    stream.end('done');
+    await sent;
+    const again = session.loadOlder();
+    (await next('items.list')).respond(Response.json({ data: [question('q1')], has_more: false }));
+    await again;
+    expect(ids(session)).toEqual(['q1', 'q2', 'q3']);
+  });
+
   it('continues an answer that is being written', async () => {
     const context = setup();
     const { session, next } = context;
@@ -301,7 +390,7 @@ describe('opening', () => {
     resume.respond(stream.response);
     stream.send(done(question()), added(answer('a1', '')), done(answer('a1', 'Hello')));
     stream.end('done');
-    await vi.waitFor(() => expect(session.state.turn).toBeNull());
+    await expect.poll(() => session.state.turn).toBeNull();
     expect(ids(session)).toEqual(['q1', 'a1']);
   });
 
@@ -314,7 +403,7 @@ describe('opening', () => {
     (await next('items.list')).respond(
       Response.json({ data: [answer('a1', 'x'), question()], has_more: false }),
     );
-    await vi.waitFor(() => expect(ids(session)).toEqual(['q1', 'a1']));
+    await expect.poll(() => ids(session)).toEqual(['q1', 'a1']);
     expect(session.state.banner).toBeNull();
   });
 
@@ -324,7 +413,7 @@ describe('opening', () => {
     const stream = openStream({});
     (await next('threads.create')).respond(stream.response);
     stream.send(created, done(question()));
-    await vi.waitFor(() => expect(ids(session)).toEqual(['q1']));
+    await expect.poll(() => ids(session)).toEqual(['q1']);
     await session.open(null);
     stream.send(added(answer('a1', 'late')));
     stream.end(null);
@@ -502,7 +591,7 @@ describe('client tools', () => {
 
   it('that are still at work when the user stops are not waited for', async () => {
     const context = await calling({ onClientTool: () => new Promise(() => undefined) });
-    await vi.waitFor(() => expect(context.session.state.thread.items).toHaveLength(2));
+    await expect.poll(() => context.session.state.thread.items).toHaveLength(2);
     const stopping = context.session.stop();
     (await context.next('threads.stop')).respond(Response.json({ stopped: false }));
     await stopping;
@@ -519,7 +608,7 @@ describe('client tools', () => {
           answerLate = resolve as typeof answerLate;
         }),
     });
-    await vi.waitFor(() => expect(context.session.state.thread.items).toHaveLength(2));
+    await expect.poll(() => context.session.state.thread.items).toHaveLength(2);
     await context.session.open(null);
     await context.sent;
     answerLate({ text: 'late' });
