@@ -112,7 +112,7 @@ export class ScrollKeeper {
   /** The message at the upper edge of the view, or the first one below it. */
   #firstInView(): Element | undefined {
     const edge = this.#scroller?.getBoundingClientRect().top ?? 0;
-    return [...(this.#content?.querySelectorAll('.messages > *') ?? [])].find(
+    return [...(this.#content?.querySelectorAll('.messages > :not(.older)') ?? [])].find(
       (message) => message.getBoundingClientRect().bottom > edge,
     );
   }

@@ -442,6 +442,7 @@ export const styles = css`
     flex: 1;
     display: flex;
     flex-direction: column;
+    position: relative;
     padding-block: calc(var(--ck-space) * 4) calc(var(--ck-space) * 10);
   }
 
@@ -752,9 +753,17 @@ export const styles = css`
     animation: spin 800ms linear infinite;
   }
 
+  /* Takes no room: the reader stays where they are when it comes and goes. */
   .older {
+    position: absolute;
+    inset-inline: 0;
+    inset-block-start: 0;
     display: flex;
     justify-content: center;
+  }
+
+  .messages > .older + * {
+    margin-block-start: 0;
   }
 
   /* ------------------------------------------------ workflows, tasks, cards */
