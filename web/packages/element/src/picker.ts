@@ -54,6 +54,8 @@ export class Picker {
   #closedAt: number | null = null;
   /** Commands that a command has led to; they are shown as they are. */
   #inMenu = false;
+  /** The user has marked an option of what is shown now, which may be older than what was typed. */
+  #marked = false;
   /** Enter was pressed before the answer to what was typed is there. */
   #chosenEarly = false;
   readonly #host: PickerHost;
@@ -74,6 +76,7 @@ export class Picker {
       return;
     this.#inMenu = false;
     this.#chosenEarly = false;
+    this.#marked = false;
     const same = state?.trigger.kind === trigger.kind && state.trigger.from === trigger.from;
     // The old list stays until the new one is there: nothing flickers while typing.
     const kept = same ? state.options.filter(({ does }) => does.type !== 'own') : [];
@@ -97,7 +100,10 @@ export class Picker {
       const options = [...own, ...found].slice(0, MOST_OPTIONS);
       // Words that match nothing are words: no list over them.
       if (options.length === 0 && /\s/.test(trigger.query)) return this.close();
-      this.#set({ trigger, options: grouped(options), active: 0, status: 'ready' });
+      const next = grouped(options);
+      const marked = this.#marked ? this.state.options[this.state.active] : undefined;
+      const active = next.findIndex(({ id, does }) => id === marked?.id && does.type === marked.does.type);
+      this.#set({ trigger, options: next, active: Math.max(0, active), status: 'ready' });
       this.#host.found(options.length);
       if (this.#chosenEarly) this.choose();
       this.#chosenEarly = false;
@@ -124,15 +130,16 @@ export class Picker {
     const { state } = this;
     if (state === null || state.options.length === 0) return;
     const count = state.options.length;
+    this.#marked = true;
     this.#set({ ...state, active: (state.active + step + count) % count });
   }
 
   /**
-   * Takes the option that is marked; while the search for what was typed runs,
-   * the first that it finds. Returns false when there is nothing to take.
+   * Takes the option that is marked; while the search for what was typed runs and
+   * the user has marked none, the first that it finds. Returns false when there is nothing to take.
    */
   take(): boolean {
-    if (this.state?.status !== 'searching') return this.choose();
+    if (this.state?.status !== 'searching' || this.#marked) return this.choose();
     this.#chosenEarly = true;
     return true;
   }
@@ -157,6 +164,8 @@ export class Picker {
     // Later answers to what was typed must not come over what the command shows.
     const search = ++this.#search;
     clearTimeout(this.#timer);
+    // It is done once, however often Enter is pressed.
+    this.#marked = false;
     if (this.state !== null) this.#set({ ...this.state, status: 'searching' });
     try {
       const next = await this.#host.selectCommand(command);
