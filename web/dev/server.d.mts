@@ -56,6 +56,8 @@ export interface DevServer {
   url: string;
   /** Lets every held answer go on. */
   release(): void;
+  /** Cuts all connections and waits until no request and no answer is worked on any more. */
+  settle(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -63,4 +65,6 @@ export function startDevServer(options?: {
   port?: number;
   root?: string | null;
   seed?: boolean;
+  /** Waited for before a request is answered, and before an event of a stream is sent. */
+  late?: () => Promise<void>;
 }): Promise<DevServer>;

@@ -342,7 +342,7 @@ function filesHandler(world) {
   };
 }
 
-function handler(world) {
+function handler(world, late) {
   const json = (response, status, body, headers = {}) => {
     response.writeHead(status, { 'Content-Type': 'application/json', ...headers });
     response.end(JSON.stringify(body));
@@ -366,6 +366,9 @@ function handler(world) {
     });
     while (open) {
       if (sent < turn.events.length) {
+        // Of very many, not before each: a long answer would take minutes.
+        if (sent < 30 || sent % 60 === 0) await late();
+        if (!open) return;
         const event = turn.events[sent++];
         const frame = `${parlor ? `id: ${sent}\n` : ''}data: ${JSON.stringify(event)}\n\n`;
         if (cutAfter > 0 && sent === cutAfter) {
@@ -377,6 +380,7 @@ function handler(world) {
         }
         response.write(frame);
       } else if (turn.outcome !== null) {
+        await late();
         if (parlor) response.write(`: end ${turn.outcome}\n\n`);
         response.end();
         return;
@@ -574,10 +578,15 @@ function handler(world) {
 }
 
 /** Starts the backend; resolves when it listens. `root` is an extra folder of static files under `/extra/`. */
-export async function startDevServer({ port = 0, root = null, seed = false } = {}) {
+export async function startDevServer({
+  port = 0,
+  root = null,
+  seed = false,
+  late = async () => undefined,
+} = {}) {
   const world = new World();
   if (seed) world.seed();
-  const chatkit = handler(world);
+  const chatkit = handler(world, late);
   const files = filesHandler(world);
 
   const file = (response, base, name) => {
@@ -595,7 +604,7 @@ export async function startDevServer({ port = 0, root = null, seed = false } = {
     }
   };
 
-  const server = createServer(async (request, response) => {
+  const answer = async (request, response) => {
     const url = new URL(request.url, 'http://localhost');
     if (url.pathname === '/files' || url.pathname.startsWith('/files/')) return files(request, response, url);
     if (request.method === 'POST') {
@@ -614,18 +623,43 @@ export async function startDevServer({ port = 0, root = null, seed = false } = {
       return file(response, root, url.pathname.slice(7));
     if (url.pathname === '/favicon.ico') return void response.writeHead(204).end();
     return file(response, dist, url.pathname);
+  };
+
+  let busy = 0;
+  const server = createServer(async (request, response) => {
+    busy += 1;
+    try {
+      await late();
+      // Whoever asked may have gone meanwhile.
+      if (!request.socket.destroyed) await answer(request, response);
+    } catch (error) {
+      // A connection that was cut in the middle of what it sent is nothing to report.
+      if (!request.socket.destroyed) throw error;
+    } finally {
+      busy -= 1;
+    }
   });
   await new Promise((resolve) => {
     server.listen(port, '127.0.0.1', resolve);
   });
   const address = server.address();
   world.origin = `http://127.0.0.1:${address.port}`;
+  const release = () => {
+    for (const turn of world.running.values()) turn.release();
+    for (const go of world.held.splice(0)) go();
+  };
   return {
     world,
     url: world.origin,
-    release: () => {
-      for (const turn of world.running.values()) turn.release();
-      for (const go of world.held.splice(0)) go();
+    release,
+    settle: async () => {
+      server.closeAllConnections();
+      do {
+        release();
+        await new Promise((resolve) => {
+          setTimeout(resolve, 1);
+        });
+      } while (busy > 0 || world.running.size > 0);
     },
     close: () =>
       new Promise((resolve) => {

@@ -43,11 +43,11 @@ describe('a queue of uploads', () => {
     for (const name of ['a', 'b', 'c', 'd']) queue.add(file(name));
     expect(states()).toEqual(['a uploading', 'b uploading', 'c uploading', 'd waiting']);
     running[1]?.finish(attachment('B'));
-    await vi.waitFor(() => expect(running).toHaveLength(4));
+    await expect.poll(() => running).toHaveLength(4);
     expect(states()).toEqual(['a uploading', 'b done', 'c uploading', 'd uploading']);
     running[0]?.finish(attachment('A'));
     running[3]?.finish(attachment('D'));
-    await vi.waitFor(() => expect(settled).toEqual(['b done', 'a done', 'd done']));
+    await expect.poll(() => settled).toEqual(['b done', 'a done', 'd done']);
     expect(queue.busy).toBe(true);
     queue.remove(queue.entries[2]?.key ?? '');
     expect(queue.busy).toBe(false);
@@ -62,7 +62,7 @@ describe('a queue of uploads', () => {
     const late = queue.add(file('late'));
     running[0]?.finish(attachment('DONE'));
     running[1]?.hooks.onCreated?.('HALF');
-    await vi.waitFor(() => expect(queue.entries[0]?.state).toBe('done'));
+    await expect.poll(() => queue.entries[0]?.state).toBe('done');
     for (const { key } of [done, half, late]) queue.remove(key);
     // The server made it while it was being given up.
     running[2]?.hooks.onCreated?.('LATE');
@@ -85,14 +85,14 @@ describe('a queue of uploads', () => {
     running[0]?.hooks.onProgress(0.5);
     expect(queue.entries[0]?.progress).toBe(0.5);
     running[0]?.fail(new ApiError({ status: 413, code: 'too_large', message: 'Too large.' }));
-    await vi.waitFor(() => expect(states()).toEqual(['a failed']));
+    await expect.poll(() => states()).toEqual(['a failed']);
     expect(queue.entries[0]?.error?.message).toBe('Too large.');
     expect(queue.failed).toBe(true);
     queue.retry(key);
     expect(discarded).toEqual(['FIRST']);
     expect(states()).toEqual(['a uploading']);
     running[1]?.finish(attachment('SECOND'));
-    await vi.waitFor(() => expect(queue.failed).toBe(false));
+    await expect.poll(() => queue.failed).toBe(false);
     expect(queue.take().map(({ id }) => id)).toEqual(['SECOND']);
   });
 });

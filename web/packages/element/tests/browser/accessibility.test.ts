@@ -37,7 +37,10 @@ const STATES: Record<string, (chat: ChatPage) => Promise<unknown>> = {
     await chat.ask('progress');
     await chat.page.getByText('Searching 128 documents').waitFor();
   },
-  'an error in the stream': (chat) => chat.askAndWait('error'),
+  'an error in the stream': async (chat) => {
+    await chat.askAndWait('error');
+    await chat.page.getByText('The model closed the connection').waitFor();
+  },
   'an unsent message': async (chat) => {
     lab.world.failNext.push({ type: 'threads.create', status: 429, headers: { 'Retry-After': '600' } });
     await chat.ask('hello');
@@ -46,8 +49,14 @@ const STATES: Record<string, (chat: ChatPage) => Promise<unknown>> = {
   notices: (chat) => chat.askAndWait('notice'),
   'an open workflow': (chat) => chat.askAndWait('workflow open'),
   'entities and files': (chat) => chat.askAndWait('entities'),
-  'a widget': (chat) => chat.askAndWait('widget'),
-  'a locked thread': (chat) => chat.askAndWait('lock'),
+  'a widget': async (chat) => {
+    await chat.askAndWait('widget');
+    await chat.page.getByText('Flight LH 123').waitFor();
+  },
+  'a locked thread': async (chat) => {
+    await chat.askAndWait('lock');
+    await chat.page.getByText('A person has taken over').waitFor();
+  },
   'right-to-left text': (chat) => chat.askAndWait('arabic'),
   'the history': async (chat) => {
     lab.world.seed();
@@ -58,11 +67,13 @@ const STATES: Record<string, (chat: ChatPage) => Promise<unknown>> = {
     lab.world.seed();
     await chat.page.getByRole('button', { name: 'Chat history', exact: true }).click();
     await chat.page.getByRole('button', { name: 'Rename “Rate limits”' }).press('Enter');
+    await chat.page.getByLabel('New title').waitFor();
   },
   'deleting in the history': async (chat) => {
     lab.world.seed();
     await chat.page.getByRole('button', { name: 'Chat history', exact: true }).click();
     await chat.page.getByRole('button', { name: 'Delete “Rate limits”' }).press('Enter');
+    await chat.page.getByText('Delete this conversation?').waitFor();
   },
   'an empty history': async (chat) => {
     await chat.page.getByRole('button', { name: 'Chat history', exact: true }).click();
@@ -124,6 +135,7 @@ const STATES: Record<string, (chat: ChatPage) => Promise<unknown>> = {
       return globalThis.chat.setComposerValue({ reply: 'quoted', selectedToolId: 'b' });
     });
     await chat.page.getByRole('button', { name: 'Tools' }).click();
+    await chat.page.getByRole('menu').waitFor();
   },
 };
 
@@ -131,7 +143,7 @@ describe.each(['light', 'dark'] as const)('in the %s scheme axe finds nothing wr
   it.each(Object.keys(STATES))('%s', async (name) => {
     const chat = await lab.open({ scheme, context: { reducedMotion: 'reduce' } });
     await STATES[name]?.(chat);
-    expect(await chat.audit()).toEqual([]);
+    await expect.poll(() => chat.audit()).toEqual([]);
   });
 });
 
@@ -139,12 +151,7 @@ describe('nothing scrolls sideways, from 1280 down to 320 pixels, in', () => {
   it.each(Object.keys(STATES))('%s', async (name) => {
     const chat = await lab.open({ width: 1280, height: 640 });
     await STATES[name]?.(chat);
-    for (const width of [1280, 360, 320]) {
-      await chat.page.setViewportSize({ width, height: 640 });
-      for (const overflow of await chat.sidewaysOverflow()) {
-        expect(overflow, `${width} pixels`).toBeLessThanOrEqual(0);
-      }
-    }
+    for (const width of [1280, 360, 320]) await chat.fits(width);
   });
 });
 

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { type Browser, chromium, type BrowserContextOptions, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { type DevServer, startDevServer } from '../../../../dev/server.mjs';
+import { late, launch, slowDown } from './slow.js';
 
 interface HostEvent {
   name: string;
@@ -49,11 +50,7 @@ export class Lab {
 
   /** `root` is a folder of further files to serve, `args` are further arguments of the browser. */
   static async start(root: string | null = null, args: readonly string[] = []): Promise<Lab> {
-    const browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: ['--disable-dev-shm-usage', ...args],
-    });
-    return new Lab(browser, await startDevServer({ root }));
+    return new Lab(await launch(args), await startDevServer({ root, late }));
   }
 
   get world() {
@@ -68,6 +65,7 @@ export class Lab {
         ...options.context,
       }));
     const page = await context.newPage();
+    await slowDown(page);
     if (options.before !== undefined) await page.addInitScript(options.before);
     if (options.block !== undefined) await page.route(options.block, (route) => route.abort());
     const chat = new ChatPage(page, this.server);
@@ -84,18 +82,17 @@ export class Lab {
 
   /** Closes the pages of a test. Each must have kept to the policy and to its own origin. */
   async closePages(): Promise<void> {
-    for (const chat of this.#opened.splice(0)) {
+    const opened = this.#opened.splice(0);
+    const violations: string[] = [];
+    for (const { page } of opened) {
       // A test may have closed it, or the tab it was opened beside.
-      const violations = chat.page.isClosed()
-        ? []
-        : await chat.page.evaluate(() => globalThis.violations ?? []);
-      if (!chat.page.isClosed()) await chat.page.close();
-      if (chat.page.context().pages().length === 0) await chat.page.context().close();
-      expect(violations, 'violations of the Content-Security-Policy').toEqual([]);
-      expect(chat.foreign, 'requests to other hosts').toEqual([]);
-      expect(chat.failures, 'uncaught errors').toEqual([]);
+      if (page.isClosed()) continue;
+      violations.push(...(await page.evaluate(() => globalThis.violations ?? [])));
+      await page.close();
+      if (page.context().pages().length === 0) await page.context().close();
     }
-    this.server.release();
+    // What a page has asked for at its end must not reach the next test.
+    await this.server.settle();
     this.world.threads.length = 0;
     this.world.requests.length = 0;
     this.world.feedback.length = 0;
@@ -103,7 +100,17 @@ export class Lab {
     this.world.uploadPlans.length = 0;
     this.world.uploads.length = 0;
     this.world.attachments.clear();
+    this.world.staleLinks = 0;
     this.world.transcript = 'Hello from the microphone.';
+    expect(violations, 'violations of the Content-Security-Policy').toEqual([]);
+    expect(
+      opened.flatMap(({ foreign }) => foreign),
+      'requests to other hosts',
+    ).toEqual([]);
+    expect(
+      opened.flatMap(({ failures }) => failures),
+      'uncaught errors',
+    ).toEqual([]);
   }
 
   async stop(): Promise<void> {
@@ -135,6 +142,8 @@ export class ChatPage {
   }
 
   async ask(text: string): Promise<void> {
+    // Enter sends nothing while an answer is being written.
+    await this.page.locator('[part=stop-button]').waitFor({ state: 'detached' });
     await this.input.fill(text);
     await this.input.press('Enter');
   }
@@ -162,6 +171,31 @@ export class ChatPage {
     );
   }
 
+  /** Waits until nothing on the page moves, grows or scrolls any more; a good many frames in a row. */
+  async still(): Promise<void> {
+    await this.page.evaluate(async () => {
+      const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+      const { shadowRoot } = globalThis.chat;
+      const look = () => {
+        const scroller = shadowRoot.querySelector('.scroll');
+        const boxes = [...shadowRoot.querySelectorAll('.messages > *, .composer, .menu, .preview')].map(
+          (box) => {
+            const { x, y, width, height } = box.getBoundingClientRect();
+            return [x, y, width, height];
+          },
+        );
+        return JSON.stringify([scroller?.scrollTop, scroller?.scrollHeight, boxes]);
+      };
+      let before = look();
+      for (let same = 0; same < 12; same += 1) {
+        await frame();
+        const now = look();
+        if (now !== before) same = -1;
+        before = now;
+      }
+    });
+  }
+
   /** All violations axe knows of, as readable lines. Animations have to be over. */
   async audit(): Promise<string[]> {
     await this.page.evaluate(() =>
@@ -173,6 +207,7 @@ export class ChatPage {
           .map((animation) => animation.finished),
       ),
     );
+    await this.still();
     // Injected by the test, past the page's policy.
     await this.page.evaluate(await axeSource);
     return this.page.evaluate(async () => {
@@ -190,13 +225,21 @@ export class ChatPage {
     });
   }
 
-  /** How far the page and the conversation can be scrolled sideways. */
-  sidewaysOverflow(): Promise<number[]> {
-    return this.page.evaluate(() =>
-      [
-        document.documentElement,
-        ...globalThis.chat.shadowRoot.querySelectorAll('.scroll, .root, .drawer-body'),
-      ].map((element) => element.scrollWidth - element.clientWidth),
-    );
+  /** At a width, waits until neither the page nor the conversation can be scrolled sideways. */
+  async fits(width: number, height = 640): Promise<void> {
+    await this.page.setViewportSize({ width, height });
+    await expect
+      .poll(
+        () =>
+          this.page.evaluate(() => [
+            innerWidth,
+            ...[
+              document.documentElement,
+              ...globalThis.chat.shadowRoot.querySelectorAll('.scroll, .root, .drawer-body'),
+            ].map((element) => Math.max(0, element.scrollWidth - element.clientWidth)),
+          ]),
+        { message: `${width} pixels` },
+      )
+      .toSatisfy(([now, ...overflows]: number[]) => now === width && overflows.every((by) => by === 0));
   }
 }

@@ -45,25 +45,29 @@ describe.each(['before', 'after'])('the published React wrapper, with the elemen
     const { page } = chat;
     await page.getByText('Hello from React').waitFor();
     await chat.event('chatkit.ready');
-    expect(await chat.count('chatkit.ready')).toBe(1);
+    await expect.poll(() => chat.count('chatkit.ready')).toBe(1);
     await page.getByRole('button', { name: 'Ask' }).click();
     await chat.event('chatkit.response.end');
-    expect(await page.locator('.bubble').innerText()).toBe('hello from a button');
-    expect(await chat.count('chatkit.thread.change')).toBe(1);
+    await expect.poll(() => page.locator('.bubble').innerText()).toBe('hello from a button');
+    await expect.poll(() => chat.count('chatkit.thread.change')).toBe(1);
 
     await page.getByRole('button', { name: 'Theme' }).click();
     await expect
       .poll(() => page.locator('openai-chatkit').evaluate((element) => getComputedStyle(element).colorScheme))
       .toBe('dark');
-    expect(await page.locator('.bubble').count()).toBe(1);
+    await expect.poll(() => page.locator('.bubble').count()).toBe(1);
 
     await page.getByRole('button', { name: 'Focus' }).click();
+    const field = page.getByLabel('Message', { exact: true });
+    await expect
+      .poll(() => field.evaluate((input) => (input.getRootNode() as ShadowRoot).activeElement === input))
+      .toBe(true);
     await page.keyboard.type('hello typed');
     await page.keyboard.press('Enter');
     await chat.event('chatkit.response.end', 2);
     await page.getByRole('button', { name: 'New', exact: true }).click();
     await page.getByText('Hello from React').waitFor();
-    expect(await chat.count('chatkit.error')).toBe(0);
+    await expect.poll(() => chat.count('chatkit.error')).toBe(0);
   });
 
   it('may unmount it in the middle of an answer and mount it again', async () => {

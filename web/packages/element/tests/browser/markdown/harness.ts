@@ -3,8 +3,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
+import { late, launch, slowDown } from '../slow.js';
 import type { MarkdownPage } from './page.js';
 
 declare global {
@@ -43,7 +44,8 @@ export class MarkdownLab {
         },
       },
     });
-    const server = createServer((request, response) => {
+    const server = createServer(async (request, response) => {
+      await late();
       const path = new URL(request.url ?? '/', 'http://localhost').pathname;
       if (path === '/' || path === '/strict') {
         if (path === '/strict') response.setHeader('Content-Security-Policy', STRICT);
@@ -67,12 +69,8 @@ export class MarkdownLab {
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve);
     });
-    const browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      args: ['--disable-dev-shm-usage'],
-    });
     return new MarkdownLab(
-      browser,
+      await launch(),
       `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       server,
       folder,
@@ -85,6 +83,7 @@ export class MarkdownLab {
     options: Parameters<Browser['newPage']>[0] = {},
   ): Promise<{ page: Page; foreign: string[]; errors: string[] }> {
     const page = await this.browser.newPage(options);
+    await slowDown(page);
     const foreign: string[] = [];
     const errors: string[] = [];
     const own = new Set([`${this.origin}/`, `${this.origin}/strict`]);

@@ -98,6 +98,8 @@ describe('hostile answers', () => {
       md.root().querySelector('img')?.setAttribute('loading', 'eager');
     });
     await expect.poll(() => foreign).toEqual(['https://cdn.images.example/cat.png']);
+    await page.waitForFunction(() => md.root().querySelector('img')?.complete);
+    expect(foreign).toHaveLength(1);
     await page.close();
   });
 });
@@ -126,16 +128,23 @@ describe('in a browser', () => {
           [...root.querySelectorAll('.ck-math:not(.ck-math-failed)')].every((m) => m.querySelector('math'))
         );
       });
-      await page.evaluate(async () => {
-        for (let i = 0; i < 3; i += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+      return page.evaluate(async () => {
+        // What depends on sizes is put in after the layout.
+        let before = '';
+        for (let same = 0; same < 10; same += 1) {
+          await new Promise((resolve) => requestAnimationFrame(resolve));
+          const now = md.html();
+          if (now !== before) same = -1;
+          before = now;
+        }
         // Attribute order depends on when an attribute was set; the DOM does not care.
         for (const element of md.root().querySelectorAll('*')) {
           const attributes = [...element.attributes].sort((a, b) => (a.name < b.name ? -1 : 1));
           for (const { name } of attributes) element.removeAttribute(name);
           for (const { name, value } of attributes) element.setAttribute(name, value);
         }
+        return md.html();
       });
-      return page.evaluate(() => md.html());
     };
     const whole = await streamed(1_000_000);
     expect(whole).toContain('<math');
@@ -228,7 +237,7 @@ describe('in a browser', () => {
       [...md.root().querySelectorAll('[class^=hljs]')].map((span) => getComputedStyle(span).color),
     );
     expect(colours.some((colour) => Object.values(theme).includes(colour))).toBe(true);
-    expect(await page.evaluate(() => md.root().querySelector('pre')?.textContent)).toBe(code);
+    await expect.poll(() => page.evaluate(() => md.root().querySelector('pre')?.textContent)).toBe(code);
     expect(errors).toEqual([]);
     await page.close();
   });
@@ -292,11 +301,15 @@ describe('in a browser', () => {
       md.open();
       md.stream('```python\nprint("<&>")\n```', 4);
     });
+    // It says so for two seconds, which pass when the test has seen it.
+    await page.clock.install({ time: 0 });
+    await page.clock.pauseAt(10_000);
     await page.getByRole('button', { name: 'Copy code' }).focus();
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: 'Copied' }).waitFor();
-    expect(await page.getByRole('status').textContent()).toBe('Copied');
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('print("<&>")');
+    await expect.poll(() => page.getByRole('status').textContent()).toBe('Copied');
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('print("<&>")');
+    await page.clock.runFor(2000);
     await page.getByRole('button', { name: 'Copy code' }).waitFor();
     await page.close();
   });
@@ -308,11 +321,9 @@ describe('in a browser', () => {
       md.update('[a](https://example.com/a) [b](#b) [c](chatkit-link:entity/1)', true);
     });
     for (const name of ['a', 'b', 'c']) await page.getByRole('link', { name, exact: true }).click();
-    expect(await page.evaluate(() => md.links)).toEqual([
-      'https://example.com/a',
-      '#b',
-      'chatkit-link:entity/1',
-    ]);
+    await expect
+      .poll(() => page.evaluate(() => md.links))
+      .toEqual(['https://example.com/a', '#b', 'chatkit-link:entity/1']);
     await page.close();
   });
 
@@ -325,8 +336,8 @@ describe('in a browser', () => {
     }, `${wide}\nand\n\n| a | b |\n|---|---|\n| 1 | 2 |\n`);
     const region = page.getByRole('region');
     await region.waitFor();
-    expect(await region.count()).toBe(1);
-    expect(await region.getAttribute('aria-label')).toContain('Column name, Second0');
+    await expect.poll(() => region.count()).toBe(1);
+    await expect.poll(() => region.getAttribute('aria-label')).toContain('Column name, Second0');
     await region.focus();
     await page.keyboard.press('ArrowRight');
     await page.waitForFunction(() => (md.root().querySelector('.ck-table')?.scrollLeft ?? 0) > 0);

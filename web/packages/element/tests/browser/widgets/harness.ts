@@ -4,9 +4,10 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { build } from 'vite';
 import { expect } from 'vitest';
+import { late, launch, slowDown } from '../slow.js';
 import type { WidgetPage } from './page.js';
 
 declare global {
@@ -54,7 +55,8 @@ export class WidgetLab {
         },
       },
     });
-    const server = createServer((request, response) => {
+    const server = createServer(async (request, response) => {
+      await late();
       const path = new URL(request.url ?? '/', 'http://localhost').pathname;
       response.setHeader('Content-Security-Policy', CSP);
       if (path === '/') {
@@ -85,11 +87,7 @@ export class WidgetLab {
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve);
     });
-    const browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: ['--disable-dev-shm-usage'],
-    });
-    return new WidgetLab(browser, server, folder);
+    return new WidgetLab(await launch(), server, folder);
   }
 
   get origin(): string {
@@ -104,6 +102,7 @@ export class WidgetLab {
         ...context,
       })
     ).newPage();
+    await slowDown(page);
     const opened = { page, foreign: [] as string[], failures: [] as string[] };
     this.#opened.push(opened);
     page.on('request', (request) => {
@@ -160,13 +159,21 @@ export class WidgetLab {
 
   /** Closes the pages of a test. Each must have kept to the policy and to its own origin. */
   async closePages(): Promise<void> {
-    for (const { page, foreign, failures } of this.#opened.splice(0)) {
-      const violations = await page.evaluate(() => globalThis.violations);
+    const opened = this.#opened.splice(0);
+    const violations: string[] = [];
+    for (const { page } of opened) {
+      violations.push(...(await page.evaluate(() => globalThis.violations)));
       await page.context().close();
-      expect(violations, 'violations of the Content-Security-Policy').toEqual([]);
-      expect(foreign, 'requests to other hosts').toEqual([]);
-      expect(failures, 'uncaught errors').toEqual([]);
     }
+    expect(violations, 'violations of the Content-Security-Policy').toEqual([]);
+    expect(
+      opened.flatMap(({ foreign }) => foreign),
+      'requests to other hosts',
+    ).toEqual([]);
+    expect(
+      opened.flatMap(({ failures }) => failures),
+      'uncaught errors',
+    ).toEqual([]);
   }
 
   async stop(): Promise<void> {
