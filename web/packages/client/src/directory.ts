@@ -20,6 +20,12 @@ export class ThreadDirectory {
   #client: ChatKitClient;
   #cursor: string | null = null;
   #abort: AbortController | null = null;
+  /** Pages asked for so far. */
+  #asked = 0;
+  /** New titles; a page that was asked for before the server knew of one still has the old title. */
+  readonly #titles = new Map<string, { title: string; knownAfter: number }>();
+  /** What was deleted; ids never come back, but a page may be on its way that still has them. */
+  readonly #removed = new Set<string>();
   readonly #listeners = new Set<() => void>();
 
   constructor(client: ChatKitClient) {
@@ -53,6 +59,7 @@ export class ThreadDirectory {
   async #page(after: string | null): Promise<void> {
     this.#abort?.abort();
     const { signal } = (this.#abort = new AbortController());
+    const number = ++this.#asked;
     this.#set({ loading: true, error: null });
     try {
       const { body } = await this.#client.request(
@@ -65,7 +72,12 @@ export class ThreadDirectory {
       const known = new Set(before.map((thread) => thread.id));
       this.#cursor = body.has_more ? (body.after ?? body.data.at(-1)?.id ?? null) : null;
       this.#set({
-        threads: [...before, ...body.data.filter((thread) => !known.has(thread.id))],
+        threads: [
+          ...before,
+          ...body.data
+            .filter((thread) => !known.has(thread.id) && !this.#removed.has(thread.id))
+            .map((thread) => this.#retitled(thread, number)),
+        ],
         hasMore: this.#cursor !== null,
         loading: false,
         loaded: true,
@@ -83,10 +95,14 @@ export class ThreadDirectory {
    */
   async rename(id: string, title: string): Promise<void> {
     const before = this.#state.threads.find((thread) => thread.id === id)?.title ?? null;
+    const change = { title, knownAfter: Number.POSITIVE_INFINITY };
+    this.#titles.set(id, change);
     this.#retitle(id, title);
     try {
       await this.#client.request('threads.update', { thread_id: id, title });
+      change.knownAfter = this.#asked;
     } catch (error) {
+      if (this.#titles.get(id) === change) this.#titles.delete(id);
       this.#retitle(id, before);
       throw toApiError(error);
     }
@@ -103,6 +119,7 @@ export class ThreadDirectory {
     } catch (error) {
       throw toApiError(error);
     }
+    this.#removed.add(id);
     this.#set({ threads: this.#state.threads.filter((thread) => thread.id !== id) });
   }
 
@@ -110,6 +127,12 @@ export class ThreadDirectory {
     this.#set({
       threads: this.#state.threads.map((thread) => (thread.id === id ? { ...thread, title } : thread)),
     });
+  }
+
+  /** A thread of the page with that number, with the title that it has by now. */
+  #retitled(thread: Thread, page: number): Thread {
+    const change = this.#titles.get(thread.id);
+    return change === undefined || page > change.knownAfter ? thread : { ...thread, title: change.title };
   }
 
   #set(change: Partial<DirectoryState>): void {
