@@ -21,22 +21,33 @@ from turns import items, script, text_of
 Result = tuple[str, list[str]]
 
 # nginx gives up a silent server after so long; Parlor says something every 15 seconds.
-READ_TIMEOUT_SECONDS = 20
-SILENCE_SECONDS = 24
+READ_TIMEOUT_SECONDS = 25
+SILENCE_SECONDS = 29
 
 
 class Nginx:
     """An nginx of one's own, with this inside `http`."""
 
     def __init__(self, processes: Processes, name: str, http: str):
+        self.process: subprocess.Popen | None = None
         places = [os.environ["PATH"], "/usr/sbin", "/usr/local/sbin", str(ROOT / ".cache/debian/usr/sbin")]
         program = shutil.which("nginx", path=os.pathsep.join(places))
         if program is None:
             raise SystemExit("nginx is missing: run `make setup`")
         folder = Path(processes.folder) / f"nginx-{name}"
         folder.mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        self.log = folder / "error.log"
+        processes.running.append(self)
+        # The port may be taken between the look and the start.
+        for _ in range(5):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            if self._start(program, folder, port, http):
+                return
+        configuration = (folder / "nginx.conf").read_text()
+        raise SystemExit(f"nginx did not start:\n{self.log.read_text()}\n{configuration}")
+
+    def _start(self, program: str, folder: Path, port: int, http: str) -> bool:
         self.url = f"http://127.0.0.1:{port}"
         temporary = "".join(
             f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -47,23 +58,27 @@ class Nginx:
             f"http {{\naccess_log off;\n{temporary}{http.replace('LISTEN', f'127.0.0.1:{port}')}\n}}\n"
         )
         (folder / "nginx.conf").write_text(configuration)
-        self.log = folder / "error.log"
         command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(self.log)]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        processes.running.append(self)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
+        while self.process.poll() is None and time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=5).close()
-                return
-            except ConnectionRefusedError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"nginx did not start:\n{self.log.read_text()}\n{configuration}") from None
+                return True
+            except (ConnectionRefusedError, TimeoutError):
                 time.sleep(0.02)
+        self.stop()
+        return False
 
     def stop(self) -> None:
+        if self.process is None:
+            return
         self.process.terminate()
-        self.process.wait(10)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def documented(parlor: str, folder: str) -> Iterator[tuple[str, str]]:

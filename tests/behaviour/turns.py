@@ -9,11 +9,17 @@ from typing import Any
 import requests
 from corpus import add, create, look, message
 from differences import Names
-from harness import Exchange, Process, Processes, Session, run_case
+from harness import PATIENCE_SECONDS, Exchange, Process, Processes, Session, run_case
 
 Result = tuple[str, list[str]]
 
 RACERS = 50
+
+# Within it the model's connection is closed when a turn is stopped. A busy machine may take longer, but not each time.
+STOPPED_WITHIN_SECONDS = 1
+STOPPED_TRIES = 5
+
+HOLD = {"step": "hold", "name": "here"}
 
 
 def script(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -22,15 +28,15 @@ def script(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def asked(s: Session) -> list[dict[str, Any]]:
     """What the model was asked."""
-    return requests.get(f"{s.model.url}/control/requests", timeout=5).json()
+    return requests.get(f"{s.model.url}/control/requests", timeout=PATIENCE_SECONDS).json()
 
 
 def state(s: Session) -> dict[str, Any]:
     """How the model is doing."""
-    return requests.get(f"{s.model.url}/control/state", timeout=5).json()
+    return requests.get(f"{s.model.url}/control/state", timeout=PATIENCE_SECONDS).json()
 
 
-def until(what: str, condition: Callable[[], Any], patience: float = 10) -> Any:
+def until(what: str, condition: Callable[[], Any], patience: float = PATIENCE_SECONDS) -> Any:
     """Waits for a condition, and gives what it gave."""
     deadline = time.monotonic() + patience
     while not (reached := condition()):
@@ -109,45 +115,52 @@ def cut_after_every_event(s: Session) -> None:
 
 def stopped_at_any_point(s: Session) -> None:
     # What the model has done when it is stopped, and what is kept of it.
-    hold = {"step": "hold", "name": "here"}
     points = {
-        "before a word": ([hold], ""),
-        "in reasoning": ([{"step": "reasoning", "text": "Hm"}, hold], ""),
-        "after words": ([{"step": "text", "text": "Some words "}, hold], "Some words"),
-        "between words": ([{"step": "text", "text": "word " * 2000, "delay_ms": 2}], None),
+        "before a word": ([HOLD], ""),
+        "in reasoning": ([{"step": "reasoning", "text": "Hm"}, HOLD], ""),
+        "after words": ([{"step": "text", "text": "Some words "}, HOLD], "Some words"),
+        "between words": ([{"step": "text", "text": "word " * 20_000, "delay_ms": 2}], None),
     }
     for label, (steps, kept) in points.items():
-        s.script(script(*steps, {"step": "text", "text": "never said"}))
-        live = s.open(label, "threads.create", {"input": message("Tell me")})
-        if steps[-1] == hold:
-            until(f"{label}: the model waits", lambda: state(s)["holding"].get("here"))
-        spoken = "word" if kept is None else kept.rpartition(" ")[2]
-        live.until(lambda exchange, spoken=spoken: exchange.events and spoken in str(exchange.events))
-        thread_id = live.exchange.thread_id
-        started = time.monotonic()
-        stop = s.send("stop", "threads.stop", {"thread_id": thread_id}).body
-        assert stop == {"stopped": True}, f"{label}: {stop}"
-        until(f"{label}: the model's connection is closed", lambda: asked(s)[-1]["aborted_after_events"] is not None)
-        took = time.monotonic() - started
-        assert took < 1, f"{label}: the model's connection was closed after {took:.1f} s"
-        live.finish()
-        ends = [comment for comment in live.exchange.comments if comment.startswith("end ")]
-        assert ends == ["end stopped"], f"{label}: {ends}"
-        assert not [event for event in live.exchange.events if event["type"] == "error"], label
-        said = [text_of(item).strip() for item in items(s, thread_id) if item["type"] == "assistant_message"]
-        done = [text_of(item).strip() for item in live.exchange.items("assistant_message")]
-        assert said == done, f"{label}: what is stored is not what was said at the end: {said}, {done}"
-        if kept is None:
-            deltas = (event.get("update", {}).get("delta", "") for event in live.exchange.events)
-            streamed = "".join(deltas).strip()
-            assert said == [streamed], f"{label}: {len(said[0])} characters are stored, {len(streamed)} were streamed"
-        else:
-            assert said == ([kept] if kept else []), f"{label}: {said}"
-        again = s.send("stop again", "threads.stop", {"thread_id": thread_id}).body
-        assert again == {"stopped": False}, again
-        assert add(s, thread_id, "And now?").comments[-1:] == ["end done"], f"{label}: the next message"
-        # Holds stay open until then.
-        requests.post(f"{s.model.url}/control/reset", timeout=5).raise_for_status()
+        took: list[float] = []
+        while not took or (min(took) >= STOPPED_WITHIN_SECONDS and len(took) < STOPPED_TRIES):
+            took.append(_stopped(s, label, steps, kept))
+        assert min(took) < STOPPED_WITHIN_SECONDS, f"{label}: the model's connection was closed after {took} s"
+
+
+def _stopped(s: Session, label: str, steps: list[dict[str, Any]], kept: str | None) -> float:
+    """Stops a turn at one point; gives how long it took until the model's connection was closed."""
+    s.script(script(*steps, {"step": "text", "text": "never said"}))
+    live = s.open(label, "threads.create", {"input": message("Tell me")})
+    if steps[-1] == HOLD:
+        until(f"{label}: the model waits", lambda: state(s)["holding"].get("here"))
+    spoken = "word" if kept is None else kept.rpartition(" ")[2]
+    live.until(lambda exchange, spoken=spoken: exchange.events and spoken in str(exchange.events))
+    thread_id = live.exchange.thread_id
+    started = time.monotonic()
+    stop = s.send("stop", "threads.stop", {"thread_id": thread_id}).body
+    assert stop == {"stopped": True}, f"{label}: {stop}"
+    until(f"{label}: the model's connection is closed", lambda: asked(s)[-1]["aborted_after_events"] is not None)
+    took = time.monotonic() - started
+    live.finish()
+    ends = [comment for comment in live.exchange.comments if comment.startswith("end ")]
+    assert ends == ["end stopped"], f"{label}: {ends}"
+    assert not [event for event in live.exchange.events if event["type"] == "error"], label
+    said = [text_of(item).strip() for item in items(s, thread_id) if item["type"] == "assistant_message"]
+    done = [text_of(item).strip() for item in live.exchange.items("assistant_message")]
+    assert said == done, f"{label}: what is stored is not what was said at the end: {said}, {done}"
+    if kept is None:
+        deltas = (event.get("update", {}).get("delta", "") for event in live.exchange.events)
+        streamed = "".join(deltas).strip()
+        assert said == [streamed], f"{label}: {len(said[0])} characters are stored, {len(streamed)} were streamed"
+    else:
+        assert said == ([kept] if kept else []), f"{label}: {said}"
+    again = s.send("stop again", "threads.stop", {"thread_id": thread_id}).body
+    assert again == {"stopped": False}, again
+    assert add(s, thread_id, "And now?").comments[-1:] == ["end done"], f"{label}: the next message"
+    # Holds stay open until then.
+    requests.post(f"{s.model.url}/control/reset", timeout=PATIENCE_SECONDS).raise_for_status()
+    return took
 
 
 def stopped_by_many_at_once(s: Session) -> None:

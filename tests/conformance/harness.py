@@ -30,8 +30,13 @@ PARLOR = _program("PARLOR_BIN", "parlor")
 SCRIPTED = _program("SCRIPTED_BIN", "examples/scripted")
 FAKE_MODEL = _program("FAKE_MODEL_BIN", "parlor-fake-model")
 
-# Long for a debug build on a busy machine; what takes longer is a hang.
-PATIENCE_SECONDS = 30
+# Long for a debug build on a small and busy machine; what takes longer is a hang.
+PATIENCE_SECONDS = 120
+
+# What is spoken to is on this machine. Where the way out is a proxy, nothing here takes it, nor do the servers.
+for name in ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.upper(), None)
 
 
 class Process:
@@ -75,7 +80,7 @@ class Process:
             try:
                 socket.create_connection((host, int(port)), timeout=5).close()
                 return self
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, TimeoutError):
                 # It has said where it will listen, and does not yet.
                 if self.process.poll() is not None or time.monotonic() > self.deadline:
                     raise SystemExit(f"{self.name} did not start") from None
@@ -317,16 +322,19 @@ class Session:
 
     def script(self, *behaviours: dict[str, Any]) -> None:
         """Tells the fake model what to do with the next requests."""
-        requests.post(f"{self.model.url}/control/script", json=list(behaviours), timeout=5).raise_for_status()
+        self._control("script", list(behaviours))
 
     def release(self, hold: str) -> None:
-        requests.post(f"{self.model.url}/control/release", json={"name": hold}, timeout=5).raise_for_status()
+        self._control("release", {"name": hold})
+
+    def _control(self, name: str, body: Any) -> None:
+        requests.post(f"{self.model.url}/control/{name}", json=body, timeout=PATIENCE_SECONDS).raise_for_status()
 
 
 def run_case(case: Callable[[Session], None], url: str, model: Process | None) -> Session:
     """Runs a case. What keeps it from going on is kept as a problem of its last exchange."""
     if model:
-        requests.post(f"{model.url}/control/reset", timeout=5).raise_for_status()
+        requests.post(f"{model.url}/control/reset", timeout=PATIENCE_SECONDS).raise_for_status()
     session = Session(case.__name__, url, model)
     try:
         case(session)
@@ -335,5 +343,5 @@ def run_case(case: Callable[[Session], None], url: str, model: Process | None) -
         broken.problems.append(f"the case could not go on: {type(error).__name__}: {error}")
         session.exchanges.append(broken)
     if model:
-        session.model_requests = requests.get(f"{model.url}/control/state", timeout=5).json()["requests"]
+        session.model_requests = requests.get(f"{model.url}/control/state", timeout=PATIENCE_SECONDS).json()["requests"]
     return session

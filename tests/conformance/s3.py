@@ -19,19 +19,24 @@ from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# Long for a small and busy machine.
+PATIENCE_SECONDS = 120
+
 
 def main() -> int:
+    # The service is on this machine: a proxy is not the way to it.
+    os.environ |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server.start()
     try:
         host, port = server.get_host_and_port()
         address = f"http://{host}:{port}"
-        requests.put(f"{address}/parlor", timeout=30).raise_for_status()
+        requests.put(f"{address}/parlor", timeout=PATIENCE_SECONDS).raise_for_status()
         command = ["cargo", "test", "--quiet", "-p", "parlor-store", "--test", "s3", "--", "--include-ignored"]
         result = subprocess.run(command, cwd=ROOT, env=os.environ | {"PARLOR_TEST_S3": address}, check=False)
         # An upload that broke off must not be left in the service's own books either.
-        uploads = requests.get(f"{address}/parlor?uploads", timeout=30).text
+        uploads = requests.get(f"{address}/parlor?uploads", timeout=PATIENCE_SECONDS).text
         if "<Upload>" in uploads:
             print("uploads were left open in the bucket", file=sys.stderr)
             return 1

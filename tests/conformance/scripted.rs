@@ -11,7 +11,6 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     io::{self, Write as _},
-    net::TcpListener,
     sync::{Mutex, PoisonError},
 };
 
@@ -23,6 +22,7 @@ use parlor_chatkit::{
         ItemId, SyncCustomActionResponse, ThreadId, ThreadMetadata, Timestamp, TranscriptionResult,
     },
 };
+use parlor_server::Server;
 use parlor_store::SqliteStore;
 use serde_json::Value;
 
@@ -160,8 +160,9 @@ fn change(turn: &mut Turn, changes: &Value) -> Result<(), TurnError> {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let database = std::env::args().nth(1).context("usage: scripted DATABASE")?;
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let chatkit = ChatKit::new(SqliteStore::open(&database).await?, Scripted::default());
-    writeln!(io::stdout(), "listening on http://{address}")?;
-    parlor_server::serve(chatkit, &address.to_string()).await
+    let server = Server::bind(chatkit, "127.0.0.1:0", Default::default()).await?;
+    writeln!(io::stdout(), "listening on http://{}", server.local_addr()?)?;
+    server.run(parlor_server::stop_signal()).await?;
+    Ok(())
 }

@@ -4,13 +4,14 @@ With documents and a model over both APIs, and without a model. Run by `run.py`,
 """
 
 import base64
+import time
 from collections.abc import Callable, Iterator
 
 import corpus
 import test_checks
 from checks import problems_of
 from corpus import INVALID, NOT_FOUND, add, create, look, message
-from harness import Exchange, Live, Process, Processes, Session, run_case
+from harness import PATIENCE_SECONDS, Exchange, Live, Process, Processes, Session, run_case
 
 Result = tuple[str, list[str]]
 
@@ -171,8 +172,14 @@ def a_title_by_the_model(s: Session) -> None:
     # One that is slow to come is announced by the next answer, after one for the time being.
     assert titles in (["Kettles"], ["Which kettle is the best one?"]), titles
     add(s, answer.thread_id, "And which is the worst?")
-    seen = s.send("the title", "threads.list", {}).body["data"][0]["title"]
-    assert seen == "Kettles", seen
+
+    def seen() -> str:
+        return Session(s.name, s.url, s.model).send("the title", "threads.list", {}).body["data"][0]["title"]
+
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while seen() != "Kettles":
+        assert time.monotonic() < deadline, f"the title is {seen()!r}"
+        time.sleep(0.02)
 
 
 OURS: list[Callable[[Session], None]] = [
