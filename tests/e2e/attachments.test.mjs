@@ -1,6 +1,7 @@
 // Files that are sent along: the element and the real server, on a site of somebody's own.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { LOST } from './support/browser.mjs';
 import { eventually, FakeModel, Parlor } from './support/processes.mjs';
 import { scenes } from './support/scene.mjs';
 import { DOT, SitePage } from './support/site-page.mjs';
@@ -52,7 +53,7 @@ describe('files', () => {
       const thread = await visitor.page.evaluate(() => sessionStorage.getItem('thread'));
       await visitor.page.evaluate((id) => window.post('threads.delete', { thread_id: id }), thread);
       visitor.expected.push(/status of 404/);
-      assert.equal((await get(visitor.page, href))[0], 404);
+      await eventually('the file is gone', async () => (await get(visitor.page, href))[0] === 404);
       assert.deepEqual(await page.told('error'), []);
     });
   }
@@ -72,7 +73,7 @@ describe('files', () => {
   });
 
   scene('whose upload is cut off can be sent again', async (visitor, { site }) => {
-    visitor.expected.push(/ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/);
+    visitor.expected.push(LOST);
     const page = await SitePage.open(visitor, 'parlor', '&upload=two_phase');
     site.disconnect();
     await page.attach(notes);

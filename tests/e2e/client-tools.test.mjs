@@ -89,9 +89,10 @@ describe('a tool in the page', () => {
     await page.setTool(() => new Promise(() => {}));
     await visitor.send(turns([call('wait')], [said('Then without it.')]));
     await eventually('the tool runs', async () => (await page.tools()).length === 1);
-    await visitor.page.clock.fastForward('00:58');
+    // The clock goes on by itself, too.
+    await visitor.page.clock.fastForward('00:30');
     assert.equal((await storedCall(page)).status, 'pending');
-    await visitor.page.clock.fastForward('00:03');
+    await visitor.page.clock.fastForward('00:31');
     await visitor.says('Then without it.');
     await page.idle();
     assert.match((await storedCall(page)).output.error, /"wait" did not answer within 60 s/);
@@ -135,7 +136,7 @@ describe('a tool in the page', () => {
     const settled = await storedCall(page);
     assert.notDeepEqual(settled.output, { late: true });
     assert.notEqual(settled.status, 'pending', 'the new message settled it');
-    await visitor.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+    await visitor.settled();
     assert.deepEqual(
       (page.requests()).slice(before.length).filter((type) => type !== 'items.list'),
       [],
@@ -179,7 +180,7 @@ describe('a tool in the page', () => {
     await visitor.send(turns([said('I look it up.'), call('slow')], [said('There it is.')]));
     await eventually('the tool runs', async () => (await page.tools()).length === 1);
     const thread = await visitor.page.evaluate(() => sessionStorage.getItem('thread'));
-    const other = await visitor.context.newPage();
+    const other = await visitor.newPage();
     await other.addInitScript((id) => sessionStorage.setItem('thread', id), thread);
     await other.goto('/?api=scripted');
     await other.getByText('I look it up.', { exact: true }).waitFor();
@@ -187,6 +188,7 @@ describe('a tool in the page', () => {
     await visitor.says('There it is.');
     await other.getByText('There it is.', { exact: true }).waitFor();
     assert.deepEqual((await storedCall(page)).output, { from: 'the first tab' });
+    await visitor.settled(other);
     assert.deepEqual(await other.evaluate(() => window.toolCalls), []);
     await other.close();
   });
@@ -265,7 +267,7 @@ describe('a question to the user', () => {
     await form.getByRole('radio', { name: 'red' }).check();
     await form.getByRole('button', { name: 'Send' }).click();
     await visitor.says('Thank you.');
-    assert.equal(await form.count(), 0);
+    await form.waitFor({ state: 'detached' });
   });
 
   scene('that is left for another message stays readable', async (visitor) => {

@@ -80,7 +80,7 @@ describe('files', () => {
     await paste(visitor, 'Screenshot.png');
     await uploaded(visitor, 3);
     await visitor.ask('/notools What is in these files?');
-    assert.equal(await tiles(visitor, 'done').count(), 0, 'the field is empty again');
+    await eventually('the field is empty again', async () => (await tiles(visitor, 'done').count()) === 0);
     await eventually('both images are shown', async () => {
       const shown = await widths(visitor);
       return shown.length === 2 && shown.every((width) => width > 0);
@@ -102,6 +102,7 @@ describe('files', () => {
       (await large.locator('img').evaluate((image) => image.naturalWidth)) === 640,
     );
     await visitor.page.keyboard.press('Escape');
+    await large.waitFor({ state: 'detached' });
     const link = visitor.chat.getByRole('link', { name: 'notes.txt' });
     const [download] = await Promise.all([visitor.page.waitForEvent('download'), link.click()]);
     const chunks = [];
@@ -117,15 +118,13 @@ describe('files', () => {
     await row.hover();
     await row.getByRole('button', { name: /^Delete/ }).click();
     await visitor.history.getByRole('button', { name: 'Delete', exact: true }).click();
-    await eventually('the conversation is gone', async () => (await visitor.threadTitles()).length === 0);
+    await visitor.lists(0);
     for (const address of addresses) {
       visitor.expected.push(/status of 404/);
       // Not what the browser has kept of it.
-      const status = await visitor.page.evaluate(
-        async (url) => (await fetch(url, { cache: 'no-store' })).status,
-        address,
+      await eventually('what was sent is gone with its conversation', () =>
+        visitor.page.evaluate(async (url) => (await fetch(url, { cache: 'no-store' })).status === 404, address),
       );
-      assert.equal(status, 404, 'what was sent is gone with its conversation');
     }
   });
 
@@ -139,11 +138,11 @@ describe('files', () => {
     );
     await tiles(visitor, 'failed').waitFor();
     await tiles(visitor, 'done').waitFor();
-    assert.match(await tiles(visitor, 'failed').innerText(), /picture\.png\n.{10,}/, 'a reason is given');
+    await eventually('a reason is given', async () => /picture\.png\n.{10,}/.test(await tiles(visitor, 'failed').innerText()));
     await visitor.screenshot('attachments-refused');
     await visitor.chat.getByRole('button', { name: 'Remove picture.png' }).click();
     await visitor.ask('/notools What is in this file?');
-    assert.equal(await visitor.chat.getByRole('link', { name: 'notes.txt' }).count(), 1);
+    await visitor.chat.getByRole('link', { name: 'notes.txt' }).waitFor();
   });
 
   scene('of somebody else are nobody’s business', async (visitor) => {

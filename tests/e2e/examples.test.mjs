@@ -9,9 +9,6 @@ const LAPTOP = { viewport: { width: 1280, height: 800 } };
 
 const widgets = (visitor) => visitor.chat.locator('[part~="widget"]');
 
-/** Waits until no answer is being written. */
-const idle = (visitor) => eventually('nothing is running', () => visitor.sendButton.isVisible());
-
 /** Reloads the page, and opens the conversation again. */
 async function reopen(visitor) {
   await visitor.page.reload();
@@ -36,7 +33,7 @@ describe('the widget gallery', () => {
     await visitor.open();
     await visitor.send(chapter);
     await widgets(visitor).first().waitFor();
-    await idle(visitor);
+    await visitor.idle();
   };
 
   for (const colorScheme of ['light', 'dark']) {
@@ -70,7 +67,7 @@ describe('the widget gallery', () => {
     await eventually('the first wrong field has the focus', () =>
       name.evaluate((field) => field.getRootNode().activeElement === field),
     );
-    assert.equal(await name.getAttribute('aria-invalid'), 'true');
+    await eventually('it is marked', async () => (await name.getAttribute('aria-invalid')) === 'true');
     await visitor.isAccessible('a form with mistakes');
     await visitor.screenshot('gallery-form-mistakes');
 
@@ -89,7 +86,7 @@ describe('the widget gallery', () => {
     await visitor.chat.getByText('See you on 2030-05-17, Ada.').waitFor();
     const booked = visitor.chat.getByText('A table for 4 on 2030-05-17, for Ada');
     await booked.waitFor();
-    assert.equal(await book.count(), 0);
+    await book.waitFor({ state: 'detached' });
     await visitor.chat.getByRole('textbox', { name: 'Mail address' }).fill('ada@example.com');
     await visitor.page.keyboard.press('Enter');
     await visitor.chat.getByText('The menu goes to ada@example.com.').waitFor();
@@ -101,13 +98,17 @@ describe('the widget gallery', () => {
   scene('runs actions on the server, at once, and in the page', async (visitor) => {
     await show(visitor, 'Actions');
     const whole = visitor.chat.getByRole('button', { name: 'The widget' });
-    const busy = visitor.chat.locator('.w-root[aria-busy="true"]');
-    // Looked for before the click: it is there for a second only.
-    const seen = busy.waitFor();
+    // Noted by the page itself: it is there for a second only, and a slow test would miss it.
+    await visitor.chat.evaluate((chat) => {
+      window.wasBusy = false;
+      new MutationObserver(() => {
+        if (chat.shadowRoot.querySelector('.w-root[aria-busy="true"]') !== null) window.wasBusy = true;
+      }).observe(chat.shadowRoot, { subtree: true, childList: true, attributes: true, attributeFilter: ['aria-busy'] });
+    });
     await whole.click();
-    await seen;
     await visitor.chat.getByText('Worked for a while.').waitFor();
-    await busy.waitFor({ state: 'detached' });
+    assert.equal(await visitor.page.evaluate(() => window.wasBusy), true, 'the widget was busy meanwhile');
+    await visitor.chat.locator('.w-root[aria-busy="true"]').waitFor({ state: 'detached' });
 
     const more = visitor.chat.getByRole('button', { name: 'More', exact: true });
     await more.click();
@@ -130,6 +131,7 @@ describe('the widget gallery', () => {
     await visitor.chat.getByText('1 of 3 packed').waitFor();
     await visitor.chat.getByRole('button', { name: 'Vote' }).first().click();
     await visitor.chat.getByText('1 vote', { exact: true }).waitFor();
+    await visitor.idle();
     assert.equal(await widgets(visitor).count(), 2, 'nothing is added to the conversation');
     await reopen(visitor);
     await visitor.chat.getByText('1 of 3 packed').waitFor();
@@ -155,7 +157,7 @@ describe('the widget gallery', () => {
     assert.ok(writing.length > 2, `it grew: ${JSON.stringify(versions)}`);
     const lengths = writing.map((text) => text.length);
     assert.deepEqual(lengths, lengths.toSorted((one, other) => one - other), 'and never shrank');
-    assert.match(await widgets(visitor).first().innerText(), /three questions about compilers/);
+    await widgets(visitor).first().getByText(/three questions about compilers/).waitFor();
   });
 });
 
@@ -182,7 +184,7 @@ describe('the client tools', () => {
         assert.equal(await visitor.page.locator('input[name=name]').inputValue(), 'Ada Lovelace');
         assert.equal(await visitor.page.locator('input[name=street]').inputValue(), '12 St James’s Square');
         assert.equal(await visitor.page.locator('select[name=speed]').inputValue(), 'Express');
-        await idle(visitor);
+        await visitor.idle();
         await visitor.isAccessible('the filled form');
         await visitor.screenshot(`client-tools-${colorScheme}-1280`);
       },
@@ -198,12 +200,12 @@ describe('the client tools', () => {
       await visitor.page.locator('input[name=name]').fill('Ada');
       await visitor.send('Check what is missing');
       await visitor.chat.getByText('These are missing:').waitFor();
+      await visitor.idle();
       const missing = await visitor.chat.getByRole('listitem').allInnerTexts();
       assert.deepEqual(missing.map((text) => text.trim()), ['speed', 'street']);
-      await idle(visitor);
       await visitor.send('How do returns work?');
       await visitor.chat.getByText('Here is what to know about returns.').waitFor();
-      assert.equal(await visitor.page.evaluate(() => document.activeElement.id), 'returns');
+      await eventually('the page has gone there', () => visitor.page.evaluate(() => document.activeElement.id === 'returns'));
       await visitor.screenshot('client-tools-light-360');
     },
     PHONE,
@@ -236,7 +238,7 @@ describe('the custom responder', () => {
         await visitor.open();
         await visitor.send('I want my money back for order 1042.');
         await visitor.says('then the money goes back to your card');
-        await idle(visitor);
+        await visitor.idle();
         await visitor.isAccessible('the answer');
         await visitor.screenshot(`custom-responder-${colorScheme}-1280`);
         const row = visitor.page.locator('#order-1042');
@@ -244,12 +246,12 @@ describe('the custom responder', () => {
         await visitor.chat.getByRole('button', { name: 'Refund €489.00' }).click();
         await visitor.says('The money for the Walnut desk is on its way');
         await eventually('the page knows', async () => (await row.innerText()).includes('Refunded'));
-        assert.equal(await visitor.chat.getByRole('button', { name: 'Keep it' }).count(), 0);
-        await idle(visitor);
+        await visitor.chat.getByRole('button', { name: 'Keep it' }).waitFor({ state: 'detached' });
+        await visitor.idle();
         await visitor.isAccessible('the refund');
         // An order that is cited is shown in the page.
         await visitor.answers.first().locator('[part~="citation"]').first().click();
-        assert.equal(await visitor.page.evaluate(() => document.activeElement.id), 'order-1042');
+        await eventually('the order is shown', () => visitor.page.evaluate(() => document.activeElement.id === 'order-1042'));
       },
       { ...LAPTOP, colorScheme },
     );

@@ -1,6 +1,7 @@
 // A model that was talked into attacking the reader: no script runs, nothing is asked of another host.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { eventually } from './support/processes.mjs';
 import { stage } from './support/scene.mjs';
 
 const ELSEWHERE = 'http://elsewhere.invalid';
@@ -53,11 +54,14 @@ for (const kind of ['responses', 'chat_completions']) {
           [...answer.querySelectorAll('[part~="markdown"] *')].flatMap((node) => node.getAttributeNames().filter((name) => name.startsWith('on'))),
         );
         assert.deepEqual(handlers, []);
+        // What would have run by now has run.
+        await visitor.settled();
+        assert.equal(await visitor.page.evaluate(() => window.attacked), undefined);
         await visitor.screenshot(`hostile-${kind}`);
         await visitor.page.reload();
         await visitor.answered(1);
+        await visitor.says('The end of it.');
       }
-      assert.equal(await visitor.page.evaluate(() => window.attacked), undefined);
     });
 
     scene('hostile titles, questions and citations are only text', async (visitor, { model }) => {
@@ -72,8 +76,9 @@ for (const kind of ['responses', 'chat_completions']) {
       await visitor.ask(attack);
       assert.equal(await visitor.questions.innerText(), attack);
       await visitor.openHistory();
-      assert.match((await visitor.threadTitles())[0], /<img src=x/);
+      await eventually('the title is shown', async () => /<img src=x/.test((await visitor.threadTitles())[0]));
       assert.equal(await visitor.lastAnswer.locator('a[href^="javascript"]').count(), 0);
+      await visitor.settled();
       assert.equal(await visitor.page.evaluate(() => window.attacked), undefined);
     });
 

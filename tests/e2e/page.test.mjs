@@ -43,9 +43,11 @@ describe('the page', () => {
       await button.click();
       await sheet.waitFor();
       await eventually('the field has the focus', async () => /textarea/.test(await focused(visitor)));
+      await visitor.settled();
       const box = await sheet.boundingBox();
       assert.deepEqual([box.x, box.y, box.width, box.height], [0, 0, 360, 740]);
-      assert.equal(await visitor.page.locator('#content').evaluate((main) => main.inert), true, 'the page behind cannot be reached');
+      const content = visitor.page.locator('#content');
+      assert.equal(await content.evaluate((main) => main.inert), true, 'the page behind cannot be reached');
       await visitor.ask(QUESTION);
       await visitor.screenshot('phone-answer');
       const overflow = await visitor.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -55,19 +57,20 @@ describe('the page', () => {
       // Escape closes the list of conversations first, then the sheet.
       await visitor.openHistory();
       await visitor.screenshot('phone-history');
-      await visitor.page.keyboard.press('Escape');
+      await visitor.closeHistory();
+      await eventually('the focus is back', async () => /Chat history/.test(await focused(visitor)));
       assert.equal(await sheet.isVisible(), true);
       await visitor.page.keyboard.press('Escape');
       await sheet.waitFor({ state: 'detached' });
-      assert.match(await focused(visitor), /#ask-button/);
-      assert.equal(await visitor.page.locator('#content').evaluate((main) => main.inert), false);
+      await eventually('the focus is back', async () => /#ask-button/.test(await focused(visitor)));
+      assert.equal(await content.evaluate((main) => main.inert), false);
 
       // A source closes the sheet and shows the place.
       await button.click();
       const href = await visitor.sources.first().evaluate((source) => source.href);
       await visitor.sources.first().click();
       await visitor.page.waitForURL(href);
-      assert.equal(await sheet.count(), 0);
+      await sheet.waitFor({ state: 'detached' });
       const id = decodeURIComponent(new URL(href).hash.slice(1));
       await eventually('the heading is in view', () =>
         visitor.page.locator(`[id="${id}"]`).evaluate((heading) => heading.getBoundingClientRect().top >= 0 && heading.getBoundingClientRect().bottom < innerHeight),
@@ -95,7 +98,7 @@ describe('the page', () => {
       await visitor.screenshot('phone-menu');
       await visitor.page.keyboard.press('Escape');
       await panel.waitFor({ state: 'detached' });
-      assert.match(await focused(visitor), /#menu-button/);
+      await eventually('the focus is back', async () => /#menu-button/.test(await focused(visitor)));
       await menu.click();
       await panel.getByRole('link', { name: 'Models' }).click();
       await visitor.page.waitForURL('**/docs/models');
@@ -113,16 +116,15 @@ describe('the page', () => {
     await visitor.page.keyboard.type('One line');
     await visitor.page.keyboard.press('Shift+Enter');
     await visitor.page.keyboard.type(QUESTION);
-    assert.equal(await visitor.input.inputValue(), `One line\n${QUESTION}`);
+    await eventually('both lines are there', async () => (await visitor.input.inputValue()) === `One line\n${QUESTION}`);
     await visitor.page.keyboard.press('Enter');
     await visitor.answered(1);
 
     await tabTo(visitor, /Chat history/, 'Shift+Tab');
     await visitor.page.keyboard.press('Enter');
-    await visitor.history.waitFor();
+    await visitor.historyIsListed();
     await tabTo(visitor, /row-open|One line/);
-    await visitor.page.keyboard.press('Escape');
-    await visitor.history.waitFor({ state: 'detached' });
+    await visitor.closeHistory();
     await eventually('the focus is back', async () => /Chat history/.test(await focused(visitor)));
 
     await tabTo(visitor, /^a# Source 1/);
@@ -149,7 +151,7 @@ describe('the page', () => {
 
         await visitor.openHistory();
         await visitor.isAccessible('the history');
-        await visitor.page.keyboard.press('Escape');
+        await visitor.closeHistory();
 
         await model.script({ times: 0, steps: [{ step: 'status', status: 401 }] });
         await visitor.send('And now?');
@@ -173,11 +175,11 @@ describe('the page', () => {
         document.documentElement.dataset.theme,
         getComputedStyle(document.querySelector('openai-chatkit')).colorScheme,
       ]);
-    assert.deepEqual(await colours(), ['light', 'light']);
+    await eventually('light, as the system', async () => (await colours()).join() === 'light,light');
     await visitor.page.emulateMedia({ colorScheme: 'dark' });
     await eventually('dark, as the system', async () => (await colours()).join() === 'dark,dark');
     const button = visitor.page.getByRole('button', { name: 'Dark theme' });
-    assert.equal(await button.getAttribute('aria-pressed'), 'true');
+    await eventually('the button knows', async () => (await button.getAttribute('aria-pressed')) === 'true');
     await button.click();
     await eventually('light, as chosen', async () => (await colours()).join() === 'light,light');
     await visitor.page.reload();
@@ -194,6 +196,7 @@ describe('the page', () => {
     });
     await visitor.open('/docs/documents');
     await visitor.chat.getByText('Hello Ada').waitFor();
+    await visitor.settled();
     assert.ok((await visitor.page.evaluate(() => window.shifts)) < 0.01);
   });
 

@@ -138,10 +138,12 @@ describe('the published React wrapper', () => {
     const react = await ReactPage.open(visitor, '/chatkit/parlor');
     await react.kit('sendUserMessage', { text: 'A message by a method' });
     await visitor.says('You said: A message by a method');
+    await visitor.idle();
     const [{ threadId }] = await react.told('thread.change');
 
     await react.kit('sendUserMessage', { text: 'In a thread of its own', newThread: true });
     await visitor.says('You said: In a thread of its own');
+    await visitor.answered(1);
     assert.equal(await visitor.questions.count(), 1);
     await react.kit('setThreadId', threadId);
     await visitor.says('You said: A message by a method');
@@ -153,6 +155,9 @@ describe('the published React wrapper', () => {
     await react.kit('setComposerValue', { text: 'Typed by a ', selectedToolId: 'search' });
     assert.deepEqual((await react.heard('tool.change')).at(-1), { toolId: 'search' });
     await react.kit('focusComposer');
+    await eventually('the text is there, and the field has the focus', () =>
+      field(visitor).evaluate((input) => input.value === 'Typed by a ' && input.getRootNode().activeElement === input),
+    );
     await visitor.page.keyboard.press('End');
     await visitor.page.keyboard.type('person');
     await visitor.page.keyboard.press('Enter');
@@ -160,12 +165,12 @@ describe('the published React wrapper', () => {
     const sent = react.requests.map((request) => request.postDataJSON()).findLast(({ type }) => type === 'threads.add_user_message');
     assert.deepEqual(sent.params.input.content, [{ type: 'input_text', text: 'Typed by a person' }]);
     assert.deepEqual(sent.params.input.inference_options.tool_choice, { id: 'search' });
-    assert.deepEqual((await react.told('tool.change')).at(-1), { toolId: null });
+    await eventually('the tool was for one message', async () => (await react.told('tool.change')).at(-1).toolId === null);
 
     await react.kit('showHistory');
     await visitor.history.waitFor();
     await react.heard('history.open');
-    await eventually('both threads are listed', async () => (await visitor.threadTitles()).length === 2);
+    await visitor.lists(2);
     await react.kit('hideHistory');
     await visitor.history.waitFor({ state: 'detached' });
     await react.heard('history.close');
@@ -183,6 +188,7 @@ describe('the published React wrapper', () => {
     assert.equal(await visitor.questions.count(), 2);
     await react.kit('fetchUpdates');
     await visitor.says('You said: From another tab');
+    await visitor.answered(3);
     assert.equal(await visitor.questions.count(), 3);
     assert.deepEqual(await react.told('error'), []);
   });
@@ -192,6 +198,7 @@ describe('the published React wrapper', () => {
     const react = await ReactPage.open(visitor, '/chatkit/parlor');
     await visitor.send('Tell me a story');
     await visitor.says('The first half,');
+    await visitor.settled();
     const colours = () =>
       visitor.chat.evaluate((chat) => {
         const style = getComputedStyle(chat.shadowRoot.querySelector('[part~="messages"]'));
@@ -204,8 +211,10 @@ describe('the published React wrapper', () => {
     await react.click('Theme');
     await react.click('Count');
     await visitor.chat.getByText('Counted to 2').waitFor();
-    await eventually('the theme is dark', async () => (await colours())[0] === 'dark');
-    assert.notEqual((await colours())[1], light[1]);
+    await eventually('the theme is dark', async () => {
+      const [scheme, colour] = await colours();
+      return scheme === 'dark' && colour !== light[1];
+    });
     await visitor.screenshot('react-dark');
     await model.release('rest');
     await visitor.answered(1);
@@ -231,6 +240,7 @@ describe('the published React wrapper', () => {
       turns([call('count', { of: 'clicks' })], [{ type: 'client_effect', name: 'confetti', data: { pieces: 3 } }, widget, said('All of it.')]),
     );
     await visitor.says('All of it.');
+    await visitor.idle();
     assert.deepEqual(await react.told('effect'), [{ name: 'confetti', data: { pieces: 3 } }]);
     const items = await visitor.page.evaluate(async () => {
       const response = await fetch('/chatkit/scripted', {
@@ -281,7 +291,8 @@ describe('the published React wrapper', () => {
     const used = react.requests.map((request) => request.postDataJSON().type);
     assert.ok(used.includes('threads.resume') && used.includes('threads.stop'), `what is announced is used: ${used}`);
     await react.kit('showHistory');
-    await eventually('it is the same visitor', async () => (await visitor.threadTitles()).length === 1);
+    // It is the same visitor.
+    await visitor.lists(1);
     assert.deepEqual(await react.told('error'), []);
   });
 });

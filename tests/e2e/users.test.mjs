@@ -17,11 +17,11 @@ describe('users and their conversations', () => {
     await visitor.openHistory();
     assert.deepEqual(await visitor.threadTitles(), []);
     await visitor.screenshot('history-empty');
-    await visitor.page.keyboard.press('Escape');
+    await visitor.closeHistory();
     await visitor.ask('/notools A question of Linus');
     await visitor.openHistory();
-    assert.equal((await visitor.threadTitles()).length, 1);
-    await visitor.page.keyboard.press('Escape');
+    await visitor.lists(1);
+    await visitor.closeHistory();
 
     // Somebody else's id and one that never was look the same.
     const linus = { 'x-parlor-persona': 'linus' };
@@ -69,7 +69,7 @@ describe('users and their conversations', () => {
     await visitor.chat.getByText('Hello Ada').waitFor();
     await visitor.ask('/notools The second question');
     await visitor.openHistory();
-    assert.equal((await visitor.threadTitles()).length, 2);
+    await visitor.lists(2);
     assert.match((await visitor.threadTitles())[0], /second/, 'the newest is first');
     await visitor.screenshot('history');
 
@@ -87,15 +87,14 @@ describe('users and their conversations', () => {
     await visitor.history.getByText('A better title').hover();
     await visitor.history.getByRole('button', { name: 'Delete “A better title”' }).click();
     await visitor.history.getByRole('button', { name: 'Delete', exact: true }).click();
-    await eventually('it is gone', async () => (await visitor.threadTitles()).length === 1);
-    await visitor.page.keyboard.press('Escape');
+    await visitor.lists(1);
+    await visitor.closeHistory();
     await visitor.chat.getByText('Hello Ada').waitFor();
 
     await visitor.page.reload();
     await visitor.ready();
     await visitor.openHistory();
-    assert.equal((await visitor.threadTitles()).length, 1);
-    assert.match((await visitor.threadTitles())[0], /second/);
+    assert.match((await visitor.lists(1))[0], /second/);
   });
 
   scene('a rating reaches the server', async (visitor) => {
@@ -142,7 +141,7 @@ describe('users and their conversations', () => {
     assert.equal((await visitor.api('threads.delete', { thread_id: id })).status, 200);
     await visitor.page.reload();
     await visitor.chat.getByText('Hello Ada').waitFor();
-    assert.equal(await visitor.page.evaluate(() => localStorage.getItem('parlor.thread.ada')), null);
+    await eventually('it is forgotten', () => visitor.page.evaluate(() => localStorage.getItem('parlor.thread.ada') === null));
   });
 });
 

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { eventually, ROOT } from './processes.mjs';
+import { eventually, PATIENCE_MS, ROOT, SLOW } from './processes.mjs';
 
 const require = createRequire(path.join(ROOT, 'web/package.json'));
 const { chromium } = require('playwright-core');
@@ -23,8 +23,23 @@ function findChromium() {
   return found;
 }
 
+/** What a browser logs when a connection is refused or breaks off. Which of it depends on the moment and the browser. */
+export const LOST = /net::ERR_(CONNECTION_\w+|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|SOCKET_NOT_CONNECTED|ABORTED)/;
+
 export async function launchBrowser() {
-  return chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  return chromium.launch({
+    executablePath: findChromium(),
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    // The first start on a machine reads a few hundred megabytes.
+    timeout: 120_000,
+  });
+}
+
+/** Gives a page a slow processor, if that is asked for. */
+async function slowDown(page) {
+  if (SLOW === 1) return;
+  const session = await page.context().newCDPSession(page);
+  await session.send('Emulation.setCPUThrottlingRate', { rate: SLOW });
 }
 
 /** A person with a browser of their own. */
@@ -40,10 +55,12 @@ export class Visitor {
     visitor.context = await browser.newContext({
       baseURL: origin,
       viewport: { width: 1280, height: 800 },
+      // Not that of the machine.
+      locale: 'en-US',
       reducedMotion: 'reduce',
       ...options,
     });
-    visitor.context.setDefaultTimeout(10_000);
+    visitor.context.setDefaultTimeout(PATIENCE_MS);
     await visitor.context.addInitScript(() => {
       document.addEventListener('securitypolicyviolation', (event) => {
         console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI}`);
@@ -64,8 +81,15 @@ export class Visitor {
       visitor.complaints.push(`dialog: ${dialog.message()}`);
       void dialog.dismiss();
     });
-    visitor.page = await visitor.context.newPage();
+    visitor.page = await visitor.newPage();
     return visitor;
+  }
+
+  /** Another tab. */
+  async newPage() {
+    const page = await this.context.newPage();
+    await slowDown(page);
+    return page;
   }
 
   /** Opens a page and waits until the chat can be used. */
@@ -138,14 +162,30 @@ export class Visitor {
     return this.lastAnswer;
   }
 
-  /** Waits until that many answers are there and the last one is complete. */
+  /** Waits until that many answers are there, the last one is complete, and no error is shown. */
   async answered(count) {
-    await eventually(`${count} complete answers`, async () => {
-      if (await this.banner.isVisible()) {
-        throw new Error(`an error instead of an answer: ${await this.banner.innerText()}`);
-      }
-      return (await this.answers.count()) === count && (await this.actions.isVisible());
-    });
+    await eventually(
+      `${count} complete answers, and no error`,
+      async () =>
+        (await this.answers.count()) === count && (await this.actions.isVisible()) && !(await this.banner.isVisible()),
+    );
+  }
+
+  /** Waits until nothing is being written. */
+  async idle() {
+    await this.sendButton.waitFor();
+  }
+
+  /** Asks for another try of what failed. */
+  async tryAgain() {
+    await this.banner.getByRole('button', { name: 'Try again', exact: true }).click();
+  }
+
+  /** Waits until the page has drawn what it knows, and done what it was about to do. */
+  async settled(page = this.page) {
+    await page.evaluate(
+      () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))),
+    );
   }
 
   /** The visible text of an answer, without its numbers, sources and buttons. */
@@ -159,16 +199,43 @@ export class Visitor {
 
   async openHistory() {
     await this.chat.getByRole('button', { name: 'Chat history', exact: true }).click();
+    await this.historyIsListed();
+  }
+
+  /**
+   * Waits until the history is open, has the focus, and lists the conversations, none of which is being changed. They may
+   * be as they were when it was last open.
+   */
+  async historyIsListed() {
     await this.history.waitFor();
-    await eventually(
-      'the conversations are listed',
-      async () => (await this.history.locator('.row-skeletons').count()) === 0,
+    await eventually('the conversations are listed', () =>
+      this.history.evaluate(
+        (panel) =>
+          panel.contains(panel.getRootNode().activeElement) &&
+          panel.querySelector('.row-title, [part~="history-empty"]') !== null &&
+          panel.querySelector('.row.editing, .row.deleting') === null,
+      ),
     );
+  }
+
+  async closeHistory() {
+    await this.historyIsListed();
+    await this.page.keyboard.press('Escape');
+    await this.history.waitFor({ state: 'detached' });
   }
 
   /** Titles in the open history. */
   async threadTitles() {
     return this.history.locator('.row-title').allInnerTexts();
+  }
+
+  /** The titles, once there are that many, and none is being changed. */
+  async lists(count) {
+    const rows = this.history.locator('.row');
+    return eventually(`${count} conversations are listed`, async () => {
+      const titles = await this.threadTitles();
+      return (await rows.count()) === count && titles.length === count && titles;
+    });
   }
 
   async as(persona) {
@@ -203,6 +270,7 @@ export class Visitor {
 
   /** Accessibility rules that the page breaks must be none. */
   async isAccessible(what) {
+    await this.settled();
     // Colours are judged when nothing is half faded in.
     await this.page.evaluate(() => {
       const roots = [document, document.querySelector('openai-chatkit')?.shadowRoot].filter(Boolean);

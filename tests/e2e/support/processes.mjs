@@ -7,8 +7,14 @@ import path from 'node:path';
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..');
 
+/** How many times slower than it is a page is made: `SLOW`, 1 by default. Time limits grow with it. */
+export const SLOW = Math.max(1, Number(process.env.SLOW) || 1);
+
+/** How long a condition may take to come true on a machine that is small and busy; what takes longer never comes. */
+export const PATIENCE_MS = 30_000 * SLOW;
+
 // Python's imports take long on a busy machine; what takes longer is a hang.
-const START_MS = 60_000;
+const START_MS = 120_000;
 
 function binary(variable, name) {
   const file = process.env[variable] ?? path.join(ROOT, 'target/debug', name);
@@ -93,9 +99,11 @@ function cleanEnvironment() {
   return Object.fromEntries(keep.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
 }
 
+/** Runs a program to its end, which must be a good one; gives what it said. */
 async function run(name, file, args, options) {
   const program = new Program(name, file, args, options);
-  await program.ended;
+  const code = await program.ended;
+  if (code !== 0) throw new Error(`${name} ended with ${code}; it said:\n${program.log}`);
   return program.log;
 }
 
@@ -310,7 +318,7 @@ export class OpenIdProvider {
 }
 
 /** Polls until the condition gives something true, and returns that. */
-export async function eventually(what, condition, patience = 10_000) {
+export async function eventually(what, condition, patience = PATIENCE_MS) {
   const until = Date.now() + patience;
   for (;;) {
     const value = await condition();

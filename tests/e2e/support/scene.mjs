@@ -1,7 +1,7 @@
 // One scene: servers, a browser, a visitor; and on failure what they said.
 import { after, before, test } from 'node:test';
 import { launchBrowser, Visitor } from './browser.mjs';
-import { FakeModel, Parlor } from './processes.mjs';
+import { FakeModel, Parlor, PATIENCE_MS } from './processes.mjs';
 
 /** The kinds of model server that Parlor works with. */
 export const KINDS = ['responses', 'chat_completions', 'none'];
@@ -48,7 +48,7 @@ export function scenes(kind, start) {
 
   /** A scene with a visitor, whose page must stay calm throughout. */
   here.scene = (name, play, options = {}) =>
-    test(name, { timeout: 60_000 }, async () => {
+    test(name, { timeout: 6 * PATIENCE_MS }, async () => {
       await here.model?.reset();
       const from = here.parlor?.log.length;
       const visitor = await Visitor.enter(here.browser, origin, options);

@@ -70,7 +70,7 @@ export class SitePage {
 
   /** Waits until no answer is being written. */
   async idle() {
-    await eventually('nothing is running', () => this.#visitor.sendButton.isVisible());
+    await this.#visitor.idle();
   }
 
   /** Chooses files to be sent along. */

@@ -27,6 +27,8 @@ export class Site {
     site.#backends = backends;
     site.#folders = [...folders, path.join(ROOT, 'tests/e2e/site'), path.join(ROOT, 'web/dist')];
     site.#server = createServer((incoming, outgoing) => void site.#answer(incoming, outgoing));
+    // Only a scene closes connections: not the clock, just when a slow page sends a request.
+    site.#server.keepAliveTimeout = 0;
     await new Promise((resolve) => site.#server.listen(0, '127.0.0.1', resolve));
     return site;
   }
