@@ -97,6 +97,32 @@ describe('users and their conversations', () => {
     assert.match((await visitor.lists(1))[0], /second/);
   });
 
+  scene('the focus stays in the list while a conversation is deleted', async (visitor) => {
+    await visitor.open();
+    await visitor.ask('/notools Hello');
+    let release;
+    const released = new Promise((resolve) => {
+      release = resolve;
+    });
+    await visitor.page.route('**/chatkit', async (route) => {
+      if (route.request().postDataJSON().type === 'threads.delete') await released;
+      await route.continue();
+    });
+    await visitor.openHistory();
+    await visitor.history.getByRole('button', { name: /^Delete/ }).press('Enter');
+    const button = visitor.history.getByRole('button', { name: 'Delete', exact: true });
+    await Promise.all([visitor.page.waitForRequest((request) => request.postData()?.includes('threads.delete') ?? false), button.press('Enter')]);
+    // A button that is disabled while it has the focus loses it with the next frame.
+    await visitor.settled();
+    assert.equal(await button.evaluate((element) => element.getRootNode().activeElement === element), true);
+    assert.equal(await button.getAttribute('aria-disabled'), 'true');
+    await visitor.isAccessible('a conversation that is being deleted');
+    await visitor.screenshot('history-deleting');
+    release();
+    await visitor.lists(0);
+    await visitor.closeHistory();
+  });
+
   scene('a rating reaches the server', async (visitor) => {
     await visitor.open();
     await visitor.ask('/notools Hello');

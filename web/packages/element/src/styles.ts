@@ -230,7 +230,8 @@ export const styles = css`
     transform: scale(0.95);
   }
 
-  .icon-button:disabled {
+  .icon-button:disabled,
+  .icon-button[aria-disabled='true'] {
     opacity: 0.4;
   }
 
@@ -297,6 +298,12 @@ export const styles = css`
   .button.danger {
     background: var(--ck-danger);
     color: var(--ck-surface);
+  }
+
+  .button[aria-disabled='true'] {
+    background: var(--ck-active);
+    color: var(--ck-text-muted);
+    cursor: default;
   }
 
   .text-button {

@@ -36,7 +36,9 @@ export function groupByDate(
 
 function renameRow(view: ViewContext, thread: Thread, edit: HistoryEdit): TemplateResult {
   const { strings } = view;
+  // While it is being saved nothing is disabled: what has the focus would lose it, and Escape would reach nobody.
   const save = (form: HTMLFormElement) => {
+    if (edit.busy) return;
     const title = (form.elements.namedItem('title') as HTMLInputElement).value.trim();
     if (title === '' || title === (thread.title ?? '')) view.editHistory(null);
     else view.renameThread(thread.id, title);
@@ -62,14 +64,14 @@ function renameRow(view: ViewContext, thread: Thread, edit: HistoryEdit): Templa
       data-focus="edit"
       aria-label=${strings.renameLabel}
       .value=${thread.title ?? ''}
-      ?disabled=${edit.busy}
+      ?readonly=${edit.busy}
     />
     <button
       class="icon-button small"
       type="submit"
       aria-label=${strings.save}
       title=${strings.save}
-      ?disabled=${edit.busy}
+      aria-disabled=${edit.busy ? 'true' : nothing}
     >
       ${icon('check')}
     </button>
@@ -102,8 +104,10 @@ function deleteRow(view: ViewContext, thread: Thread, edit: HistoryEdit): Templa
         class="button small danger"
         type="button"
         data-focus="edit"
-        ?disabled=${edit.busy}
-        @click=${() => view.deleteThread(thread.id)}
+        aria-disabled=${edit.busy ? 'true' : nothing}
+        @click=${() => {
+          if (!edit.busy) view.deleteThread(thread.id);
+        }}
       >
         ${strings.deleteConfirm}
       </button>
