@@ -8,6 +8,8 @@ WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path
 # Tests run far from UTC, with a summer time, so that what goes by the local time shows. The servers of the end-to-end
 # tests run in the machine's own zone.
 ELSEWHERE := TZ=America/Los_Angeles
+# Files are UTF-8 whatever the machine's language is.
+export PYTHONUTF8 := 1
 NPM := npm --no-fund --no-audit --loglevel=error
 
 .PHONY: help run build web ingest test test-rust test-web test-conformance test-behaviour e2e lint format bench contract fixtures setup clean
