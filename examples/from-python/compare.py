@@ -23,6 +23,8 @@ from chatkit.server import StreamingResult  # noqa: E402
 from reference_server import Context, MemoryStore  # noqa: E402
 from server import Desk  # noqa: E402
 
+# Where the way out is a proxy: what is asked here is on this machine.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # Of the stream itself: what an item goes through on its way.
 PIECES = {"thread.item.added", "thread.item.updated"}
 # Made by the server, or its own business.
@@ -73,7 +75,7 @@ class Rust:
     def post(self, body):
         headers = {"content-type": "application/json", "cookie": self.cookie}
         request = urllib.request.Request(f"{self.url}/chatkit", json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with OPENER.open(request, timeout=120) as response:
             self.cookie = (response.headers.get("set-cookie") or self.cookie).split(";")[0]
             text = response.read().decode()
             streams = response.headers.get_content_type() == "text/event-stream"
