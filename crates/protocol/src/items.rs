@@ -379,7 +379,7 @@ pub struct UserMessageInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quoted_text: Option<String>,
     /// Wishes about model and tool. Absent is read as none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::object::required")]
     pub inference_options: InferenceOptions,
     /// Request metadata in the place where published integration samples put it; read like the
     /// envelope's, never stored with the message.
@@ -391,7 +391,11 @@ pub struct UserMessageInput {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InferenceOptions {
     /// A tool to use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::object::optional"
+    )]
     pub tool_choice: Option<ToolChoice>,
     /// A model to use.
     #[serde(default, skip_serializing_if = "Option::is_none")]

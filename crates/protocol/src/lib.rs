@@ -10,6 +10,7 @@ mod events;
 mod icons;
 mod ids;
 mod items;
+mod object;
 mod page;
 mod requests;
 mod schema;

@@ -308,6 +308,7 @@ pub struct ThreadGetByIdParams {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadCreateParams {
     /// Its first message.
+    #[serde(deserialize_with = "crate::object::required")]
     pub input: UserMessageInput,
 }
 
@@ -329,6 +330,7 @@ pub struct ThreadListParams {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AddUserMessageParams {
     /// The message.
+    #[serde(deserialize_with = "crate::object::required")]
     pub input: UserMessageInput,
     /// The thread.
     pub thread_id: ThreadId,
@@ -351,6 +353,7 @@ pub struct AddStructuredInputParams {
     /// The item that asked.
     pub item_id: ItemId,
     /// The answers.
+    #[serde(deserialize_with = "crate::object::required")]
     pub input: StructuredInputSubmission,
 }
 
@@ -363,6 +366,7 @@ pub struct CustomActionParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item_id: Option<ItemId>,
     /// The action.
+    #[serde(deserialize_with = "crate::object::required")]
     pub action: Action,
 }
 

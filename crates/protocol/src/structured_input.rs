@@ -146,7 +146,7 @@ pub struct StructuredInputSubmission {
     #[serde(default)]
     pub status: SubmissionStatus,
     /// Answers by question id.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::object::map")]
     pub answers: BTreeMap<String, StructuredInputAnswerSubmission>,
 }
 

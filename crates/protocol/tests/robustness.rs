@@ -100,6 +100,98 @@ fn a_request_names_the_field_that_is_wrong_through_nested_unions() {
     assert_eq!(field, "params.order");
 }
 
+/// Requests that have something in every object that a request can have.
+fn whole_requests() -> Vec<Value> {
+    let input = json!({
+        "content": [
+            {"type": "input_text", "text": "a"},
+            {"type": "input_tag", "id": "x", "text": "t", "data": {"k": 1}},
+        ],
+        "attachments": ["atc_1"],
+        "inference_options": {"tool_choice": {"id": "x"}, "model": "m"},
+        "metadata": {"k": 1},
+    });
+    let answers = json!({"status": "answered", "answers": {"q": {"values": ["a"]}}});
+    let action = json!({"type": "a", "payload": {"k": 1}});
+    [
+        ("threads.create", json!({"input": input})),
+        ("threads.add_user_message", json!({"thread_id": "t", "input": input})),
+        (
+            "threads.add_structured_input",
+            json!({"thread_id": "t", "item_id": "i", "input": answers}),
+        ),
+        ("threads.custom_action", json!({"thread_id": "t", "item_id": "i", "action": action})),
+        ("threads.sync_custom_action", json!({"thread_id": "t", "action": action})),
+        ("attachments.create", json!({"name": "a", "size": 1, "mime_type": "image/png"})),
+        ("threads.list", json!({"limit": 1})),
+    ]
+    .into_iter()
+    .map(|(name, params)| json!({"type": name, "params": params, "metadata": {"k": 1}}))
+    .collect()
+}
+
+/// Pointers to all objects in a document.
+fn objects(at: &str, value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    match value {
+        Value::Object(fields) => {
+            found.push(at.to_owned());
+            for (name, value) in fields {
+                found.extend(objects(&format!("{at}/{name}"), value));
+            }
+        }
+        Value::Array(values) => {
+            for (index, value) in values.iter().enumerate() {
+                found.extend(objects(&format!("{at}/{index}"), value));
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+#[test]
+fn a_list_is_no_object_anywhere_in_a_request() {
+    for request in whole_requests() {
+        Request::parse(request.to_string().as_bytes()).unwrap();
+        for place in objects("", &request) {
+            // Any JSON may stand there.
+            if place.ends_with("/payload") {
+                continue;
+            }
+            // Empty, and with the values that the fields have, in any order that could fit.
+            let values: Vec<Value> =
+                request.pointer(&place).unwrap().as_object().unwrap().values().cloned().collect();
+            let rotated = (0..=values.len()).map(|by| {
+                let mut values = values.clone();
+                let by = by % values.len().max(1);
+                values.rotate_left(by);
+                values
+            });
+            for list in rotated.chain([Vec::new()]) {
+                let mut wrong = request.clone();
+                *wrong.pointer_mut(&place).unwrap() = Value::Array(list);
+                let read = Request::parse(wrong.to_string().as_bytes());
+                assert!(read.is_err(), "{place} in {wrong}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_in_the_place_of_an_object_is_named_as_what_it_is() {
+    let body = |options: Value| {
+        json!({"type": "threads.create", "params": {
+            "input": {"content": [], "inference_options": options}}})
+    };
+    let (field, message) = invalid_field(&body(json!([])));
+    assert_eq!(field, "params.input.inference_options");
+    assert_eq!(message, "invalid type: sequence, expected struct InferenceOptions");
+    let (field, _) = invalid_field(&body(json!({"tool_choice": ["x"]})));
+    assert_eq!(field, "params.input.inference_options.tool_choice");
+    assert!(Request::parse(body(json!({"tool_choice": null})).to_string().as_bytes()).is_ok());
+}
+
 #[test]
 fn unions_that_are_told_apart_by_shape_keep_their_kind() {
     let custom =
