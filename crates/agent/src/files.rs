@@ -2,23 +2,25 @@
 //!
 //! All of it is hostile until proven otherwise. What is read is bounded before it is decoded,
 //! decoding runs on threads of its own with a time limit, and a parser that panics is a file that
-//! could not be read. Such a file never fails a turn: the model is told, and can say so.
+//! could not be read. PDFs, whose parser may also never end or overflow its stack, can be left to a
+//! process of their own ([`FilesConfig::pdf_command`]). A file that cannot be read never fails a
+//! turn: the model is told, and can say so.
 
-use std::io::{Cursor, Read as _};
+use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use flate2::read::ZlibDecoder;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, codecs::jpeg::JpegEncoder};
 use parlor_chatkit::protocol::{Attachment, FileAttachment};
 use parlor_chatkit::{AttachmentReadError, Turn};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::model::InputFile;
+use crate::pdf::{self, PdfCommand, PdfError};
 use crate::prompt;
 
 /// How a model is given files that are no images.
@@ -32,31 +34,28 @@ pub enum FileMode {
 }
 
 /// What a model can be given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesConfig {
     /// Whether it can look at images.
     pub images: bool,
     /// How it is given other files.
     pub files: FileMode,
+    /// The program that takes the text out of PDFs. By default a thread of this process does; see
+    /// [`pdf`] for what that means.
+    pub pdf_command: Option<PdfCommand>,
 }
 
 impl Default for FilesConfig {
     fn default() -> Self {
-        Self { images: true, files: FileMode::Text }
+        Self { images: true, files: FileMode::Text, pdf_command: None }
     }
 }
 
 /// Longest file that is read, in bytes.
 const FILE_BYTES: u64 = 20 * 1024 * 1024;
 
-/// Longest PDF whose text is taken out, in bytes.
-const PDF_BYTES: usize = 10 * 1024 * 1024;
-
 /// Bytes of PDFs that are given as they are with one message.
 const INPUT_BYTES: usize = 20 * 1024 * 1024;
-
-/// Bytes that the streams of a PDF may have, unpacked, all together.
-const UNPACKED_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Longest side of an image as the model gets it, in pixels. Providers scale larger ones down.
 const IMAGE_SIDE: u32 = 1_536;
@@ -68,19 +67,20 @@ const DECODED_SIDE: u32 = 16_384;
 const DECODING_BYTES: u64 = 160 * 1024 * 1024;
 
 /// Characters of a file's text, and of all files of a message.
-const FILE_CHARS: usize = 30_000;
+pub(crate) const FILE_CHARS: usize = 30_000;
 const ALL_CHARS: usize = 60_000;
 
-/// How long a file may take to be read. A parser that takes longer cannot be stopped, but it keeps
-/// its place among [`AT_ONCE`].
+/// How long a file may take to be read. A thread that takes longer cannot be stopped, but it keeps
+/// its place among [`AT_ONCE`]; a process is killed.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Files that are decoded at once, over all turns.
+/// Files that are decoded at once, over all turns. PDFs have places of their own, as many again:
+/// their parser is the one that hangs.
 const AT_ONCE: usize = 2;
 
 /// Stack of the thread that decodes: deep nesting is a stack overflow otherwise, which no `catch`
 /// catches.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a message's files are to the model.
 #[derive(Debug, Default, PartialEq)]
@@ -96,15 +96,31 @@ pub(crate) struct Given {
 pub(crate) struct FileReader {
     config: FilesConfig,
     places: Arc<Semaphore>,
+    pdf_places: Arc<Semaphore>,
+    patience: Duration,
 }
 
 /// Why a file could not be read, as the model is told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Unreadable(&'static str);
 
+const SLOW: Unreadable = Unreadable("reading it took too long");
+const BROKEN: Unreadable = Unreadable("it is damaged");
+
+impl From<PdfError> for Unreadable {
+    fn from(error: PdfError) -> Self {
+        Self(error.reason())
+    }
+}
+
 impl FileReader {
     pub(crate) fn new(config: FilesConfig) -> Self {
-        Self { config, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self {
+            config,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            pdf_places: Arc::new(Semaphore::new(AT_ONCE)),
+            patience: PATIENCE,
+        }
     }
 
     /// Reads the files of a message.
@@ -166,7 +182,7 @@ impl FileReader {
                 let data_url = self.apart(move || Ok(data_url("application/pdf", &bytes))).await?;
                 Ok(Content::File(InputFile::File { name, data_url }))
             }
-            Kind::Pdf => Ok(Content::Text(self.apart(move || pdf_text(&bytes)).await?)),
+            Kind::Pdf => Ok(Content::Text(self.pdf_text(bytes).await?)),
             Kind::Html => {
                 let text = move || Ok(parlor_search::html_to_markdown(&decoded(&bytes)));
                 Ok(Content::Text(self.apart(text).await?))
@@ -177,15 +193,44 @@ impl FileReader {
         }
     }
 
+    /// The text of a PDF.
+    async fn pdf_text(&self, pdf: Bytes) -> Result<String, Unreadable> {
+        let Some(command) = &self.config.pdf_command else {
+            let work = move || pdf::text(&pdf).map_err(Unreadable::from);
+            return self.on_thread(&self.pdf_places, work).await;
+        };
+        if pdf.len() > pdf::PDF_BYTES {
+            return Err(PdfError::TooLarge.into());
+        }
+        let _place = self.place(&self.pdf_places).await?;
+        match timeout(self.patience, command.text(&pdf)).await {
+            Ok(text) => Ok(text?),
+            // The process is gone with the future.
+            Err(_) => Err(SLOW),
+        }
+    }
+
     /// Runs work on hostile bytes on a thread of its own.
     async fn apart<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Unreadable> + Send + 'static,
     ) -> Result<T, Unreadable> {
-        const SLOW: Unreadable = Unreadable("reading it took too long");
-        const BROKEN: Unreadable = Unreadable("it is damaged");
-        let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(SLOW) };
+        self.on_thread(&self.places, work).await
+    }
+
+    async fn place(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Unreadable> {
+        match timeout(self.patience, Arc::clone(places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(SLOW),
+        }
+    }
+
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        places: &Arc<Semaphore>,
+        work: impl FnOnce() -> Result<T, Unreadable> + Send + 'static,
+    ) -> Result<T, Unreadable> {
+        let place = self.place(places).await?;
         let (tell, told) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("parlor-file".to_owned())
@@ -199,7 +244,7 @@ impl FileReader {
         if thread.is_err() {
             return Err(SLOW);
         }
-        match timeout(PATIENCE, told).await {
+        match timeout(self.patience, told).await {
             Ok(Ok(done)) => done,
             Ok(Err(_)) => Err(BROKEN),
             Err(_) => Err(SLOW),
@@ -285,111 +330,178 @@ fn decoded(bytes: &[u8]) -> String {
     }
 }
 
-fn pdf_text(bytes: &Bytes) -> Result<String, Unreadable> {
-    if bytes.len() > PDF_BYTES {
-        return Err(Unreadable("it is too large for its text to be taken out"));
-    }
-    if is_bomb(bytes) {
-        return Err(Unreadable("it unpacks to more than is allowed"));
-    }
-    let text = pdf_extract::extract_text_from_mem(bytes)
-        .map_err(|_| Unreadable("it is damaged or protected"))?;
-    if text.trim().is_empty() {
-        return Err(Unreadable("it has no text; its pages are probably images"));
-    }
-    Ok(text)
-}
-
-/// Whether what is packed in a PDF is larger than is reasonable. The parser unpacks without a
-/// limit, so this looks first: at every place where a stream begins, whatever the PDF calls it.
-fn is_bomb(pdf: &[u8]) -> bool {
-    // Another packing, out of use since the nineties, that this cannot look into.
-    if memchr::memmem::find(&without_escapes(pdf), b"LZWDecode").is_some() {
-        return true;
-    }
-    let mut left = UNPACKED_BYTES;
-    for at in memchr::memmem::find_iter(pdf, b"stream") {
-        let rest = &pdf[at + b"stream".len()..];
-        let start = rest.iter().take(4).take_while(|byte| byte.is_ascii_whitespace()).count();
-        let mut packed: Box<dyn std::io::Read + '_> = Box::new(&rest[start..]);
-        if rest.get(start).is_none_or(|first| first & 0x0f != 8) {
-            continue;
-        }
-        // A stream may be packed several times over.
-        for _ in 0..4 {
-            let mut unpacked = Vec::new();
-            // What is damaged behind its beginning is unpacked up to there, as the parser does.
-            let _ = ZlibDecoder::new(packed).take(left + 1).read_to_end(&mut unpacked);
-            let Some(still) = left.checked_sub(unpacked.len() as u64) else { return true };
-            left = still;
-            if unpacked.first().is_none_or(|first| first & 0x0f != 8) {
-                break;
-            }
-            packed = Box::new(Cursor::new(unpacked));
-        }
-    }
-    false
-}
-
-/// The bytes with the escapes of PDF names, `#4C`, undone.
-fn without_escapes(pdf: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(pdf.len());
-    let mut rest = pdf;
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = |byte: u8| char::from(byte).to_digit(16);
-        match (first, after) {
-            (b'#', [high, low, behind @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    plain.push(u8::try_from(high * 16 + low).unwrap_or(b'#'));
-                    rest = behind;
-                }
-                _ => {
-                    plain.push(first);
-                    rest = after;
-                }
-            },
-            _ => {
-                plain.push(first);
-                rest = after;
-            }
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use flate2::{Compression, write::ZlibEncoder};
+    use std::fs;
+
     use proptest::prelude::*;
+    use tempfile::TempDir;
+    use tokio::task::JoinSet;
 
     use super::*;
 
-    fn packed(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-        let written = encoder.write_all(bytes);
-        assert!(written.is_ok());
-        encoder.finish().unwrap_or_default()
+    /// A program that does what the first line of its input says, and leaves a file named by its
+    /// process id.
+    const SCRIPT: &str = r#"
+        cd "$0" && : > "$$"
+        IFS= read -r line
+        case $line in
+            hang) sleep 100000 ;;
+            deaf) exec sleep 100000 ;;
+            crash) kill -SEGV $$ ;;
+            flood) while :; do printf %01000d 7; done ;;
+            refuse) exit 84 ;;
+            lie) printf 'half of it'; exit 1 ;;
+            secret) env ;;
+            *) printf 'It says: %s' "$line" ;;
+        esac
+    "#;
+
+    fn reader(folder: &TempDir, patience: Duration) -> FileReader {
+        let command = PdfCommand::new("sh").arg("-c").arg(SCRIPT).arg(folder.path());
+        let config = FilesConfig { pdf_command: Some(command), ..FilesConfig::default() };
+        FileReader { patience, ..FileReader::new(config) }
     }
 
-    fn with_stream(stream: &[u8]) -> Vec<u8> {
-        let mut pdf = b"%PDF-1.7\n1 0 obj\n<</Length 9/Filter/FlateDecode>>\nstream\r\n".to_vec();
-        pdf.extend_from_slice(stream);
-        pdf.extend_from_slice(b"\nendstream\nendobj\n");
-        pdf
+    /// Longer than any test takes.
+    const FOREVER: Duration = Duration::from_secs(3_600);
+
+    async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+        let wait = async {
+            while !holds() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(timeout(Duration::from_secs(120), wait).await.is_ok(), "{what}");
     }
 
-    #[test]
-    fn what_unpacks_to_too_much_is_not_unpacked() {
-        let zeros = vec![0; 80_000_000];
-        assert!(is_bomb(&with_stream(&packed(&zeros))));
-        assert!(is_bomb(&with_stream(&packed(&packed(&zeros)))), "packed twice");
-        assert!(!is_bomb(&with_stream(&packed(&zeros[..1_000_000]))));
-        let many = with_stream(&packed(&zeros[..20_000_000])).repeat(4);
-        assert!(is_bomb(&many), "all together");
-        assert!(is_bomb(b"<</Filter/LZWDecode>>stream"));
-        assert!(is_bomb(b"<</Filter/#4cZW#44ecode>>stream"));
+    /// The processes that have begun.
+    fn begun(folder: &TempDir) -> Vec<String> {
+        let entries = fs::read_dir(folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// Whether a process, or one that it has started, is there.
+    fn lives(process: &str) -> bool {
+        fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { return false };
+            // `pid (name) state parent group …`
+            let mut rest = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+            let (state, group) = (rest.next(), rest.nth(1));
+            state != Some("Z") && group == Some(process)
+        })
+    }
+
+    #[tokio::test]
+    async fn a_program_reads_pdfs_and_says_why_when_it_cannot() {
+        let folder = tempfile::tempdir().unwrap();
+        let reader = reader(&folder, FOREVER);
+        let text =
+            async |pdf: &'static str| reader.pdf_text(Bytes::from_static(pdf.as_bytes())).await;
+        assert_eq!(text("hello\n").await, Ok("It says: hello".to_owned()));
+        let damaged = Err(PdfError::Damaged.into());
+        assert_eq!(text("crash\n").await, damaged, "as one that cannot be read");
+        assert_eq!(text("lie\n").await, damaged, "what a failing one wrote is nothing");
+        assert_eq!(text("refuse\n").await, Err(PdfError::NoText.into()));
+        let flood = text("flood\n").await.unwrap();
+        assert_eq!(flood.len(), pdf::TEXT_BYTES, "one that never stops writing is not waited for");
+        let environment = text("secret\n").await.unwrap();
+        assert!(environment.contains("PATH="), "{environment}");
+        assert!(!environment.contains("CARGO"), "{environment}");
+        for process in begun(&folder) {
+            until("it is gone", || !lives(&process)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_a_file_that_cannot_be_read() {
+        let command = PdfCommand::new("/no/such/program");
+        let config = FilesConfig { pdf_command: Some(command), ..FilesConfig::default() };
+        let read = FileReader::new(config).pdf_text(Bytes::from_static(b"%PDF")).await;
+        assert_eq!(read, Err(PdfError::Damaged.into()));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_never_ends_is_killed_and_gives_its_place_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let impatient = reader(&folder, Duration::from_millis(500));
+        // More than there are places, one after the other, and deaf ones too: more than fits a
+        // pipe is never read.
+        let deaf = Bytes::from([b"deaf\n".as_slice(), &[b'x'; 1_000_000]].concat());
+        for pdf in [Bytes::from_static(b"hang\n"), deaf].into_iter().cycle().take(2 * AT_ONCE) {
+            assert_eq!(impatient.pdf_text(pdf).await, Err(SLOW));
+        }
+        let patient = FileReader { patience: FOREVER, ..impatient };
+        let read = patient.pdf_text(Bytes::from_static(b"hello\n")).await;
+        assert_eq!(read, Ok("It says: hello".to_owned()), "all places are free");
+        assert_eq!(patient.pdf_places.available_permits(), AT_ONCE);
+        for process in begun(&folder) {
+            until("it is killed, with what it started", || !lives(&process)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stopped_turn_kills_the_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let reader = reader(&folder, FOREVER);
+        let pdf_text = reader.pdf_text(Bytes::from_static(b"hang\n"));
+        tokio::select! {
+            _ = pdf_text => unreachable!("it never ends"),
+            () = until("it begins", || begun(&folder).iter().any(|process| lives(process))) => {}
+        }
+        for process in begun(&folder) {
+            until("it is killed, with what it started", || !lives(&process)).await;
+        }
+        assert_eq!(reader.pdf_places.available_permits(), AT_ONCE);
+    }
+
+    #[tokio::test]
+    async fn pdfs_that_never_end_take_no_place_from_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let reader = reader(&folder, FOREVER);
+        let mut hanging = JoinSet::new();
+        for _ in 0..5 {
+            let reader = reader.clone();
+            hanging.spawn(async move { reader.pdf_text(Bytes::from_static(b"hang\n")).await });
+        }
+        until("as many as may be at once hang", || begun(&folder).len() == AT_ONCE).await;
+        let mut png = Cursor::new(Vec::new());
+        DynamicImage::new_rgb8(2, 2).write_to(&mut png, ImageFormat::Png).unwrap();
+        let image = reader.apart(move || image_url(png.get_ref()));
+        let image = timeout(Duration::from_secs(120), image).await.unwrap();
+        assert!(image.is_ok(), "{image:?}");
+        hanging.shutdown().await;
+        for process in begun(&folder) {
+            until("it is killed", || !lives(&process)).await;
+        }
+        assert_eq!(begun(&folder).len(), AT_ONCE, "the others never began");
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_never_ends_takes_no_place_from_images() {
+        let reader = FileReader::new(FilesConfig::default());
+        let mut hanging = JoinSet::new();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let stopped = Arc::new(std::sync::Mutex::new(stopped));
+        for _ in 0..5 {
+            let (reader, stopped) = (reader.clone(), Arc::clone(&stopped));
+            hanging.spawn(async move {
+                let hang = move || {
+                    let _ = stopped.lock().map(|stopped| stopped.recv());
+                    Ok(())
+                };
+                reader.on_thread(&reader.pdf_places, hang).await
+            });
+        }
+        until("no place is left", || reader.pdf_places.available_permits() == 0).await;
+        let image = timeout(Duration::from_secs(120), reader.apart(|| Ok(1))).await.unwrap();
+        assert_eq!(image, Ok(1));
+        drop(stop);
+        while let Some(done) = hanging.join_next().await {
+            assert_eq!(done.unwrap(), Ok(()));
+        }
     }
 
     #[test]
@@ -406,7 +518,6 @@ mod tests {
         fn no_bytes_panic_where_nothing_catches_it(
             bytes in prop::collection::vec(any::<u8>(), 0..300),
         ) {
-            let _ = is_bomb(&bytes);
             let _ = decoded(&bytes);
             let _ = image_url(&bytes);
         }

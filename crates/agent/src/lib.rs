@@ -3,6 +3,7 @@
 pub mod citations;
 mod files;
 pub mod model;
+pub mod pdf;
 pub mod prompt;
 pub mod quotes;
 mod responder;

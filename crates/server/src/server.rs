@@ -11,7 +11,7 @@ use axum::Router;
 use axum_extra::extract::cookie::Key;
 use parlor_agent::{
     AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, PromptConfig,
-    TranscriptionClient, TranscriptionConfig,
+    TranscriptionClient, TranscriptionConfig, pdf::PdfCommand,
 };
 use parlor_chatkit::{Attachments, ChatKit, ChatKitError, ErrorChain, StoreError};
 use parlor_search::SqliteIndex;
@@ -132,6 +132,9 @@ impl Server {
                 ModelFiles::Text => FileMode::Text,
                 ModelFiles::Input => FileMode::Input,
             },
+            pdf_command: config.model.pdf_command.split_first().map(|(program, arguments)| {
+                arguments.iter().fold(PdfCommand::new(program), PdfCommand::arg)
+            }),
         });
         if config.titles.enabled {
             responder = responder.titles_by(config.titles.model.as_deref().unwrap_or_default());

@@ -1,9 +1,11 @@
 //! The binary as an operator meets it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -337,5 +339,66 @@ fn settings_in_the_files_for_deployment_are_understood() {
         // The Compose file passes it on, set or not.
         let (code, _, stderr) = run(command.env("PARLOR_SERVER__PUBLIC_URL", ""));
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{file}");
+    }
+}
+
+/// The status, the text and the message of `parlor extract-pdf` for a PDF.
+fn extract_pdf(pdf: &[u8]) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    // Whatever is configured.
+    fs::write(folder.path().join("parlor.toml"), "[limits").unwrap();
+    let mut child = parlor(folder.path())
+        .arg("extract-pdf")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(pdf).unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn the_text_of_a_pdf_is_taken_out_by_a_process_of_its_own() {
+    let (code, text, _) = extract_pdf(&support::pdf("The kettle is hot"));
+    assert_eq!(code, Some(0));
+    assert!(text.contains("The kettle is hot"), "{text}");
+    let (code, text, message) = extract_pdf(&support::pdf(""));
+    assert_eq!((code, text.as_str()), (Some(84), ""));
+    assert_eq!(message, "no text: it has no text; its pages are probably images\n");
+    let (code, ..) = extract_pdf(b"no PDF at all");
+    assert_eq!(code, Some(83));
+}
+
+#[tokio::test]
+async fn a_pdf_that_breaks_its_parser_does_not_break_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = parlor_fake_model::FakeModel::start().await;
+    let mut command = parlor(folder.path());
+    command.env("PARLOR_AUTH", "trusted-header").env("OPENAI_BASE_URL", model.base_url());
+    let (_serving, url) = Serving::start(&mut command);
+    let client = reqwest::Client::new();
+    for (pdf, given) in [
+        (support::endless_pdf(), "could not be read"),
+        (support::pdf("The kettle is hot"), "The kettle is hot"),
+    ] {
+        let part = reqwest::multipart::Part::bytes(pdf).file_name("report.pdf");
+        let part = part.mime_str("application/pdf").unwrap();
+        let form = reqwest::multipart::Form::new().part("file", part);
+        let request = client.post(format!("{url}/files")).header("x-user-id", "ada");
+        let file: serde_json::Value =
+            request.multipart(form).send().await.unwrap().json().await.unwrap();
+        let body = serde_json::json!({"type": "threads.create", "params": {"input": {
+            "content": [{"type": "input_text", "text": "What is in it?"}],
+            "attachments": [file["id"]], "inference_options": {},
+        }}});
+        let request = client.post(format!("{url}/chatkit")).header("x-user-id", "ada");
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        assert!(answer.contains(": end done"), "{answer}");
+        let asked = model.requests();
+        assert!(asked.iter().any(|request| request.body.to_string().contains(given)), "{asked:?}");
     }
 }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use parlor_agent::pdf;
 use parlor_chatkit::ErrorChain;
 
 use crate::{
@@ -66,13 +67,22 @@ enum Command {
     /// Print the HTTP interface as an OpenAPI document
     #[command(name = "openapi")]
     OpenApi,
+    /// Write the text of a PDF on standard input to standard output; `serve` starts this
+    #[command(name = EXTRACT_PDF, hide = true)]
+    ExtractPdf,
 }
+
+const EXTRACT_PDF: &str = "extract-pdf";
 
 /// Runs a command; errors are one line on standard error.
 pub async fn run(cli: Cli) -> ExitCode {
     // Says the same whatever is configured, also where that is broken.
     if let Command::OpenApi = cli.command {
         return print_openapi();
+    }
+    // Knows nothing of the configuration, nor should it.
+    if let Command::ExtractPdf = cli.command {
+        return pdf::answer();
     }
     let listen = match &cli.command {
         Command::Serve { listen } => listen.clone(),
@@ -111,11 +121,11 @@ async fn dispatch(
         tracing::warn!("{stray}; it is ignored");
     }
     match command {
-        Command::Serve { .. } => serve(&config).await?,
+        Command::Serve { .. } => serve(config).await?,
         Command::Ingest(args) => return ingest::run(&config, args).await,
         Command::Feedback(args) => feedback::run(&config, args).await?,
         Command::HealthCheck => healthcheck::run(&config).await?,
-        Command::Doctor | Command::OpenApi => {}
+        Command::Doctor | Command::OpenApi | Command::ExtractPdf => {}
         Command::Migrate => {
             if config.is_postgres() {
                 let settings = (&config.database).into();
@@ -141,8 +151,24 @@ fn print_openapi() -> ExitCode {
     }
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
-    let server = Server::from_config(config).await?;
+/// This program as the one that takes the text out of PDFs.
+fn extract_pdf() -> Option<Vec<String>> {
+    // Linux knows it also when its file was replaced by a newer one.
+    let itself = PathBuf::from("/proc/self/exe");
+    let program = if itself.exists() { itself } else { std::env::current_exe().ok()? };
+    Some(vec![program.into_os_string().into_string().ok()?, EXTRACT_PDF.to_owned()])
+}
+
+async fn serve(mut config: Config) -> anyhow::Result<()> {
+    if config.model.pdf_command.is_empty() {
+        match extract_pdf() {
+            Some(command) => config.model.pdf_command = command,
+            None => tracing::warn!(
+                "Parlor does not find itself, and will read PDFs in the server's own process; set model.pdf_command"
+            ),
+        }
+    }
+    let server = Server::from_config(&config).await?;
     files::raise_limit();
     let address = server.local_addr()?;
     tracing::info!(

@@ -130,6 +130,7 @@ const VARIABLES: &[(&[&str], &str)] = &[
 /// Settings that are lists: from the environment they come separated by commas.
 const LISTS: &[&str] = &[
     "model.choices",
+    "model.pdf_command",
     "auth.jwt.audience",
     "auth.jwt.algorithms",
     "auth.trusted_header.peers",

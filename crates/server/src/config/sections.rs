@@ -87,6 +87,9 @@ pub struct Model {
     pub images: bool,
     /// How the model is given other files: their `text`, or PDFs as `input` files.
     pub files: ModelFiles,
+    /// The program that takes the text out of PDFs, and its arguments. When empty, `parlor serve`
+    /// starts itself for that, and whoever embeds the server reads them in the server's process.
+    pub pdf_command: Vec<String>,
 }
 
 impl Default for Model {
@@ -100,6 +103,7 @@ impl Default for Model {
             idle_timeout_seconds: 60,
             images: true,
             files: ModelFiles::Text,
+            pdf_command: Vec::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Files that users send, as the model is given them.
 
-use std::io::{Cursor, Write as _};
+use std::io::Cursor;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parlor_fake_model::FakeModel;
@@ -9,6 +9,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::app::{Stream, TestApp, input, with_model};
+use crate::support::{endless_pdf, pdf};
 
 const APIS: [ModelApi; 2] = [ModelApi::Responses, ModelApi::ChatCompletions];
 
@@ -16,33 +17,6 @@ fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let image = image::RgbImage::from_pixel(width, height, image::Rgb([200, 30, 30]));
     image.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
-    bytes
-}
-
-/// A PDF of one page that says this, with its cross-reference table.
-fn pdf(text: &str) -> Vec<u8> {
-    let content = format!("BT /F1 24 Tf 72 700 Td ({text}) Tj ET");
-    let objects = [
-        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
-        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
-        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>"
-            .to_owned(),
-        format!("<</Length {}>>\nstream\n{content}\nendstream", content.len()),
-        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>".to_owned(),
-    ];
-    let mut bytes = b"%PDF-1.4\n".to_vec();
-    let mut places = Vec::new();
-    for (number, object) in objects.iter().enumerate() {
-        places.push(bytes.len());
-        writeln!(bytes, "{} 0 obj\n{object}\nendobj", number + 1).unwrap();
-    }
-    let table = bytes.len();
-    writeln!(bytes, "xref\n0 {}\n0000000000 65535 f ", objects.len() + 1).unwrap();
-    for place in places {
-        writeln!(bytes, "{place:010} 00000 n ").unwrap();
-    }
-    let size = objects.len() + 1;
-    writeln!(bytes, "trailer\n<</Size {size}/Root 1 0 R>>\nstartxref\n{table}\n%%EOF").unwrap();
     bytes
 }
 
@@ -55,6 +29,8 @@ async fn ask(
 ) -> (Stream, Value) {
     let app = TestApp::with(|config| {
         with_model(config, model, api);
+        config.model.pdf_command =
+            vec![env!("CARGO_BIN_EXE_parlor").to_owned(), "extract-pdf".to_owned()];
         change(config);
     })
     .await;
@@ -188,6 +164,7 @@ async fn hostile_files_are_files_that_could_not_be_read() {
         ("deep.pdf", "application/pdf", deep),
         ("cut.pdf", "application/pdf", cut),
         ("empty.pdf", "application/pdf", pdf("")),
+        ("endless.pdf", "application/pdf", endless_pdf()),
     ];
     for file in files {
         let name = file.0;
@@ -197,4 +174,25 @@ async fn hostile_files_are_files_that_could_not_be_read() {
         let parts = parts(&asked);
         assert!(parts[0].1.contains("could not be read"), "{name}: {parts:?}");
     }
+}
+
+#[tokio::test]
+async fn pdfs_are_read_without_a_program_too() {
+    let model = FakeModel::start().await;
+    let files = [("report.pdf", "application/pdf", pdf("The kettle is hot"))];
+    let without = |config: &mut Config| config.model.pdf_command.clear();
+    let (_, asked) = ask(&model, ModelApi::Responses, &files, without).await;
+    assert!(parts(&asked)[0].1.contains("The kettle is hot"));
+}
+
+#[tokio::test]
+async fn pdfs_are_read_by_the_program_of_the_operators_choice() {
+    let model = FakeModel::start().await;
+    let files = [("report.pdf", "application/pdf", pdf("The kettle is hot"))];
+    let other = |config: &mut Config| {
+        config.model.pdf_command = ["sh", "-c", "wc -c"].map(ToOwned::to_owned).to_vec();
+    };
+    let (_, asked) = ask(&model, ModelApi::Responses, &files, other).await;
+    let given = parts(&asked);
+    assert!(given[0].1.contains(&format!("\n{}\n", files[0].2.len())), "{given:?}");
 }

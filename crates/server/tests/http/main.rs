@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod app;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod bad_input;
 mod chat;
