@@ -13,7 +13,7 @@ use parlor_agent::{
     AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, PromptConfig,
     TranscriptionClient, TranscriptionConfig, pdf::PdfCommand,
 };
-use parlor_chatkit::{Attachments, ChatKit, ChatKitError, ErrorChain, StoreError};
+use parlor_chatkit::{AttachmentReadError, ChatKit, ChatKitError, ErrorChain, StoreError};
 use parlor_search::SqliteIndex;
 use parlor_store::{FileStore, OpenError, OpenFilesError, PostgresStore, SqliteStore};
 use tokio::{net::TcpListener, task::AbortHandle};
@@ -34,6 +34,8 @@ const VISITOR_KEY: &str = "visitor_cookie";
 
 /// How often files that nobody needs are deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How soon a sweep that failed is tried again, at first.
+const SWEEP_AGAIN: Duration = Duration::from_secs(1);
 /// How often a database that was away at start is asked again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -278,7 +280,12 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let _waiting = self.waiting;
         let chatkit = self.chatkit;
-        let sweeping = chatkit.attachments().cloned().map(|files| tokio::spawn(sweep(files)));
+        let sweeping = chatkit.attachments().cloned().map(|files| {
+            tokio::spawn(keep_sweeping(move || {
+                let files = files.clone();
+                async move { files.sweep().await }
+            }))
+        });
         let shutdown = async move {
             shutdown.await;
             chatkit.shut_down().await;
@@ -291,18 +298,38 @@ impl Server {
     }
 }
 
-/// Deletes files that nobody needs, at start and then every hour.
-async fn sweep(files: Attachments) {
+/// Deletes files that nobody needs, at start and then every hour, and soon again when the database
+/// or the storage is away.
+async fn keep_sweeping<S>(mut sweep: impl FnMut() -> S)
+where
+    S: Future<Output = Result<u64, AttachmentReadError>>,
+{
+    let mut failures = 0;
     loop {
-        match files.sweep().await {
-            Ok(0) => {}
-            Ok(deleted) => tracing::info!(deleted, "deleted files that nobody needs"),
-            Err(error) => {
-                tracing::warn!(?error, "files could not be deleted; tried again in an hour");
+        let wait = match sweep().await {
+            Ok(deleted) => {
+                if deleted > 0 {
+                    tracing::info!(deleted, "deleted files that nobody needs");
+                }
+                failures = 0;
+                SWEEP_EVERY
             }
-        }
-        tokio::time::sleep(SWEEP_EVERY).await;
+            Err(error) => {
+                let wait = sweep_again(failures);
+                failures += 1;
+                let seconds = wait.as_secs();
+                tracing::warn!(?error, seconds, "files could not be deleted; tried again");
+                wait
+            }
+        };
+        tokio::time::sleep(wait).await;
     }
+}
+
+/// How long to wait after a sweep that failed, as so many did before it: about as long as it has
+/// been failing for.
+fn sweep_again(failures: u32) -> Duration {
+    SWEEP_AGAIN.saturating_mul(1 << failures.min(20)).min(SWEEP_EVERY)
 }
 
 /// What the folder of files is named after: the file of the database, or one that PostgreSQL
@@ -410,6 +437,19 @@ fn dictation_client(
     TranscriptionClient::new(speech)
 }
 
+/// A client for the list of models that the speech model's server has.
+pub(crate) fn speech_models(
+    config: &Config,
+) -> Result<ModelClient, parlor_agent::ModelConfigError> {
+    let dictation = &config.dictation;
+    let api = parlor_agent::ModelApi::ChatCompletions;
+    let mut models = ModelConfig::new(api, dictation.base_url(&config.model), dictation.name());
+    if let Some(key) = dictation.key(&config.model) {
+        models = models.with_key(key.clone());
+    }
+    ModelClient::new(models)
+}
+
 fn prompt_config(config: &Config) -> PromptConfig {
     let mut prompt = PromptConfig::default();
     if let Some(system_prompt) = &config.assistant.system_prompt {
@@ -421,4 +461,32 @@ fn prompt_config(config: &Config) -> PromptConfig {
         HistoryMode::Messages => parlor_agent::History::Messages,
     };
     prompt
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sweep_that_failed_is_tried_again_soon_and_then_more_rarely() {
+        let begin = Instant::now();
+        let mut swept = Vec::new();
+        let sweeping = keep_sweeping(|| {
+            swept.push(begin.elapsed().as_secs());
+            let count = swept.len();
+            async move {
+                match count {
+                    1..=3 | 5..=20 => Err(StoreError::Unavailable("away".into()).into()),
+                    _ => Ok(1),
+                }
+            }
+        });
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert!(tokio::time::timeout(day, sweeping).await.is_err(), "it never ends");
+        let waits: Vec<_> = swept.windows(2).map(|two| two[1] - two[0]).collect();
+        assert_eq!(waits[..7], [1, 2, 4, 3600, 1, 2, 4]);
+        assert_eq!(waits[18..21], [3600, 3600, 3600]);
+    }
 }

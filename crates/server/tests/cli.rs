@@ -169,6 +169,36 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn doctor_looks_for_the_speech_model_where_dictation_is_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = parlor_fake_model::FakeModel::start().await;
+    let doctor = async |variables: &[(&str, &str)]| {
+        let mut command = tokio::process::Command::from(parlor(folder.path()));
+        command.envs(variables.iter().copied()).arg("doctor");
+        let Output { status, stdout, .. } = command.output().await.unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap())
+    };
+    let (_, stdout) = doctor(&[]).await;
+    assert!(!stdout.contains("dictation"), "nobody asked for it:\n{stdout}");
+    let there = model.base_url();
+    let known = "fake-model";
+    let (_, stdout) =
+        doctor(&[("PARLOR_DICTATION__BASE_URL", &there), ("PARLOR_DICTATION__NAME", known)]).await;
+    assert!(stdout.contains(&format!("ok       dictation      {known} at {there}")), "{stdout}");
+    let (_, stdout) =
+        doctor(&[("PARLOR_DICTATION__BASE_URL", &there), ("PARLOR_DICTATION__NAME", "ear")]).await;
+    assert!(
+        stdout.contains("does not list `ear`") && stdout.contains("dictation.name"),
+        "{stdout}"
+    );
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = format!("http://{closed}/v1");
+    let (code, stdout) = doctor(&[("PARLOR_DICTATION__BASE_URL", &closed)]).await;
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("PROBLEM  dictation") && stdout.contains("dictation.base_url"));
+}
+
+#[tokio::test]
 async fn a_killed_server_has_kept_every_message_whose_event_was_received() {
     let folder = tempfile::tempdir().unwrap();
     let mut kept = Vec::new();

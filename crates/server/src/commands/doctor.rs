@@ -7,16 +7,17 @@ use std::{
     time::Duration,
 };
 
-use parlor_agent::ModelError;
+use parlor_agent::{ModelClient, ModelError};
 use parlor_chatkit::{ErrorChain, Store as _};
 use parlor_search::SqliteIndex;
 use parlor_store::{PostgresStore, SqliteStore};
 use tokio::{net::TcpListener, time::timeout};
+use url::Url;
 
 use crate::{
     config::{AuthMode, Config, ConfigError, ModelApi, StrayVariable, stray_variables},
     routes::assets,
-    server::{beside, model_client, open_files},
+    server::{beside, model_client, open_files, speech_models},
 };
 
 /// How long the model may take to say that it is there.
@@ -71,6 +72,7 @@ pub(super) async fn run(
             findings.push(files(&config).await);
             findings.push(index(&config).await);
             findings.push(model(&config).await);
+            findings.extend(dictation(&config).await);
             findings.push(web_assets());
         }
     }
@@ -306,37 +308,90 @@ async fn model(config: &Config) -> Finding {
         Ok(client) => client,
         Err(error) => return Finding::problem("model", error.to_string(), "correct [model]"),
     };
-    let name = &config.model.name;
+    let settings = ModelSettings {
+        what: "model",
+        base_url: "OPENAI_BASE_URL",
+        key: "OPENAI_API_KEY",
+        name: "PARLOR_MODEL",
+    };
+    let mut finding = listed(&client, &base_url, &config.model.name, &settings).await;
+    if finding.verdict == Verdict::Ok {
+        finding.text.push_str(&format!(" ({api})"));
+    }
+    finding
+}
+
+/// The speech model, if dictation is offered: whether its server is there and knows it. Nothing is
+/// said to it, as that costs money.
+async fn dictation(config: &Config) -> Option<Finding> {
+    let dictation = &config.dictation;
+    if !dictation.is_enabled() {
+        return None;
+    }
+    let base_url = dictation.base_url(&config.model);
+    let client = match speech_models(config) {
+        Ok(client) => client,
+        Err(error) => {
+            return Some(Finding::problem("dictation", error.to_string(), "correct [dictation]"));
+        }
+    };
+    let settings = ModelSettings {
+        what: "dictation",
+        base_url: "dictation.base_url",
+        key: "dictation.api_key",
+        name: "dictation.name",
+    };
+    Some(listed(&client, &base_url, dictation.name(), &settings).await)
+}
+
+/// What the settings of a model are called.
+struct ModelSettings {
+    what: &'static str,
+    base_url: &'static str,
+    key: &'static str,
+    name: &'static str,
+}
+
+/// Whether a model's server is there and lists it.
+async fn listed(
+    client: &ModelClient,
+    base_url: &Url,
+    name: &str,
+    settings: &ModelSettings,
+) -> Finding {
+    let ModelSettings { what, base_url: address, key, name: name_setting } = settings;
     match timeout(PATIENCE, client.models()).await {
         Err(_) => Finding::problem(
-            "model",
+            what,
             format!("{base_url} does not answer"),
-            "check OPENAI_BASE_URL and that the server runs",
+            format!("check {address} and that the server runs"),
         ),
-        // Some local servers answer chat and have no list of models.
+        // Some local servers do their work and have no list of models.
         Ok(Err(ModelError::NotFound { .. })) => Finding::note(
-            "model",
+            what,
             format!("{base_url} answers, but has no list of models to look `{name}` up in"),
-            "ask something; if that fails, check OPENAI_BASE_URL (most end in /v1)",
+            format!("try it; if that fails, check {address} (most end in /v1)"),
         ),
         Ok(Err(error)) => Finding::problem(
-            "model",
+            what,
             format!("{base_url}: {error}"),
             match error {
-                ModelError::Unauthorized { .. } => "check OPENAI_API_KEY",
-                ModelError::Unreachable { .. } => "check OPENAI_BASE_URL and that the server runs",
-                _ => "check OPENAI_BASE_URL, and the model server's own log",
+                ModelError::Unauthorized { .. } => format!("check {key}"),
+                ModelError::Unreachable { .. } => {
+                    format!("check {address} and that the server runs")
+                }
+                _ => format!("check {address}, and the model server's own log"),
             },
         ),
-        Ok(Ok(models)) if models.is_empty() || models.contains(name) => {
-            Finding::ok("model", format!("{name} at {base_url} ({api})"))
+        Ok(Ok(models)) if models.is_empty() || models.iter().any(|model| model == name) => {
+            Finding::ok(what, format!("{name} at {base_url}"))
         }
         Ok(Ok(models)) => {
             let some: Vec<_> = models.iter().take(5).map(String::as_str).collect();
             Finding::note(
-                "model",
+                what,
                 format!("{base_url} answers, but does not list `{name}`"),
-                format!("set PARLOR_MODEL to one that it has, such as {}", some.join(", ")),
+                format!("set {name_setting} to one that it has, such as {}", some.join(", ")),
             )
         }
     }
