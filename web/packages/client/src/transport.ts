@@ -60,6 +60,11 @@ export interface JsonAnswer<T> {
 }
 
 const RECONNECT_DELAYS_MS = [250, 500, 1000, 2000, 4000, 8000, 8000, 8000];
+/**
+ * Longest frame that is waited for, in characters: a page must not run out of memory because a server never ends a line.
+ * Images may come inside of events.
+ */
+const MAX_FRAME_CHARS = 32 * 1024 * 1024;
 /** Parlor sends a comment every 15 s; three missed ones mean the connection is dead. */
 const SILENCE_LIMIT_MS = 45_000;
 
@@ -199,7 +204,12 @@ export class ChatKitClient {
     if (body === null) return 'lost';
     let outcome: StreamOutcome | null = null;
     let batch: ThreadStreamEvent[] = [];
+    let overflowed = false;
     const parser = createParser({
+      maxBufferSize: MAX_FRAME_CHARS,
+      onError: (error) => {
+        if (error.type === 'max-buffer-size-exceeded') overflowed = true;
+      },
       onEvent: (message) => {
         const id = Number(message.id);
         if (message.id !== undefined && Number.isSafeInteger(id)) {
@@ -234,6 +244,10 @@ export class ChatKitClient {
           options.onEvents(events);
         }
         if (outcome !== null) return outcome;
+        if (overflowed) {
+          void reader.cancel().catch(() => undefined);
+          return 'lost';
+        }
       }
       options.signal.throwIfAborted();
       if (outcome !== null) return outcome;

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ApiError, parseRetryAfter } from '../../src/errors.js';
 import type { ThreadStreamEvent } from '../../src/protocol.js';
@@ -42,6 +43,18 @@ function stream(chunks: (string | Error)[], headers: Record<string, string> = {}
     },
   });
   return new Response(body, { headers: { 'Content-Type': 'text/event-stream', ...headers } });
+}
+
+/** A stream of these pieces of bytes. */
+function byteStream(chunks: Uint8Array[]): ReadableStream<Uint8Array> {
+  const left = [...chunks];
+  return new ReadableStream({
+    pull(controller) {
+      const chunk = left.shift();
+      if (chunk === undefined) controller.close();
+      else controller.enqueue(chunk);
+    },
+  });
 }
 
 const PARLOR = { 'Parlor-Protocol': '1', 'Parlor-Turn': 'turn_1' };
@@ -139,16 +152,76 @@ describe('streams', () => {
     for (let size = 1; size < 12; size++) {
       const chunks: Uint8Array[] = [];
       for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.slice(at, at + size));
-      const body = new ReadableStream({
-        pull(controller) {
-          const chunk = chunks.shift();
-          if (chunk === undefined) controller.close();
-          else controller.enqueue(chunk);
-        },
-      });
-      const { client } = fakeServer([new Response(body, { headers: PARLOR })]);
+      const { client } = fakeServer([new Response(byteStream(chunks), { headers: PARLOR })]);
       expect((await follow(client)).texts).toEqual(['naïve 🦀', 'b']);
     }
+  });
+
+  it('are the same however the bytes are cut, whatever stands between their events', async () => {
+    const newline = fc.constantFrom('\n', '\r\n');
+    const text = fc.string({ unit: 'grapheme', maxLength: 40 });
+    // What a server or a proxy may put between events, and what must not be taken for one.
+    const noise = fc.oneof(
+      fc.constantFrom(
+        ': keep-alive',
+        'retry: 5',
+        'event: message',
+        'nonsense',
+        'data: {oops',
+        'data: 7',
+        'id: x',
+      ),
+      text.map((comment) => `: ${comment.replace(/[\r\n]/g, ' ')}`),
+      fc.nat(20_000).map((length) => `: ${'long '.repeat(length / 5)}`),
+    );
+    const part = fc.record({ text, before: fc.array(noise, { maxLength: 3 }), isSplit: fc.boolean() });
+    const cuts = fc.array(fc.nat(4_000), { maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(part, { maxLength: 6 }),
+        newline,
+        cuts,
+        fc.boolean(),
+        async (parts, nl, cut, each) => {
+          let sent = '';
+          parts.forEach(({ text, before, isSplit }, index) => {
+            for (const line of before) sent += line + nl + nl;
+            // Data may stand in several lines, wherever JSON allows one.
+            const data = JSON.stringify(progress(text));
+            const at = data.indexOf(',') + 1;
+            const lines = isSplit ? [data.slice(0, at), data.slice(at)] : [data];
+            sent += [`id: ${index + 1}`, ...lines.map((line) => `data: ${line}`), '', ''].join(nl);
+          });
+          sent += `: end done${nl}${nl}`;
+          const bytes = new TextEncoder().encode(sent);
+          const ends = each
+            ? Array.from(bytes.slice(0, 3_000), (_, at) => at + 1)
+            : [...cut].sort((a, b) => a - b).map((at) => Math.min(at, bytes.length));
+          const chunks = [...ends, bytes.length].map((end, at) =>
+            bytes.slice(at === 0 ? 0 : ends[at - 1], end),
+          );
+          const { client } = fakeServer([new Response(byteStream(chunks), { headers: PARLOR })]);
+          const texts = parts.map(({ text }) => text);
+          expect(await follow(client)).toEqual({ outcome: 'done', texts, reconnecting: [] });
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it('are given up when a server never ends a line', async () => {
+    let sent = 0;
+    const chunk = new TextEncoder().encode('x'.repeat(1024 * 1024));
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        sent++;
+        controller.enqueue(chunk);
+        if (sent === 200) controller.error(new Error('The client reads on and on.'));
+      },
+    });
+    const { client } = fakeServer([new Response(body)]);
+    expect(await follow(client)).toEqual({ outcome: 'lost', texts: [], reconnecting: [] });
+    expect(sent).toBeLessThan(40);
   });
 
   it('skip data that is not an event', async () => {
