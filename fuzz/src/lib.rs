@@ -5,13 +5,17 @@ mod bytes;
 mod documents;
 mod engine;
 mod model_stream;
+mod pdf;
 mod request;
+mod server;
 mod widget_diff;
 
 pub use documents::{documents, search};
 pub use engine::engine;
 pub use model_stream::model_stream;
+pub use pdf::pdf;
 pub use request::request;
+pub use server::{token, upload};
 pub use widget_diff::widget_diff;
 
 /// A property: holds for the input, or panics.
@@ -25,4 +29,7 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("documents", documents),
     ("search", search),
     ("engine", engine),
+    ("upload", upload),
+    ("token", token),
+    ("pdf", pdf),
 ];

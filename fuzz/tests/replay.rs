@@ -107,3 +107,18 @@ fn questions_are_searched_for() {
 fn requests_in_any_order_meet_no_internal_error() {
     replay("engine");
 }
+
+#[test]
+fn uploads_are_taken_as_what_they_are_or_refused() {
+    replay("upload");
+}
+
+#[test]
+fn tokens_are_believed_or_refused() {
+    replay("token");
+}
+
+#[test]
+fn pdfs_have_a_text_or_a_reason_why_not() {
+    replay("pdf");
+}
