@@ -2,6 +2,7 @@
 
 pub mod citations;
 mod files;
+mod measure;
 pub mod model;
 pub mod pdf;
 pub mod prompt;
@@ -13,6 +14,7 @@ pub mod titles;
 mod transcription;
 
 pub use files::{FileMode, FilesConfig};
+pub use measure::describe_metrics;
 pub use model::{ModelApi, ModelClient, ModelConfig, ModelConfigError, ModelError};
 pub use prompt::{History, PromptConfig};
 pub use responder::AgentResponder;

@@ -13,6 +13,7 @@ use parlor_search::{Passage, PassageSearch};
 
 use crate::citations::{CitationFilter, Piece, overlapping};
 use crate::files::{FileReader, FilesConfig, Given};
+use crate::measure::{ModelCall, searched};
 use crate::model::{
     Finish, InputItem, ModelClient, ModelError, ModelEvent, ModelRequest, ModelStream,
 };
@@ -172,10 +173,14 @@ impl AgentResponder {
             // Made anew for each round and not kept while the answer is read: it is long, and
             // thousands of answers may be waiting for their next word.
             let request = self.request(writer.turn(), conversation, &given, &exchanged, may_call);
+            let mut call = ModelCall::begin();
             // Boxed, like everything else that is over while the answer is read.
-            let stream = Box::pin(model.stream(&request)).await.map_err(turn_error)?;
+            let stream = Box::pin(model.stream(&request)).await.map_err(|error| {
+                call.failed(&error);
+                turn_error(error)
+            })?;
             drop(request);
-            let round = answer.read_round(stream, &mut writer).await?;
+            let round = answer.read_round(stream, call, &mut writer).await?;
             if round.calls.is_empty() || !may_call {
                 break round.finish;
             }
@@ -312,7 +317,7 @@ impl AgentResponder {
             })
             .collect();
         let query = quotes::search_query(&conversation.question, &earlier);
-        let passages = match search.search(&query, QUOTED_PASSAGES).await {
+        let passages = match searched(search.search(&query, QUOTED_PASSAGES)).await {
             Ok(passages) => passages,
             Err(error) => {
                 tracing::warn!(%error, "the search failed, and there is no model");
@@ -432,10 +437,14 @@ impl Answer {
     async fn read_round(
         &mut self,
         mut stream: ModelStream,
+        mut call: ModelCall,
         writer: &mut MessageWriter<'_>,
     ) -> Result<Round, TurnError> {
         let mut round = Round { text: String::new(), calls: Vec::new(), finish: Finish::Stop };
         while let Some(event) = stream.next().await {
+            if event.is_ok() {
+                call.event();
+            }
             match event {
                 Ok(ModelEvent::TextDelta(delta)) => {
                     self.filter.push(&delta, &mut self.pieces);
@@ -458,9 +467,11 @@ impl Answer {
                 }
                 Ok(ModelEvent::Done { usage, finish }) => {
                     tracing::debug!(?usage, ?finish, "the model has answered");
+                    call.done(usage.as_ref());
                     round.finish = finish;
                 }
                 Err(error) => {
+                    call.failed(&error);
                     // What was held back is part of the partial answer.
                     self.end(writer).await?;
                     return Err(turn_error(error));

@@ -3,6 +3,7 @@
 use parlor_search::{Passage, PassageSearch};
 use serde_json::{Value, json};
 
+use crate::measure::searched;
 use crate::model::ToolSpec;
 use crate::prompt::fenced_against;
 
@@ -90,7 +91,7 @@ impl Found {
         query: &str,
         limit: usize,
     ) -> String {
-        match search.search(query, limit).await {
+        match searched(search.search(query, limit)).await {
             Ok(passages) => self.add(query, passages),
             Err(error) => {
                 tracing::warn!(%error, "the search failed; the model answers without it");

@@ -29,7 +29,7 @@ use crate::{
     RecordedTurn, ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock,
     TurnError, TurnKey, TurnState, TurnThread, Visibility,
     attachments::dress,
-    ids,
+    ids, measure,
     registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
     turn::{EventStream, Job, Opening, Replaced, Shared, Turn, TurnLog, drive},
@@ -302,7 +302,24 @@ impl ChatKit {
         body: &[u8],
         options: RequestOptions,
     ) -> Result<Response, ChatKitError> {
-        let Request { metadata, mut operation } = Request::parse(body)?;
+        let request = Request::parse(body);
+        let name = request.as_ref().map_or("unknown", |request| request.operation.name());
+        let answer = match request {
+            Ok(request) => self.answer(owner, identity, request, options).await,
+            Err(error) => Err(error.into()),
+        };
+        measure::answered(name, &answer);
+        answer
+    }
+
+    async fn answer(
+        &self,
+        owner: Owner,
+        identity: &Identity,
+        request: Request,
+        options: RequestOptions,
+    ) -> Result<Response, ChatKitError> {
+        let Request { metadata, mut operation } = request;
         validate::metadata(&metadata, self.limits())?;
         let input_metadata = match &mut operation {
             Operation::ThreadsCreate(params) => std::mem::take(&mut params.input.metadata),

@@ -7,6 +7,7 @@ mod context;
 mod error;
 mod ids;
 mod limits;
+mod measure;
 mod owner;
 mod registry;
 mod responder;
@@ -29,6 +30,7 @@ pub use clock::{Clock, SystemClock};
 pub use context::{Extension, Identity, PageContext, RequestContext, UserInfo};
 pub use error::{ChatKitError, ErrorChain, TurnError};
 pub use limits::Limits;
+pub use measure::describe_metrics;
 pub use owner::{Owner, TenantId, UserId};
 pub use responder::{ActionSender, Feedback, Responder};
 pub use store::{

@@ -21,7 +21,13 @@ use tracing::Instrument as _;
 use url::Url;
 
 use crate::{
-    attachments::Files, auth::Authenticator, body::BodyLimits, config, error::ApiError, routes,
+    attachments::Files,
+    auth::Authenticator,
+    body::BodyLimits,
+    config,
+    error::ApiError,
+    metrics::{self, Metrics},
+    routes,
 };
 
 /// What the routes share.
@@ -40,6 +46,8 @@ pub(crate) struct App {
     pub files: Option<Files>,
     /// What the demo page offers beside words.
     pub demo: DemoOffers,
+    /// `None` where no figures are kept.
+    pub metrics: Option<Metrics>,
 }
 
 /// What the field of the demo page offers beside words. Pages of others say it in their options.
@@ -66,6 +74,7 @@ pub(crate) fn routes(demo: bool) -> Router<Arc<App>> {
         .route("/files/{id}/preview", get(routes::files::get_preview))
         .route("/healthz", get(routes::health::get_healthz))
         .route("/readyz", get(routes::health::get_readyz))
+        .route("/metrics", get(routes::health::get_metrics))
         .route("/openapi.json", get(routes::openapi::get_openapi))
         .route("/chatkit.js", get(routes::assets::get_element))
         .route("/chunks/{*path}", get(routes::assets::get_chunk));
@@ -97,6 +106,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(
             ServiceBuilder::new()
                 .layer(middleware::from_fn(with_request_id))
+                .layer(middleware::from_fn(metrics::measured))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(SetResponseHeaderLayer::if_not_present(
                     header::X_CONTENT_TYPE_OPTIONS,

@@ -36,6 +36,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service as _;
 
+use crate::metrics::OpenStream;
+
 /// Marks an answer, in its extensions, as one that is sent over a long time. Its request has been
 /// read to the end.
 #[derive(Clone, Copy, Debug)]
@@ -207,6 +209,7 @@ fn says_close(headers: &HeaderMap) -> bool {
 /// # Errors
 /// When the client has gone away, or the answer broke off.
 async fn write_stream(io: &mut Io, response: Response, keep_alive: bool) -> io::Result<()> {
+    let _open = OpenStream::begin();
     let (parts, mut body) = response.into_parts();
     let mut out = head(&parts, keep_alive);
     drop(parts);

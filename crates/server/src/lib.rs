@@ -10,6 +10,7 @@ mod connection;
 mod error;
 mod files;
 mod late;
+mod metrics;
 mod openapi;
 mod routes;
 mod server;

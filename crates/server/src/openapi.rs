@@ -223,6 +223,21 @@ pub(crate) fn document() -> Value {
                     "503": status("Not now.", &["unavailable"], Some(&["database"])),
                 },
             } },
+            "/metrics": { "get": {
+                "operationId": "getMetrics",
+                "summary": "Figures for Prometheus",
+                "description": "For those who send `metrics.token`; where none is set, for \
+                    programs on the server's machine that ask it directly.",
+                "tags": ["operation"],
+                "security": [],
+                "responses": responses(
+                    json!({
+                        "description": "The figures, in the text format.",
+                        "content": { "text/plain": { "schema": { "type": "string" } } },
+                    }),
+                    &[(404, "They are not kept, or not for the caller.", &["not_found"])],
+                ),
+            } },
             "/openapi.json": { "get": {
                 "operationId": "getContract",
                 "summary": "This document",

@@ -27,6 +27,7 @@ use crate::{
     config::{self, AuthMode, Config, HistoryMode, ModelApi, ModelFiles, Site},
     connection,
     late::Late,
+    metrics::Metrics,
 };
 
 /// Name under which the store keeps the key that signs visitor cookies.
@@ -44,6 +45,7 @@ pub struct Server {
     listener: TcpListener,
     router: Router,
     chatkit: ChatKit,
+    metrics: Option<Metrics>,
     /// Waits for a database that was away at start.
     waiting: Option<Waiting>,
 }
@@ -187,6 +189,7 @@ impl Server {
                     .enabled
                     .then_some((config.files.max_per_message, config.files.max_bytes)),
             },
+            metrics: Metrics::new(&config.metrics),
         };
         Self::new(listener, app).await
     }
@@ -230,7 +233,7 @@ impl Server {
         let files = chatkit.attachments().map(|_| Files::new(FileLinks::late(lifetime)));
         let bodies = BodyLimits::new(&limits);
         let demo = DemoOffers::default();
-        let app = App { chatkit, auth, bodies, site, public_url: None, files, demo };
+        let app = App { chatkit, auth, bodies, site, public_url: None, files, demo, metrics: None };
         let mut server = Self::new(listener, app).await?;
         server.router = server.router.merge(pages);
         Ok(server)
@@ -261,7 +264,8 @@ impl Server {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { listener, router: app::router(app), chatkit, waiting })
+        let metrics = app.metrics.clone();
+        Ok(Self { listener, router: app::router(app), chatkit, metrics, waiting })
     }
 
     /// The address in use; the port is the real one when 0 was asked for.
@@ -286,13 +290,14 @@ impl Server {
                 async move { files.sweep().await }
             }))
         });
+        let upkeep = self.metrics.map(|metrics| tokio::spawn(metrics.upkeep()));
         let shutdown = async move {
             shutdown.await;
             chatkit.shut_down().await;
         };
         connection::serve(self.listener, self.router, shutdown).await;
-        if let Some(sweeping) = sweeping {
-            sweeping.abort();
+        for task in [sweeping, upkeep].into_iter().flatten() {
+            task.abort();
         }
         Ok(())
     }

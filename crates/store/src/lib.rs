@@ -10,5 +10,5 @@ mod sqlite;
 
 pub use files::{FileStore, OpenFilesError, S3Config};
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresError, PostgresSettings, PostgresStore, Rights};
+pub use postgres::{PostgresError, PostgresSettings, PostgresStore, Rights, describe_metrics};
 pub use sqlite::{OpenError, SqliteStore};

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ErrorChain, ItemState, ItemWrite, StoreError, ThreadTitle, TurnError, TurnState,
+    measure::RunningTurnMeasure,
     registry::{Reservation, RunningTurn},
     responder::{ActionSender, DynResponder},
 };
@@ -58,6 +59,7 @@ pub(crate) async fn drive(
     reservation: Reservation,
 ) {
     let _end = EndOfLog(Arc::clone(&turn.log));
+    let measure = RunningTurnMeasure::begin();
     let limit = turn.shared.limits.turn_duration;
     let cancel_when_left = turn.shared.on_disconnect == OnDisconnect::Cancel;
     let log = Arc::clone(&turn.log);
@@ -84,6 +86,7 @@ pub(crate) async fn drive(
     };
     let cancelled = matches!(state, TurnState::Stopped | TurnState::Interrupted);
     let late_title = Box::pin(turn.end(state, error)).await;
+    measure.end(state);
     let registry = Arc::clone(reservation.registry());
     // Before the integrator's hook, which may take its time: the next message need not wait.
     reservation.complete(&running, &turn.shared.limits);

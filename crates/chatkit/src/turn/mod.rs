@@ -25,7 +25,7 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
     AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner, PageQuery,
-    RequestContext, Store, StoreError, TurnError, TurnKey, Visibility, ids,
+    RequestContext, Store, StoreError, TurnError, TurnKey, Visibility, ids, measure,
     responder::DynResponder,
 };
 use apply::Effect;
@@ -82,6 +82,8 @@ pub struct Turn {
     replaces: Vec<Replaced>,
     /// Whether the thread may differ from the stored one.
     thread_touched: bool,
+    /// When it began, until the first item of its answer is sent.
+    awaited_since: Option<Instant>,
     /// What the store is writing at this moment.
     saving: Option<Saving>,
     /// What the store could not write while it was away.
@@ -129,6 +131,7 @@ impl Turn {
             saved_thread: thread.clone(),
             thread,
             thread_touched: false,
+            awaited_since: Some(Instant::now()),
             saving: None,
             unsaved: Unsaved::default(),
             log,
@@ -433,6 +436,9 @@ impl Turn {
             _ => false,
         };
         if begins {
+            if let Some(since) = self.awaited_since.take() {
+                measure::first_item(since.elapsed());
+            }
             let max = self.shared.limits.title_chars;
             self.titling.start(&self.context, &self.thread, self.input.as_ref(), max);
         }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use sections::{
     Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
-    JwtClaims, JwtKeys, Limits, Log, LogFormat, Model, ModelApi, ModelFiles, OnDisconnect, S3,
-    Search, Server, Site, Titles, TrustedHeader, Turns,
+    JwtClaims, JwtKeys, Limits, Log, LogFormat, Metrics, Model, ModelApi, ModelFiles, OnDisconnect,
+    S3, Search, Server, Site, Titles, TrustedHeader, Turns,
 };
 pub use stray::{StrayVariable, stray_variables};
 
@@ -52,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// Pages and origins.
     pub site: Site,
+    /// Figures for Prometheus.
+    pub metrics: Metrics,
     /// The log.
     pub log: Log,
 }
@@ -74,6 +76,7 @@ impl Default for Config {
             turns: Turns::default(),
             limits: Limits::default(),
             site: Site::default(),
+            metrics: Metrics::default(),
             log: Log::default(),
         }
     }

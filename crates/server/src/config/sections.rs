@@ -871,6 +871,23 @@ impl Default for Site {
     }
 }
 
+/// Figures for Prometheus at `/metrics`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Whether figures are kept.
+    pub enabled: bool,
+    /// Who sends this as a bearer token may have them; without one, programs on this machine may.
+    #[serde(serialize_with = "hidden")]
+    pub token: Option<SecretString>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { enabled: true, token: None }
+    }
+}
+
 /// The log. It holds no message text and no secret.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

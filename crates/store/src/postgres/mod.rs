@@ -38,6 +38,7 @@ use sqlx::{
 
 use crate::record::{ItemRow, ThreadRow, attachments_of, kind_name, page};
 use attachments::ATTACHMENT_COLUMNS;
+pub use pool::describe_metrics;
 use pool::{Patience, Pool, Repeatable};
 use rows::{THREAD_COLUMNS, column, feedback, item, json, required, thread};
 use schema::{Schema, State};

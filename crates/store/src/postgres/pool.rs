@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use metrics::{Unit, describe_gauge, describe_histogram, gauge, histogram};
 use parlor_chatkit::StoreError;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection,
@@ -31,6 +32,20 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 const PING: Duration = Duration::from_secs(2);
 /// How often an operation that lost against another one is tried again.
 const ATTEMPTS: usize = 5;
+
+const IN_USE: &str = "parlor_database_connections_in_use";
+const WAIT: &str = "parlor_database_wait_seconds";
+
+/// Tells the recorder of this process what each figure of the PostgreSQL store means. Call it
+/// after installing one. They are kept by the facade of the crate `metrics`.
+pub fn describe_metrics() {
+    describe_gauge!(IN_USE, "Connections to PostgreSQL that are at work.");
+    describe_histogram!(
+        WAIT,
+        Unit::Seconds,
+        "How long an operation waits for a connection to PostgreSQL."
+    );
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -158,13 +173,15 @@ impl Pool {
     }
 
     async fn lend(self: &Arc<Self>) -> Result<Lent, StoreError> {
+        let asked = Instant::now();
         let permit = timeout(self.patience.connect, Arc::clone(&self.permits).acquire_owned());
         let permit = permit
             .await
             .map_err(|_elapsed| Unavailable::Exhausted)?
             .map_err(|_closed| Unavailable::Closed)?;
-        let mut lent =
-            Lent { pool: Arc::clone(self), connection: None, trusted: true, permit: Some(permit) };
+        histogram!(WAIT).record(asked.elapsed());
+        let permit = Some(Permit::new(permit));
+        let mut lent = Lent { pool: Arc::clone(self), connection: None, trusted: true, permit };
         loop {
             // The last one used first: it is the likeliest to be there, and the others may age.
             let Some(Idle { mut connection, since }) = self.idle().pop() else { break };
@@ -203,7 +220,25 @@ struct Lent {
     connection: Option<PgConnection>,
     /// It was there already: that it is broken may be old news.
     trusted: bool,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
+}
+
+/// Counted as a connection in use.
+struct Permit {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Permit {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        gauge!(IN_USE).increment(1);
+        Self { _permit: permit }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        gauge!(IN_USE).decrement(1);
+    }
 }
 
 impl Lent {

@@ -1,0 +1,99 @@
+//! What is counted and timed, by the facade of the crate `metrics`.
+
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use tokio::time::Instant;
+
+use crate::model::{ModelError, Usage};
+
+const REQUESTS: &str = "parlor_model_requests_total";
+const FIRST_EVENT: &str = "parlor_model_first_event_seconds";
+const DURATION: &str = "parlor_model_duration_seconds";
+const TOKENS: &str = "parlor_model_tokens_total";
+const SEARCHES: &str = "parlor_searches_total";
+const SEARCH_DURATION: &str = "parlor_search_duration_seconds";
+
+/// Tells the recorder of this process what each figure of the assistant means. Call it after
+/// installing one.
+pub fn describe_metrics() {
+    describe_counter!(
+        REQUESTS,
+        "Requests for an answer to the model server, by outcome: ok, cancelled, or the reason of the error."
+    );
+    describe_histogram!(
+        FIRST_EVENT,
+        Unit::Seconds,
+        "From a request to the model to its first event."
+    );
+    describe_histogram!(
+        DURATION,
+        Unit::Seconds,
+        "From a request to the model to the end of its answer."
+    );
+    describe_counter!(
+        TOKENS,
+        "Tokens as the model server counts them, by kind: input, cached (a part of input), output."
+    );
+    describe_counter!(SEARCHES, "Searches in the documents, by outcome: found, nothing or failed.");
+    describe_histogram!(
+        SEARCH_DURATION,
+        Unit::Seconds,
+        "How long a search in the documents takes."
+    );
+}
+
+/// A request to the model under way. One that is dropped before its end was cancelled.
+pub(crate) struct ModelCall {
+    since: Instant,
+    outcome: &'static str,
+    waits: bool,
+}
+
+impl ModelCall {
+    pub(crate) fn begin() -> Self {
+        Self { since: Instant::now(), outcome: "cancelled", waits: true }
+    }
+
+    /// The model has said something.
+    pub(crate) fn event(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            histogram!(FIRST_EVENT).record(self.since.elapsed());
+        }
+    }
+
+    /// The model has said everything, and perhaps what it costs.
+    pub(crate) fn done(&mut self, usage: Option<&Usage>) {
+        self.outcome = "ok";
+        if let Some(usage) = usage {
+            counter!(TOKENS, "kind" => "input").increment(usage.input_tokens);
+            counter!(TOKENS, "kind" => "cached").increment(usage.cached_tokens);
+            counter!(TOKENS, "kind" => "output").increment(usage.output_tokens);
+        }
+    }
+
+    pub(crate) fn failed(&mut self, error: &ModelError) {
+        self.outcome = error.reason();
+    }
+}
+
+impl Drop for ModelCall {
+    fn drop(&mut self) {
+        counter!(REQUESTS, "outcome" => self.outcome).increment(1);
+        histogram!(DURATION).record(self.since.elapsed());
+    }
+}
+
+/// Searches, and measures it.
+pub(crate) async fn searched<P, E>(
+    search: impl Future<Output = Result<Vec<P>, E>>,
+) -> Result<Vec<P>, E> {
+    let since = Instant::now();
+    let found = search.await;
+    let outcome = match &found {
+        Ok(passages) if passages.is_empty() => "nothing",
+        Ok(_) => "found",
+        Err(_) => "failed",
+    };
+    counter!(SEARCHES, "outcome" => outcome).increment(1);
+    histogram!(SEARCH_DURATION).record(since.elapsed());
+    found
+}
