@@ -13,8 +13,10 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod attachments;
+mod logins;
 
 pub use attachments::*;
+pub use logins::*;
 
 use parlor_chatkit::{
     BeginOutcome, BeginTurn, FeedbackCursor, FeedbackQuery, ItemState, ItemWrite, Owner, PageQuery,

@@ -2,6 +2,7 @@
 
 pub mod contract;
 mod files;
+mod logins;
 mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -9,6 +10,7 @@ mod record;
 mod sqlite;
 
 pub use files::{FileStore, OpenFilesError, S3Config};
+pub use logins::{Login, LoginId, LoginStore, RefreshedLogin};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresError, PostgresSettings, PostgresStore, Rights, describe_metrics};
 pub use sqlite::{OpenError, SqliteStore};

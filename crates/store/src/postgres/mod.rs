@@ -5,6 +5,7 @@
 //! first act is to become the owner, which is what row-level security compares with.
 
 mod attachments;
+mod logins;
 mod pool;
 mod rows;
 mod schema;
@@ -38,6 +39,7 @@ use sqlx::{
 
 use crate::record::{ItemRow, ThreadRow, attachments_of, kind_name, page};
 use attachments::ATTACHMENT_COLUMNS;
+use logins::LOGIN_COLUMNS;
 pub use pool::describe_metrics;
 use pool::{Patience, Pool, Repeatable};
 use rows::{THREAD_COLUMNS, column, feedback, item, json, required, thread};
@@ -554,6 +556,13 @@ statements! {
                     {}.list_feedback($1, $2, $3)";
     keep_alive: "SELECT {}.keep_alive($1, $2 * interval '1 ms')";
     interrupt_orphans: "SELECT {}.interrupt_orphans($1, $2 * interval '1 ms', $3) AS count";
+    begin_login: "SELECT {}.begin_login($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    get_login: concat!("SELECT ", LOGIN_COLUMNS!(), " FROM {}.get_login($1, $2)");
+    extend_login: "SELECT {}.extend_login($1, $2)";
+    claim_refresh: "SELECT {}.claim_refresh($1, $2, $3) AS done";
+    refresh_login: "SELECT {}.refresh_login($1, $2, $3, $4) AS done";
+    end_login: concat!("SELECT ", LOGIN_COLUMNS!(), " FROM {}.end_login($1)");
+    sweep_logins: "SELECT {}.sweep_logins($1, $2) AS count";
     keep_secret: "SELECT {}.keep_secret($1, $2) AS value";
     check: "SELECT current_setting('transaction_read_only') = 'on' AS read_only";
     rights: "SELECT current_user::text AS role, current_setting('server_version') AS version, \

@@ -12,6 +12,7 @@ use crate::migrations::{Source, migrator};
 const MIGRATIONS: &[Source] = &[
     (1, "tables", include_str!("../../migrations/postgres/0001_tables.sql")),
     (2, "functions", include_str!("../../migrations/postgres/0002_functions.sql")),
+    (3, "logins", include_str!("../../migrations/postgres/0003_logins.sql")),
 ];
 
 /// In the schema, beside the tables.

@@ -1,6 +1,7 @@
 //! SQLite.
 
 mod attachments;
+mod logins;
 mod rows;
 mod worker;
 
@@ -114,6 +115,7 @@ const MIGRATIONS: &[Source] = &[
     (2, "waiting items", include_str!("../../migrations/sqlite/0002_waiting_items.sql")),
     (3, "attachments", include_str!("../../migrations/sqlite/0003_attachments.sql")),
     (4, "feedback", include_str!("../../migrations/sqlite/0004_feedback.sql")),
+    (5, "logins", include_str!("../../migrations/sqlite/0005_logins.sql")),
 ];
 
 impl SqliteStore {

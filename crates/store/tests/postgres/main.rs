@@ -10,3 +10,4 @@ mod schema;
 use cast::store;
 
 parlor_store::store_stories!(store);
+parlor_store::login_stories!(store);
