@@ -59,6 +59,9 @@
     },
   };
 
+  /** Where people sign in with Parlor itself: whoever they are, the server knows and the page does not say. */
+  const MYSELF = 'me';
+
   const currentPersona = () => {
     const remembered = memory.get('persona');
     return remembered !== null && Object.hasOwn(PERSONAS, remembered) ? remembered : 'ada';
@@ -95,7 +98,7 @@
     }
     const { metadata } = request;
     request.metadata = {
-      userInfo: PERSONAS[persona].userInfo,
+      userInfo: PERSONAS[persona]?.userInfo,
       pageContext: pageContext(),
       ...(metadata !== null && typeof metadata === 'object' ? metadata : {}),
     };
@@ -108,7 +111,7 @@
     const header = document.body.dataset.userHeader ?? 'X-Parlor-Persona';
     return async (input, init = {}) => {
       const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined));
-      headers.set(header, persona);
+      if (persona !== MYSELF) headers.set(header, persona);
       if (typeof init.body !== 'string') return fetch(input, { ...init, headers });
       const { body, request } = withMetadata(init.body, persona);
       const response = await fetch(input, { ...init, headers, body });
@@ -153,7 +156,7 @@
       header: { title: { enabled: true } },
       history: { enabled: true, showRename: true, showDelete: true },
       startScreen: {
-        greeting: PERSONAS[persona].greeting,
+        greeting: PERSONAS[persona]?.greeting ?? 'Hello, what would you like to know about Parlor?',
         prompts: [
           { label: 'How do I index my own documents?', prompt: 'How do I index my own documents?', icon: 'book-open' },
           { label: 'Which models can I use?', prompt: 'Which models can I use?', icon: 'sparkle' },
@@ -169,13 +172,14 @@
   }
 
   /** Puts a chat of its own into the frame for each persona, so that nothing of the other stays. */
-  function mountChat(frame) {
+  function mountChat(frame, onSignedOut) {
     let chat;
     let persona;
     let onAnswered;
     const configure = () => {
       // The published way: configure once the tag is defined.
       const target = chat;
+      if (target === undefined) return;
       customElements.whenDefined('openai-chatkit').then(() => {
         if (target === chat) target.setOptions(options(persona, onAnswered));
       });
@@ -189,6 +193,8 @@
         if (element === chat) memory.set(key, event.detail.threadId);
       });
       onAnswered = (request, response) => {
+        // The login has ended, by time or in another window.
+        if (persona === MYSELF && response.status === 401 && element === chat) onSignedOut();
         if (request.type === 'threads.create' || request.type === 'threads.add_user_message') selectedText = '';
         // The remembered thread is gone (a fresh database): begin anew instead of showing an error.
         const remembered = memory.get(key);
@@ -206,12 +212,87 @@
       configure();
     };
     theme.listeners.push(configure);
+    /** Something else in place of the chat. */
+    const replace = (...nodes) => {
+      chat = undefined;
+      frame.replaceChildren(...nodes);
+    };
     /** Also when the element's script is still on its way. */
     const focus = async (stillWanted) => {
       await customElements.whenDefined('openai-chatkit');
-      if (stillWanted()) await chat.focusComposer();
+      if (stillWanted()) await chat?.focusComposer();
     };
-    return { mount, focus };
+    return { mount, replace, focus };
+  }
+
+  // ------------------------------------------------------------ signing in
+
+  const make = (name, properties, ...children) => {
+    const element = Object.assign(document.createElement(name), properties);
+    element.append(...children);
+    return element;
+  };
+
+  /** A link: signing in leaves the page, and comes back to it. */
+  function signInLink(loginUrl, className) {
+    const link = make('a', { className }, 'Sign in');
+    const here = location.pathname + location.search + location.hash;
+    link.href = `${loginUrl}?${new URLSearchParams({ return_to: here })}`;
+    return link;
+  }
+
+  /** Asks who has signed in, and shows their chat, or how to get there. */
+  async function showAccount(account, chat) {
+    let session;
+    try {
+      const response = await fetch('/auth/session');
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      session = await response.json();
+    } catch {
+      account.replaceChildren('Chat is unavailable at the moment.');
+      setTimeout(() => void showAccount(account, chat), 3000);
+      return;
+    }
+    if (session.authenticated) {
+      const name = session.user.name ?? session.user.email ?? session.user.id;
+      const button = make('button', { type: 'button', className: 'sign-out' }, 'Sign out');
+      button.addEventListener('click', () => void signOut(button, session.logout_url));
+      account.replaceChildren(make('span', { className: 'who' }, 'Signed in as ', make('strong', {}, name)), button);
+    } else {
+      // A thread of whoever was here before is not the next one's.
+      if (!session.anonymous) memory.set(`thread.${MYSELF}`, null);
+      account.replaceChildren(
+        make('span', { className: 'who' }, session.anonymous ? 'Asking as a visitor' : 'Not signed in'),
+        ...(session.anonymous ? [signInLink(session.login_url, 'sign-in')] : []),
+      );
+    }
+    if (session.authenticated || session.anonymous) {
+      chat.mount(MYSELF);
+      return;
+    }
+    chat.replace(
+      make(
+        'div',
+        { className: 'chat-note sign-in-note' },
+        make('p', {}, 'Sign in to ask about the documentation and to find your earlier conversations.'),
+        signInLink(session.login_url, 'sign-in'),
+      ),
+    );
+  }
+
+  async function signOut(button, url) {
+    button.disabled = true;
+    try {
+      const response = await fetch(url, { method: 'POST' });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      memory.set(`thread.${MYSELF}`, null);
+      const { provider_logout_url: provider } = await response.json();
+      // The provider asks whether to sign out there, too.
+      if (provider === null) location.reload();
+      else location.assign(provider);
+    } catch {
+      button.disabled = false;
+    }
   }
 
   /** Sources of this documentation open in this page, where the conversation goes on beside them. */
@@ -502,7 +583,8 @@
       theme.apply();
     });
 
-    const chat = mountChat(document.getElementById('chat-frame'));
+    const account = document.getElementById('account');
+    const chat = mountChat(document.getElementById('chat-frame'), () => void showAccount(account, chat));
     const persona = currentPersona();
     for (const radio of document.querySelectorAll('input[name=persona]')) {
       radio.checked = radio.value === persona;
@@ -511,7 +593,8 @@
         chat.mount(radio.value);
       });
     }
-    chat.mount(persona);
+    if (account === null) chat.mount(persona);
+    else void showAccount(account, chat);
     setUpPanels(chat.focus);
     if (location.hash !== '') focusTarget();
   });

@@ -56,6 +56,15 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
+    /// 401 for who can sign in with this server.
+    pub(crate) fn login_required() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "login_required",
+            "sign in first: open /auth/login in the browser",
+        )
+    }
+
     /// 403
     pub(crate) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)

@@ -5,8 +5,15 @@ use std::sync::{Arc, OnceLock};
 use crate::error::ApiError;
 
 /// A value that is there once the database has given it. Cloning shares it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Late<T>(Arc<OnceLock<T>>);
+
+// Derived, it would want a value that can be cloned.
+impl<T> Clone for Late<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl<T> Late<T> {
     /// The value.

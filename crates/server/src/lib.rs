@@ -18,7 +18,7 @@ mod telemetry;
 
 pub use app::{PROTOCOL_HEADER, TURN_HEADER};
 pub use attachments::FileLinks;
-pub use auth::JwtConfigError;
+pub use auth::{JwtConfigError, ProviderConfigError};
 pub use server::{Server, StartError, serve, stop_signal};
 
 /// The code in the guide to the SDK is compiled, and run where it can be. Here, because this crate

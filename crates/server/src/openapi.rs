@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     app::{PROTOCOL_HEADER, TURN_HEADER},
-    auth::VISITOR_COOKIE,
+    auth::{SESSION_COOKIE, VISITOR_COOKIE},
     config::TrustedHeader,
     routes::chatkit::MAX_KEY,
 };
@@ -25,7 +25,11 @@ const REFUSALS: &[Refusal] = &[
         &["malformed_json", "not_a_request", "incomplete_body", "invalid_idempotency_key"],
     ),
     UNAUTHORIZED,
-    (403, "The request names another user than its token.", &["forbidden"]),
+    (
+        403,
+        "The request names another user than its token, or a page of another site sent it.",
+        &["forbidden"],
+    ),
     (404, "It does not exist, or belongs to somebody else.", &["not_found", "no_running_turn"]),
     (408, "A long recording did not arrive in time.", &["too_slow"]),
     (
@@ -105,7 +109,10 @@ const REFUSED_DOWNLOADS: &[Refusal] = &[
     UNAVAILABLE,
 ];
 
-const UNAUTHORIZED: Refusal = (401, "It is not known who is asking.", &["unauthorized"]);
+const UNAUTHORIZED: Refusal =
+    (401, "It is not known who is asking.", &["unauthorized", "login_required"]);
+const NO_SESSIONS: Refusal =
+    (404, "The server signs nobody in itself: `auth.mode` is not `session`.", &["not_found"]);
 const REFUSED_LINK: Refusal = (
     403,
     "The signed link was changed or is too old, or the request names another user than its token.",
@@ -141,8 +148,104 @@ pub(crate) fn document() -> Value {
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
-        "security": [{ "trustedHeader": [] }, { "token": [] }, { "visitor": [] }, {}],
+        "security": [{ "trustedHeader": [] }, { "token": [] }, { "session": [] }, { "visitor": [] }, {}],
         "paths": {
+            "/auth/callback": { "get": {
+                "operationId": "completeLogin",
+                "summary": "Back from the identity provider",
+                "description": "Where the identity provider sends people back to.",
+                "tags": ["auth"],
+                "security": [],
+                "parameters": [
+                    text_parameter("state", "Of the login that is under way."),
+                    text_parameter("code", "What the login is redeemed with."),
+                    text_parameter("error", "Why there is no code."),
+                    text_parameter("iss", "The provider (RFC 9207)."),
+                ],
+                "responses": navigation("To where the login began, with a session cookie."),
+            } },
+            "/auth/login": { "get": {
+                "operationId": "beginLogin",
+                "summary": "Sign in",
+                "description": "For browsers, as a link: the identity provider asks who they are.",
+                "tags": ["auth"],
+                "security": [],
+                "parameters": [text_parameter(
+                    "return_to",
+                    "Where to go afterwards: a path of this server. Anything else is its beginning.",
+                )],
+                "responses": navigation("To the identity provider."),
+            } },
+            "/auth/logout": { "post": {
+                "operationId": "endLogin",
+                "summary": "Sign out",
+                "description": "Ends the login of this browser, in all its tabs. Who accepts \
+                    `text/html`, as a form does, is sent on to sign out at the identity provider.",
+                "tags": ["auth"],
+                "security": [{ "session": [] }, {}],
+                "responses": with_redirection(responses(json!({
+                    "description": "Signed out.",
+                    "headers": {
+                        "X-Request-Id": { "$ref": "#/components/headers/RequestId" },
+                    },
+                    "content": { "application/json": { "schema": {
+                        "type": "object",
+                        "properties": {
+                            "authenticated": { "const": false },
+                            "provider_logout_url": {
+                                "type": ["string", "null"],
+                                "description": "Where to sign out at the identity provider, too.",
+                            },
+                        },
+                        "required": ["authenticated", "provider_logout_url"],
+                    } } },
+                }), &[
+                    (403, "Sent by a page of another site.", &["forbidden"]),
+                    NO_SESSIONS,
+                    INTERNAL,
+                    UNAVAILABLE,
+                ])),
+            } },
+            "/auth/session": { "get": {
+                "operationId": "getSession",
+                "summary": "Who has signed in?",
+                "tags": ["auth"],
+                "security": [{ "session": [] }, {}],
+                "responses": responses(json!({
+                    "description": "Whoever it is.",
+                    "headers": {
+                        "X-Request-Id": { "$ref": "#/components/headers/RequestId" },
+                    },
+                    "content": { "application/json": { "schema": {
+                        "type": "object",
+                        "properties": {
+                            "authenticated": { "type": "boolean" },
+                            "user": {
+                                "type": "object",
+                                "properties": {
+                                    "id": { "type": "string" },
+                                    "name": { "type": ["string", "null"] },
+                                    "email": { "type": ["string", "null"] },
+                                    "roles": { "type": "array", "items": { "type": "string" } },
+                                },
+                                "required": ["id", "name", "email", "roles"],
+                            },
+                            "expires_at": {
+                                "type": "string",
+                                "format": "date-time",
+                                "description": "When the login ends in any case.",
+                            },
+                            "anonymous": {
+                                "type": "boolean",
+                                "description": "Whether the chat can be used without signing in.",
+                            },
+                            "login_url": { "type": "string" },
+                            "logout_url": { "type": "string" },
+                        },
+                        "required": ["authenticated", "anonymous", "login_url", "logout_url"],
+                    } } },
+                }), &[NO_SESSIONS, INTERNAL, UNAVAILABLE]),
+            } },
             "/chatkit": { "post": chatkit(&answers) },
             "/chatkit.js": { "get": asset(
                 "getElement", "The element", "The element `<openai-chatkit>` as a module.", json!([]),
@@ -282,6 +385,15 @@ pub(crate) fn document() -> Value {
                     "bearerFormat": "JWT",
                     "description": "`auth.mode = \"jwt\"`: a token that an identity provider has \
                         signed.",
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": format!("__Host-{SESSION_COOKIE}"),
+                    "description": "`auth.mode = \"session\"`: who has signed in with \
+                        `GET /auth/login`. Without `__Host-` where the server is reached on \
+                        loopback by plain HTTP. Requests that change something must come from a \
+                        page of the server's own origin, or of one in `site.cors_origins`.",
                 },
                 "visitor": {
                     "type": "apiKey",
@@ -437,6 +549,45 @@ fn refusal(status: u16, when: &str, codes: &[&str], chatkit: bool) -> Value {
             ],
         } } },
     })
+}
+
+fn text_parameter(name: &str, description: &str) -> Value {
+    json!({
+        "name": name,
+        "in": "query",
+        "description": description,
+        "schema": { "type": "string" },
+    })
+}
+
+/// The answers of addresses that browsers go to.
+fn navigation(to: &str) -> Value {
+    let page = |description: &str| {
+        json!({
+            "description": description,
+            "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
+            "content": { "text/html": {}, "application/json": {} },
+        })
+    };
+    let (status, when, codes) = NO_SESSIONS;
+    json!({
+        "303": {
+            "description": to,
+            "headers": { "Location": { "schema": { "type": "string" } } },
+        },
+        "401": page("A page that says that it did not work."),
+        "404": refusal(status, when, codes, false),
+        "500": page("A fault of the server; its log has more under the request id."),
+        "503": page("Not at the moment."),
+    })
+}
+
+fn with_redirection(mut responses: Value) -> Value {
+    responses["303"] = json!({
+        "description": "Signed out, and on to the identity provider.",
+        "headers": { "Location": { "schema": { "type": "string" } } },
+    });
+    responses
 }
 
 /// An answer and how it is refused.

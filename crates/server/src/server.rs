@@ -4,34 +4,32 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use axum::Router;
-use axum_extra::extract::cookie::Key;
 use parlor_agent::{
     AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, PromptConfig,
     TranscriptionClient, TranscriptionConfig, pdf::PdfCommand,
 };
-use parlor_chatkit::{AttachmentReadError, ChatKit, ChatKitError, ErrorChain, StoreError};
+use parlor_chatkit::{
+    AttachmentReadError, ChatKit, ChatKitError, Clock as _, ErrorChain, StoreError, SystemClock,
+};
 use parlor_search::SqliteIndex;
-use parlor_store::{FileStore, OpenError, OpenFilesError, PostgresStore, SqliteStore};
+use parlor_store::{FileStore, LoginStore, OpenError, OpenFilesError, PostgresStore, SqliteStore};
 use tokio::{net::TcpListener, task::AbortHandle};
-use uuid::Uuid;
 
 use crate::{
     app::{self, App, DemoOffers},
     attachments::{FileLinks, Files},
-    auth::Authenticator,
+    auth::{AuthKeys, Authenticator, SessionParts},
     body::BodyLimits,
     config::{self, AuthMode, Config, HistoryMode, ModelApi, ModelFiles, Site},
     connection,
     late::Late,
     metrics::Metrics,
 };
-
-/// Name under which the store keeps the key that signs visitor cookies.
-const VISITOR_KEY: &str = "visitor_cookie";
 
 /// How often files that nobody needs are deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -46,6 +44,8 @@ pub struct Server {
     router: Router,
     chatkit: ChatKit,
     metrics: Option<Metrics>,
+    /// Where logins are kept, in the mode that has some.
+    logins: Option<Arc<dyn LoginStore>>,
     /// Waits for a database that was away at start.
     waiting: Option<Waiting>,
 }
@@ -99,6 +99,9 @@ pub enum StartError {
     /// The settings for tokens make no sense.
     #[error(transparent)]
     Jwt(#[from] crate::auth::JwtConfigError),
+    /// The settings for signing in make no sense.
+    #[error(transparent)]
+    Session(#[from] crate::auth::ProviderConfigError),
     /// The model's settings make no sense.
     #[error("the model cannot be used: {0}")]
     Model(#[from] parlor_agent::ModelConfigError),
@@ -125,7 +128,7 @@ impl Server {
         };
         let model = config.model.is_configured().then(|| model_client(config)).transpose()?;
         let mut responder = AgentResponder::new(
-            index.map(|index| std::sync::Arc::new(index) as _),
+            index.map(|index| Arc::new(index) as _),
             model,
             prompt_config(config),
         )
@@ -155,6 +158,10 @@ impl Server {
             }
             false => None,
         };
+        let logins: Arc<dyn LoginStore> = match &store {
+            Opened::Sqlite(store) => Arc::new(store.clone()),
+            Opened::Postgres(store) => Arc::new(store.clone()),
+        };
         let builder = match store {
             Opened::Sqlite(store) => ChatKit::builder(store, responder),
             Opened::Postgres(store) => ChatKit::builder(store, responder),
@@ -171,6 +178,16 @@ impl Server {
                 Authenticator::TrustedHeader(config.auth.trusted_header.clone().unwrap_or_default())
             }
             AuthMode::Jwt => Authenticator::jwt(&config.auth.jwt.clone().unwrap_or_default())?,
+            AuthMode::Session => {
+                let settings = config.auth.session.clone().unwrap_or_default();
+                let parts = SessionParts {
+                    logins,
+                    clock: Arc::new(SystemClock),
+                    public_url: config.server.public_url.clone(),
+                    origins: config.site.cors_origins.clone(),
+                };
+                Authenticator::session(&settings, parts)?
+            }
             AuthMode::Anonymous => {
                 Authenticator::Anonymous { key: Late::default(), personas: config.site.demo }
             }
@@ -241,20 +258,16 @@ impl Server {
 
     async fn new(listener: TcpListener, app: App) -> Result<Self, StartError> {
         let chatkit = app.chatkit.clone();
-        let visitor_key = match &app.auth {
-            Authenticator::Anonymous { key, .. } => Some(key.clone()),
-            Authenticator::TrustedHeader(_) | Authenticator::Jwt(_) => None,
-        };
+        let keys = app.auth.keys();
+        let logins = app.auth.sessions().map(|sessions| Arc::clone(sessions.logins()));
         let links = app.files.as_ref().map(|files| files.links.clone());
-        let waiting = match prepare(&chatkit, visitor_key.as_ref(), links.as_ref()).await {
+        let waiting = match prepare(&chatkit, &keys, links.as_ref()).await {
             Ok(()) => None,
             // Everything but chat is served in the meantime.
             Err(ChatKitError::Store(StoreError::Unavailable(_))) => {
                 let chatkit = chatkit.clone();
                 let task = tokio::spawn(async move {
-                    while let Err(error) =
-                        prepare(&chatkit, visitor_key.as_ref(), links.as_ref()).await
-                    {
+                    while let Err(error) = prepare(&chatkit, &keys, links.as_ref()).await {
                         tracing::debug!(error = %ErrorChain(&error), "not ready yet");
                         tokio::time::sleep(RETRY).await;
                     }
@@ -265,7 +278,7 @@ impl Server {
             Err(error) => return Err(error.into()),
         };
         let metrics = app.metrics.clone();
-        Ok(Self { listener, router: app::router(app), chatkit, metrics, waiting })
+        Ok(Self { listener, router: app::router(app), chatkit, metrics, logins, waiting })
     }
 
     /// The address in use; the port is the real one when 0 was asked for.
@@ -284,19 +297,22 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let _waiting = self.waiting;
         let chatkit = self.chatkit;
-        let sweeping = chatkit.attachments().cloned().map(|files| {
-            tokio::spawn(keep_sweeping(move || {
-                let files = files.clone();
-                async move { files.sweep().await }
-            }))
-        });
-        let upkeep = self.metrics.map(|metrics| tokio::spawn(metrics.upkeep()));
+        let tasks = [
+            chatkit.attachments().cloned().map(|files| {
+                tokio::spawn(keep_sweeping(move || {
+                    let files = files.clone();
+                    async move { files.sweep().await }
+                }))
+            }),
+            self.logins.map(|logins| tokio::spawn(sweep_logins(logins))),
+            self.metrics.map(|metrics| tokio::spawn(metrics.upkeep())),
+        ];
         let shutdown = async move {
             shutdown.await;
             chatkit.shut_down().await;
         };
         connection::serve(self.listener, self.router, shutdown).await;
-        for task in [sweeping, upkeep].into_iter().flatten() {
+        for task in tasks.into_iter().flatten() {
             task.abort();
         }
         Ok(())
@@ -335,6 +351,30 @@ where
 /// been failing for.
 fn sweep_again(failures: u32) -> Duration {
     SWEEP_AGAIN.saturating_mul(1 << failures.min(20)).min(SWEEP_EVERY)
+}
+
+/// Deletes logins that have ended, at start and then every hour, so many at a time that the
+/// database has time for others in between; soon again when it is away.
+async fn sweep_logins(logins: Arc<dyn LoginStore>) {
+    const BATCH: u32 = 500;
+    let mut failures = 0;
+    loop {
+        let wait = match logins.sweep_logins(SystemClock.now(), BATCH).await {
+            Ok(deleted) if deleted == u64::from(BATCH) => Duration::ZERO,
+            Ok(_) => {
+                failures = 0;
+                SWEEP_EVERY
+            }
+            Err(error) => {
+                let wait = sweep_again(failures);
+                failures += 1;
+                let seconds = wait.as_secs();
+                tracing::warn!(%error, seconds, "ended logins could not be deleted; tried again");
+                wait
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
 }
 
 /// What the folder of files is named after: the file of the database, or one that PostgreSQL
@@ -395,15 +435,10 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// that an earlier process left running.
 async fn prepare(
     chatkit: &ChatKit,
-    visitor_key: Option<&Late<Key>>,
+    keys: &AuthKeys,
     links: Option<&FileLinks>,
 ) -> Result<(), ChatKitError> {
-    if let Some(late) = visitor_key {
-        let fresh = (0..4).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
-        let key = chatkit.store().secret(VISITOR_KEY, fresh).await?;
-        let key = Key::try_from(&key[..]).map_err(|error| StoreError::Failed(Box::new(error)))?;
-        late.set(key);
-    }
+    keys.load(&**chatkit.store()).await?;
     if let Some(links) = links {
         links.load(&**chatkit.store()).await?;
     }

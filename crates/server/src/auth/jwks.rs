@@ -72,7 +72,7 @@ fn of_family(family: AlgorithmFamily, allowed: &[Algorithm]) -> Vec<Algorithm> {
 
 /// The provider's keys could not be had.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum KeysError {
+pub(crate) enum KeysError {
     /// Nobody answers, or not with 200.
     #[error("{url} does not answer: {source}")]
     Unreachable {
@@ -258,7 +258,7 @@ impl PublishedKeys {
             .filter_map(|jwk| VerifyingKey::published(&jwk, &self.allowed))
             .collect();
         if keys.is_empty() {
-            return Err(refuse("no key in it fits auth.jwt.algorithms".to_owned()));
+            return Err(refuse("no key in it fits the algorithms that are allowed".to_owned()));
         }
         tracing::debug!(keys = keys.len(), %url, "fetched the token issuer's keys");
         Ok(keys)

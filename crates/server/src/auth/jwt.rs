@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Caller, MAX_USER_ID,
-    jwks::{Keys, Place, PublishedKeys, VerifyingKey},
+    jwks::{Keys, KeysError, Place, PublishedKeys, VerifyingKey},
 };
 use crate::{
     config::{self, ConfigError, JwtKeys},
@@ -53,9 +53,51 @@ pub enum JwtConfigError {
 
 /// Checks tokens and reads who they are of.
 pub(crate) struct Jwt {
+    verifier: Verifier,
+    claims: config::JwtClaims,
+}
+
+/// Why a token does not count.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenError {
+    /// It is not valid, for this reason. For the log only.
+    #[error("{0}")]
+    Invalid(String),
+    /// The keys that would tell could not be had.
+    #[error("the issuer's keys could not be had: {0}")]
+    Keys(#[from] KeysError),
+}
+
+/// Checks tokens of one issuer.
+pub(super) struct Verifier {
     keys: Keys,
     validation: Validation,
-    claims: config::JwtClaims,
+}
+
+impl Verifier {
+    pub(super) fn new(keys: Keys, validation: Validation) -> Self {
+        Self { keys, validation }
+    }
+
+    /// The claims of a token that is valid.
+    pub(super) async fn verify(&self, token: &str) -> Result<Map<String, Value>, TokenError> {
+        let header = check_header(token).map_err(TokenError::Invalid)?;
+        if !self.validation.algorithms.contains(&header.alg) {
+            let reason = format!("its algorithm {:?} is not allowed", header.alg);
+            return Err(TokenError::Invalid(reason));
+        }
+        let keys = self.keys.find(header.kid.as_deref(), header.alg).await?;
+        let mut reason = "no key fits it".to_owned();
+        for key in keys {
+            let mut validation = self.validation.clone();
+            validation.algorithms = key.algorithms;
+            match decode::<Map<String, Value>>(token, &key.key, &validation) {
+                Ok(data) => return Ok(data.claims),
+                Err(error) => reason = error.to_string(),
+            }
+        }
+        Err(TokenError::Invalid(reason))
+    }
 }
 
 impl Jwt {
@@ -86,13 +128,24 @@ impl Jwt {
             required.push("iss");
         }
         validation.set_required_spec_claims(&required);
-        Ok(Self { keys, validation, claims: settings.claims.clone() })
+        Ok(Self { verifier: Verifier::new(keys, validation), claims: settings.claims.clone() })
     }
 
     pub(super) async fn authenticate(&self, parts: &Parts) -> Result<Caller, ApiError> {
         let token = bearer(&parts.headers)?;
-        let claims = self.verify(token).await?;
-        let caller = self.caller(&claims).map_err(|reason| refuse(&reason))?;
+        let claims = self.verifier.verify(token).await.map_err(|error| match error {
+            TokenError::Invalid(reason) => refuse(&reason),
+            TokenError::Keys(error) => {
+                tracing::warn!(%error, "the token issuer's keys could not be fetched");
+                ApiError::unavailable(
+                    "unavailable",
+                    "sign-ins cannot be checked at the moment; try again shortly",
+                    RETRY_AFTER,
+                )
+            }
+        })?;
+        let (owner, identity) = who(&claims, &self.claims).map_err(|reason| refuse(&reason))?;
+        let caller = Caller { owner, identity, new_cookie: None };
         let claimed = parts.headers.get(USER_ID_HEADER).map(|value| value.as_bytes());
         if claimed.is_some_and(|claimed| claimed != caller.owner.user().as_str().as_bytes()) {
             return Err(ApiError::forbidden(
@@ -101,60 +154,39 @@ impl Jwt {
         }
         Ok(caller)
     }
+}
 
-    async fn verify(&self, token: &str) -> Result<Map<String, Value>, ApiError> {
-        let header = check_header(token).map_err(|reason| refuse(&reason))?;
-        if !self.validation.algorithms.contains(&header.alg) {
-            return Err(refuse(&format!("its algorithm {:?} is not allowed", header.alg)));
+/// Whom claims are of.
+pub(super) fn who(
+    claims: &Map<String, Value>,
+    names: &config::JwtClaims,
+) -> Result<(Owner, Identity), String> {
+    let id = |name: &str| match claim(claims, name) {
+        Some(Value::String(text))
+            if !text.trim().is_empty()
+                && text.len() <= MAX_USER_ID
+                && !text.chars().any(char::is_control) =>
+        {
+            Ok(text.clone())
         }
-        let keys = self.keys.find(header.kid.as_deref(), header.alg).await.map_err(|error| {
-            tracing::warn!(%error, "the token issuer's keys could not be fetched");
-            ApiError::unavailable(
-                "unavailable",
-                "sign-ins cannot be checked at the moment; try again shortly",
-                RETRY_AFTER,
-            )
-        })?;
-        let mut reason = "no key fits it".to_owned();
-        for key in keys {
-            let mut validation = self.validation.clone();
-            validation.algorithms = key.algorithms;
-            match decode::<Map<String, Value>>(token, &key.key, &validation) {
-                Ok(data) => return Ok(data.claims),
-                Err(error) => reason = error.to_string(),
-            }
-        }
-        Err(refuse(&reason))
-    }
-
-    fn caller(&self, claims: &Map<String, Value>) -> Result<Caller, String> {
-        let id = |name: &str| match claim(claims, name) {
-            Some(Value::String(text))
-                if !text.trim().is_empty()
-                    && text.len() <= MAX_USER_ID
-                    && !text.chars().any(char::is_control) =>
-            {
-                Ok(text.clone())
-            }
-            Some(Value::Number(number)) => Ok(number.to_string()),
-            _ => Err(format!("its claim `{name}` is missing or no id")),
-        };
-        let user = UserId::new(id(&self.claims.user)?);
-        let owner = match &self.claims.tenant {
-            Some(name) => Owner::authenticated(TenantId::new(id(name)?), user),
-            None => Owner::single_tenant(user),
-        };
-        let text = |name: &str| {
-            let text = claim(claims, name)?.as_str()?.trim();
-            (!text.is_empty() && text.len() <= MAX_TEXT).then(|| text.to_owned())
-        };
-        let identity = Identity {
-            name: text(&self.claims.name),
-            email: text(&self.claims.email),
-            roles: roles(claim(claims, &self.claims.roles)),
-        };
-        Ok(Caller { owner, identity, new_cookie: None })
-    }
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        _ => Err(format!("its claim `{name}` is missing or no id")),
+    };
+    let user = UserId::new(id(&names.user)?);
+    let owner = match &names.tenant {
+        Some(name) => Owner::authenticated(TenantId::new(id(name)?), user),
+        None => Owner::single_tenant(user),
+    };
+    let text = |name: &str| {
+        let text = claim(claims, name)?.as_str()?.trim();
+        (!text.is_empty() && text.len() <= MAX_TEXT).then(|| text.to_owned())
+    };
+    let identity = Identity {
+        name: text(&names.name),
+        email: text(&names.email),
+        roles: roles(claim(claims, &names.roles)),
+    };
+    Ok((owner, identity))
 }
 
 fn fixed(key: DecodingKey, allowed: &[Algorithm]) -> Result<Keys, JwtConfigError> {

@@ -2,8 +2,14 @@
 
 mod jwks;
 mod jwt;
+mod provider;
+mod seal;
+mod session;
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
@@ -14,14 +20,19 @@ use axum_extra::extract::{
     SignedCookieJar,
     cookie::{Cookie, Key, SameSite},
 };
-use parlor_chatkit::{Identity, Owner, UserId};
+use parlor_chatkit::{Identity, Owner, Store, StoreError, UserId};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
 pub use jwt::JwtConfigError;
+pub use provider::ProviderConfigError;
+pub(crate) use session::{
+    CallbackQuery, Redirection, SESSION_COOKIE, SessionParts, Sessions, SignInError,
+};
 
 use crate::{config, error::ApiError, late::Late};
 use jwt::Jwt;
+use seal::Seal;
 
 /// How callers are known.
 pub(crate) enum Authenticator {
@@ -29,6 +40,8 @@ pub(crate) enum Authenticator {
     TrustedHeader(config::TrustedHeader),
     /// An identity provider has signed a token that says who they are.
     Jwt(Box<Jwt>),
+    /// They have signed in with Parlor itself.
+    Session(Arc<Sessions>),
     /// A signed cookie tells visitors apart.
     Anonymous {
         /// Signs the cookies. Kept in the database, and so there once that is.
@@ -55,6 +68,14 @@ pub(crate) const VISITOR_COOKIE: &str = "parlor_visitor";
 /// gives access to nobody else's.
 const PERSONA_HEADER: &str = "x-parlor-persona";
 
+/// What ids of visitors begin with.
+const VISITOR_PREFIX: &str = "visitor:";
+
+/// Name under which the store keeps the key that signs visitor cookies.
+const VISITOR_KEY: &str = "visitor_cookie";
+/// Name under which the store keeps the key that tokens of an identity provider are sealed with.
+const SEAL_KEY: &str = "login_tokens";
+
 /// Longest user id that is believed.
 const MAX_USER_ID: usize = 256;
 
@@ -62,12 +83,13 @@ impl Authenticator {
     /// Who is calling.
     ///
     /// # Errors
-    /// 401 when the caller is not known, 403 when a user is claimed that the token is not of, 503
-    /// when tokens cannot be checked at the moment.
+    /// 401 when the caller is not known, 403 when a user is claimed that the token is not of or the
+    /// page of another site sends the request, 503 when nobody can be told apart at the moment.
     pub(crate) async fn authenticate(&self, parts: &Parts) -> Result<Caller, ApiError> {
         match self {
             Self::TrustedHeader(settings) => trusted_header(settings, parts),
             Self::Jwt(jwt) => jwt.authenticate(parts).await,
+            Self::Session(sessions) => sessions.authenticate(parts).await,
             Self::Anonymous { key, personas } => anonymous(key.get()?, *personas, parts),
         }
     }
@@ -76,7 +98,31 @@ impl Authenticator {
     pub(crate) fn is_ready(&self) -> bool {
         match self {
             Self::TrustedHeader(_) | Self::Jwt(_) => true,
+            Self::Session(sessions) => {
+                sessions.seal().value().is_some()
+                    && sessions.visitors().is_none_or(|key| key.value().is_some())
+            }
             Self::Anonymous { key, .. } => key.value().is_some(),
+        }
+    }
+
+    /// What signs people in, in the mode that does.
+    pub(crate) fn sessions(&self) -> Option<&Arc<Sessions>> {
+        match self {
+            Self::Session(sessions) => Some(sessions),
+            Self::TrustedHeader(_) | Self::Jwt(_) | Self::Anonymous { .. } => None,
+        }
+    }
+
+    /// The keys that it needs of the database.
+    pub(crate) fn keys(&self) -> AuthKeys {
+        match self {
+            Self::TrustedHeader(_) | Self::Jwt(_) => AuthKeys::default(),
+            Self::Session(sessions) => AuthKeys {
+                visitors: sessions.visitors().cloned(),
+                seal: Some(sessions.seal().clone()),
+            },
+            Self::Anonymous { key, .. } => AuthKeys { visitors: Some(key.clone()), seal: None },
         }
     }
 
@@ -84,6 +130,9 @@ impl Authenticator {
     pub(crate) fn welcome(&self, parts: &Parts) -> Option<HeaderValue> {
         match self {
             Self::TrustedHeader(_) | Self::Jwt(_) => None,
+            Self::Session(sessions) => {
+                anonymous(sessions.visitors()?.value()?, false, parts).ok()?.new_cookie
+            }
             Self::Anonymous { key, personas } => {
                 anonymous(key.value()?, *personas, parts).ok()?.new_cookie
             }
@@ -96,6 +145,47 @@ impl Authenticator {
     /// When its settings cannot be used.
     pub(crate) fn jwt(settings: &config::Jwt) -> Result<Self, JwtConfigError> {
         Ok(Self::Jwt(Box::new(Jwt::new(settings)?)))
+    }
+
+    /// Mode `session`.
+    ///
+    /// # Errors
+    /// When its settings cannot be used.
+    pub(crate) fn session(
+        settings: &config::Session,
+        parts: SessionParts,
+    ) -> Result<Self, ProviderConfigError> {
+        Ok(Self::Session(Arc::new(Sessions::new(settings, parts)?)))
+    }
+}
+
+/// Keys that the server makes at its first start and keeps in the database.
+#[derive(Clone, Default)]
+pub(crate) struct AuthKeys {
+    visitors: Option<Late<Key>>,
+    seal: Option<Late<Seal>>,
+}
+
+impl AuthKeys {
+    /// Takes those that this store keeps.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
+        if let Some(late) = &self.visitors {
+            let fresh = (0..4).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
+            let key = store.secret(VISITOR_KEY, fresh).await?;
+            let key =
+                Key::try_from(&key[..]).map_err(|error| StoreError::Failed(Box::new(error)))?;
+            late.set(key);
+        }
+        // One of the configuration is there already.
+        if let Some(late) = self.seal.as_ref().filter(|late| late.value().is_none()) {
+            let failed = |error| StoreError::Failed(Box::new(error));
+            let fresh = seal::random().map_err(failed)?.to_vec();
+            late.set(Seal::new(&store.secret(SEAL_KEY, fresh).await?).map_err(failed)?);
+        }
+        Ok(())
     }
 }
 
@@ -157,7 +247,7 @@ fn anonymous(key: &Key, personas: bool, parts: &Parts) -> Result<Caller, ApiErro
             (visitor, Some(visitor_cookie(visitor, key, &parts.headers)?))
         }
     };
-    let mut user = format!("visitor:{}", visitor.simple());
+    let mut user = format!("{VISITOR_PREFIX}{}", visitor.simple());
     if personas
         && let Some(persona) = parts.headers.get(PERSONA_HEADER).and_then(|v| v.to_str().ok())
         && !persona.is_empty()

@@ -15,6 +15,7 @@ use tokio::{net::TcpListener, time::timeout};
 use url::Url;
 
 use crate::{
+    auth::Sessions,
     config::{AuthMode, Config, ConfigError, ModelApi, StrayVariable, stray_variables},
     routes::assets,
     server::{beside, model_client, open_files, speech_models},
@@ -73,6 +74,9 @@ pub(super) async fn run(
             findings.push(index(&config).await);
             findings.push(model(&config).await);
             findings.extend(dictation(&config).await);
+            if config.auth.mode() == AuthMode::Session {
+                findings.push(provider(&config).await);
+            }
             findings.push(web_assets());
         }
     }
@@ -394,6 +398,25 @@ async fn listed(
                 format!("set {name_setting} to one that it has, such as {}", some.join(", ")),
             )
         }
+    }
+}
+
+async fn provider(config: &Config) -> Finding {
+    let settings = config.auth.session.clone().unwrap_or_default();
+    let callback = match &config.server.public_url {
+        Some(url) => format!("{}/auth/callback", url.as_str().trim_end_matches('/')),
+        None => "…/auth/callback".to_owned(),
+    };
+    match Sessions::check_provider(&settings).await {
+        Ok(()) => Finding::ok(
+            "sign-in",
+            format!("{} answers; {callback} must be registered there", settings.issuer),
+        ),
+        Err(error) => Finding::problem(
+            "sign-in",
+            error,
+            "check auth.session.issuer and that the identity provider can be reached from here",
+        ),
     }
 }
 

@@ -10,10 +10,11 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use config::{Environment, File, FileFormat, Map, Value};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use sections::is_confidential;
 pub use sections::{
     Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
     JwtClaims, JwtKeys, Limits, Log, LogFormat, Metrics, Model, ModelApi, ModelFiles, OnDisconnect,
-    S3, Search, Server, Site, Titles, TrustedHeader, Turns,
+    S3, Search, Server, Session, Site, Titles, TrustedHeader, Turns,
 };
 pub use stray::{StrayVariable, stray_variables};
 
@@ -136,6 +137,8 @@ const LISTS: &[&str] = &[
     "model.pdf_command",
     "auth.jwt.audience",
     "auth.jwt.algorithms",
+    "auth.session.scopes",
+    "auth.session.algorithms",
     "auth.trusted_header.peers",
     "files.types",
     "site.cors_origins",
@@ -295,7 +298,7 @@ impl Config {
         self.files.check().map_err(ConfigError)?;
         if self.auth.mode.is_none() && !self.listen.ip().is_loopback() {
             return fail(format!(
-                "listening on {} would let anybody on the network ask: choose who may with auth.mode (PARLOR_AUTH = jwt, trusted-header or anonymous), or listen on 127.0.0.1",
+                "listening on {} would let anybody on the network ask: choose who may with auth.mode (PARLOR_AUTH = session, jwt, trusted-header or anonymous), or listen on 127.0.0.1",
                 self.listen
             ));
         }
@@ -313,6 +316,27 @@ impl Config {
                 "[auth.jwt] is set but auth.mode is `{}`; set auth.mode = \"jwt\" or remove the section",
                 self.auth.mode().as_str()
             ));
+        }
+        if self.auth.session.is_some() && self.auth.mode() != AuthMode::Session {
+            return fail(format!(
+                "[auth.session] is set but auth.mode is `{}`; set auth.mode = \"session\" or remove the section",
+                self.auth.mode().as_str()
+            ));
+        }
+        if self.auth.mode() == AuthMode::Session {
+            self.auth.session.clone().unwrap_or_default().discovery()?;
+            if self.server.public_url.is_none() && !self.listen.ip().is_loopback() {
+                return fail(
+                    "server.public_url is missing: with auth.mode = \"session\" the identity provider sends people back to it; set it to the address that browsers use, such as https://chat.example.com"
+                        .to_owned(),
+                );
+            }
+            if self.site.cors_origins.iter().any(|origin| origin == "*") {
+                return fail(
+                    "site.cors_origins is `*`, and with auth.mode = \"session\" pages of any site could ask as whoever visits them; name exact origins"
+                        .to_owned(),
+                );
+            }
         }
         if self.auth.mode() == AuthMode::Jwt {
             self.auth.jwt.clone().unwrap_or_default().keys()?;
@@ -501,6 +525,7 @@ mod tests {
         }
         let mut config = Config::default();
         config.auth.trusted_header = Some(TrustedHeader::default());
+        config.auth.session = Some(Session::default());
         config.auth.jwt = Some(Jwt { algorithms: Some(Vec::new()), ..Jwt::default() });
         for key in lists("", &serde_json::to_value(config).unwrap()) {
             assert!(LISTS.contains(&key.trim_start_matches('.')), "{key} is missing in LISTS");
@@ -527,6 +552,36 @@ mod tests {
             (
                 "[auth]\nmode = \"trusted-header\"\n[auth.trusted_header]\nsecret = \"short\"",
                 "auth.trusted_header.secret",
+            ),
+            ("[auth]\nmode = \"session\"", "auth.session.issuer"),
+            ("[auth]\nmode = \"jwt\"\n[auth.session]\nissuer = \"https://a.example\"", "auth.mode"),
+            (
+                "[auth]\nmode = \"session\"\n[auth.session]\nissuer = \"https://a.example\"",
+                "auth.session.client_id",
+            ),
+            (
+                "[auth]\nmode = \"session\"\n[auth.session]\nissuer = \"http://a.example\"\nclient_id = \"a\"",
+                "https",
+            ),
+            (
+                "[auth]\nmode = \"session\"\n[auth.session]\nissuer = \"https://a.example\"\nclient_id = \"a\"\nscopes = [\"email\"]",
+                "openid",
+            ),
+            (
+                "[auth]\nmode = \"session\"\n[auth.session]\nissuer = \"https://a.example\"\nclient_id = \"a\"\nalgorithms = [\"HS256\"]",
+                "auth.session.algorithms",
+            ),
+            (
+                "[auth]\nmode = \"session\"\n[auth.session]\nissuer = \"https://a.example\"\nclient_id = \"a\"\nencryption_key = \"short\"",
+                "auth.session.encryption_key",
+            ),
+            (
+                "listen = \"0.0.0.0:8000\"\n[auth]\nmode = \"session\"\n[auth.session]\nissuer = \"https://a.example\"\nclient_id = \"a\"",
+                "server.public_url",
+            ),
+            (
+                "[site]\ncors_origins = [\"*\"]\n[auth]\nmode = \"session\"\n[auth.session]\nissuer = \"https://a.example\"\nclient_id = \"a\"",
+                "site.cors_origins",
             ),
             ("[auth]\nmode = \"jwt\"", "auth.jwt.audience"),
             ("[auth]\nmode = \"jwt\"\n[auth.jwt]\naudience = [\"a\"]", "auth.jwt.issuer"),

@@ -304,6 +304,9 @@ pub struct Auth {
     /// Settings of the mode `jwt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwt: Option<Jwt>,
+    /// Settings of the mode `session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
 }
 
 impl Auth {
@@ -321,6 +324,8 @@ pub enum AuthMode {
     TrustedHeader,
     /// An identity provider's signed tokens say who they are.
     Jwt,
+    /// Parlor signs them in itself, with an OpenID provider.
+    Session,
     /// Everybody may ask; a signed cookie tells visitors apart.
     Anonymous,
 }
@@ -331,6 +336,7 @@ impl AuthMode {
         match self {
             Self::TrustedHeader => "trusted-header",
             Self::Jwt => "jwt",
+            Self::Session => "session",
             Self::Anonymous => "anonymous",
         }
     }
@@ -483,15 +489,134 @@ impl Jwt {
     }
 }
 
-/// Keys decide who gets in; they are not fetched where others could change them on the way.
-fn safe(url: &Url) -> Result<(), ConfigError> {
+/// Settings of the mode `session`: the client that Parlor is at an OpenID provider.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Session {
+    /// The provider, as its discovery document names it.
+    pub issuer: String,
+    /// Parlor's name at the provider.
+    pub client_id: String,
+    /// Parlor's secret at the provider. Absent for a public client.
+    #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<SecretString>,
+    /// What is asked for; `openid` is among it. With `offline_access` many providers give a
+    /// refresh token.
+    pub scopes: Vec<String>,
+    /// What identity tokens may be signed with.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// Seconds that the clocks of provider and server may differ.
+    pub leeway_seconds: u64,
+    /// Which claims say what.
+    pub claims: JwtClaims,
+    /// Hours after which a login ends that is not used.
+    pub idle_hours: u32,
+    /// Days after which a login ends in any case.
+    pub max_days: u32,
+    /// Whether people who have not signed in may ask, too.
+    pub anonymous: bool,
+    /// What the provider's tokens are encrypted with in the database, at least 32 bytes. Absent:
+    /// a key that is made at the first start and kept there as well.
+    #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    pub encryption_key: Option<SecretString>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            issuer: String::new(),
+            client_id: String::new(),
+            client_secret: None,
+            scopes: ["openid", "profile", "email"].map(ToOwned::to_owned).into(),
+            algorithms: vec![JwtAlgorithm::RS256, JwtAlgorithm::ES256, JwtAlgorithm::EdDSA],
+            leeway_seconds: 60,
+            claims: JwtClaims::default(),
+            idle_hours: 72,
+            max_days: 30,
+            anonymous: false,
+            encryption_key: None,
+        }
+    }
+}
+
+impl Session {
+    /// How long a login is good that is not used.
+    pub fn idle(&self) -> Duration {
+        Duration::from_secs(u64::from(self.idle_hours) * 3_600)
+    }
+
+    /// How long a login is good at most.
+    pub fn lifetime(&self) -> Duration {
+        Duration::from_secs(u64::from(self.max_days) * 24 * 3_600)
+    }
+
+    /// Where the provider says about itself how it is used.
+    ///
+    /// # Errors
+    /// When the settings contradict each other, or are not safe.
+    pub fn discovery(&self) -> Result<Url, ConfigError> {
+        let fail = |message: &str| Err(ConfigError::new(message));
+        if self.issuer.is_empty() {
+            return fail(
+                "auth.session.issuer is missing: name the OpenID provider that people sign in with, such as https://login.example.com/realms/docs",
+            );
+        }
+        if self.client_id.is_empty() {
+            return fail(
+                "auth.session.client_id is missing: register Parlor at the provider, with the redirect address …/auth/callback, and name the client here",
+            );
+        }
+        if !self.scopes.iter().any(|scope| scope == "openid") {
+            return fail("auth.session.scopes has no `openid`; without it nobody is identified");
+        }
+        let is_secret = |algorithm: &JwtAlgorithm| {
+            matches!(algorithm, JwtAlgorithm::HS256 | JwtAlgorithm::HS384 | JwtAlgorithm::HS512)
+        };
+        if self.algorithms.is_empty() || self.algorithms.iter().any(is_secret) {
+            return fail(
+                "auth.session.algorithms must name some of RS…, PS…, ES… and EdDSA: identity tokens are checked with the provider's public keys",
+            );
+        }
+        if self.idle_hours == 0 || self.max_days == 0 {
+            return fail(
+                "auth.session.idle_hours or auth.session.max_days is 0, so nobody would stay signed in; use at least 1",
+            );
+        }
+        if self.encryption_key.as_ref().is_some_and(|key| key.expose_secret().len() < MIN_SECRET) {
+            return fail(
+                "auth.session.encryption_key is shorter than 32 bytes, so it could be guessed; use one made by `openssl rand -base64 32`",
+            );
+        }
+        let url = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
+        let url = Url::parse(&url).map_err(|_| {
+            ConfigError::new(&format!(
+                "auth.session.issuer `{}` is no URL; write one such as https://login.example.com/realms/docs",
+                self.issuer
+            ))
+        })?;
+        if !is_confidential(&url) {
+            return Err(ConfigError::new(&format!(
+                "auth.session: what {url} says could be changed on its way; use an https URL"
+            )));
+        }
+        Ok(url)
+    }
+}
+
+/// Whether nobody can listen or change anything on the way: over TLS, or on this machine.
+pub(crate) fn is_confidential(url: &Url) -> bool {
     let local = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
-    if url.scheme() == "https" || (url.scheme() == "http" && local) {
+    url.scheme() == "https" || (url.scheme() == "http" && local)
+}
+
+/// Keys decide who gets in; they are not fetched where others could change them on the way.
+fn safe(url: &Url) -> Result<(), ConfigError> {
+    if is_confidential(url) {
         return Ok(());
     }
     Err(ConfigError::new(&format!(

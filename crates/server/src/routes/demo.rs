@@ -135,7 +135,7 @@ fn html(app: &App, request: Request, name: &str, source: &str) -> Response {
     let next = next.map(|(title, url)| context! { title, url });
     let trusted_header = match &app.auth {
         Authenticator::TrustedHeader(settings) => Some(settings.user.as_str()),
-        Authenticator::Jwt(_) | Authenticator::Anonymous { .. } => None,
+        Authenticator::Jwt(_) | Authenticator::Session(_) | Authenticator::Anonymous { .. } => None,
     };
     let page = TEMPLATES.get_template("page.html").and_then(|template| {
         template.render(context! {
@@ -146,6 +146,7 @@ fn html(app: &App, request: Request, name: &str, source: &str) -> Response {
             navigation,
             next,
             trusted_header,
+            session => app.auth.sessions().is_some(),
             dictation => app.demo.dictation,
             files => app.demo.files.map(|(count, bytes)| format!("{count} {bytes}")),
             version => env!("CARGO_PKG_VERSION"),

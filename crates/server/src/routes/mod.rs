@@ -1,6 +1,7 @@
 //! One file an address.
 
 pub(crate) mod assets;
+pub(crate) mod auth;
 pub(crate) mod chatkit;
 pub(crate) mod demo;
 pub(crate) mod files;

@@ -15,4 +15,5 @@ mod isolation;
 mod metrics;
 mod pages;
 mod postgres;
+mod session;
 mod tokens;

@@ -113,13 +113,13 @@ async fn server(settings: Jwt) -> TestApp {
 // ---------------------------------------------------------------- keys and tokens
 
 /// A key that signs tokens.
-struct Signer {
-    id: &'static str,
-    algorithm: Algorithm,
-    key: EncodingKey,
-    public: Value,
+pub(crate) struct Signer {
+    pub(crate) id: &'static str,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key: EncodingKey,
+    pub(crate) public: Value,
     /// The private key, PEM.
-    pem: String,
+    pub(crate) pem: String,
 }
 
 impl Signer {
@@ -137,7 +137,7 @@ impl Signer {
         Self::new(id, Algorithm::ES256, EncodingKey::from_ec_pem(pem.as_bytes()).unwrap(), pem)
     }
 
-    fn ed(id: &'static str) -> Self {
+    pub(crate) fn ed(id: &'static str) -> Self {
         let pair = Ed25519KeyPair::generate().unwrap();
         let der = pair.to_pkcs8v1().unwrap();
         let pem = pem("PRIVATE KEY", der.as_ref());
@@ -150,7 +150,7 @@ impl Signer {
         Self { id, algorithm, key, public: serde_json::to_value(jwk).unwrap(), pem }
     }
 
-    fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         self.sign_with(claims, |_| {})
     }
 
@@ -166,7 +166,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 

@@ -1,0 +1,239 @@
+//! `/auth`: signing in and out, in mode `session`.
+
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+};
+
+use axum::{
+    Json,
+    extract::{Query, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{Html, IntoResponse as _, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use parlor_chatkit::{ChatKitError, ErrorChain, protocol::Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    app::{App, request_id},
+    auth::{CallbackQuery, Redirection, Sessions, SignInError},
+    error::ApiError,
+    late::not_ready,
+};
+
+const LOGIN: &str = "/auth/login";
+const LOGOUT: &str = "/auth/logout";
+
+/// What a page wants to know before it shows the chat or a button.
+#[derive(Serialize)]
+struct SessionState {
+    authenticated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<SessionUser>,
+    /// When the login ends in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    /// Whether the chat can be used without signing in.
+    anonymous: bool,
+    login_url: &'static str,
+    logout_url: &'static str,
+}
+
+#[derive(Serialize)]
+struct SessionUser {
+    id: String,
+    name: Option<String>,
+    email: Option<String>,
+    roles: Vec<String>,
+}
+
+/// Where to go afterwards.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ReturnQuery {
+    return_to: Option<String>,
+}
+
+/// Who has signed in.
+pub(crate) async fn get_session(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let answer = async {
+        let sessions = enabled(&app)?;
+        let login = sessions.current(&parts).await?;
+        let state = SessionState {
+            authenticated: login.is_some(),
+            expires_at: login.as_ref().map(|login| login.ends_at),
+            user: login.map(|login| SessionUser {
+                id: login.owner.user().as_str().to_owned(),
+                name: login.identity.name,
+                email: login.identity.email,
+                roles: login.identity.roles,
+            }),
+            anonymous: sessions.takes_visitors(),
+            login_url: LOGIN,
+            logout_url: LOGOUT,
+        };
+        Ok::<_, ApiError>(Json(state).into_response())
+    };
+    let answer = answer.await.unwrap_or_else(|error| error.into_response(request_id(&parts)));
+    of_this_moment(answer)
+}
+
+/// Sends somebody to the identity provider.
+pub(crate) async fn get_login(
+    State(app): State<Arc<App>>,
+    Query(query): Query<ReturnQuery>,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    let sessions = match enabled(&app) {
+        Ok(sessions) => sessions,
+        Err(error) => return error.into_response(request_id(&parts)),
+    };
+    match sessions.begin(query.return_to.as_deref(), &parts).await {
+        Ok(redirection) => redirect(redirection),
+        Err(error) => failed(error, &parts),
+    }
+}
+
+/// Takes in whom the identity provider sends back.
+pub(crate) async fn get_callback(
+    State(app): State<Arc<App>>,
+    Query(query): Query<CallbackQuery>,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    let sessions = match enabled(&app) {
+        Ok(sessions) => sessions,
+        Err(error) => return error.into_response(request_id(&parts)),
+    };
+    match sessions.complete(&query, &parts).await {
+        Ok(redirection) => redirect(redirection),
+        Err(error) => failed(error, &parts),
+    }
+}
+
+/// Signs somebody out. A form is sent on to the provider's own end; a script is told where it is.
+pub(crate) async fn post_logout(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let ended = async { enabled(&app)?.end(&parts).await }.await;
+    let (provider, cookie) = match ended {
+        Ok(ended) => ended,
+        Err(error) => return error.into_response(request_id(&parts)),
+    };
+    let mut response = if wants_page(&parts.headers) {
+        let to = provider.map_or_else(|| "../".to_owned(), String::from);
+        redirect(Redirection { to, cookies: Vec::new() })
+    } else {
+        let body = serde_json::json!({"authenticated": false, "provider_logout_url": provider});
+        of_this_moment(Json(body).into_response())
+    };
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response
+}
+
+fn enabled(app: &App) -> Result<&Arc<Sessions>, ApiError> {
+    app.auth.sessions().ok_or_else(|| {
+        ApiError::not_found("this server signs nobody in itself: auth.mode is not `session`")
+    })
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn redirect(redirection: Redirection) -> Response {
+    let Ok(to) = HeaderValue::from_str(&redirection.to) else {
+        return ApiError::internal("an address to go to is no header").into_fresh_response();
+    };
+    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
+    for cookie in redirection.cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    // The address that somebody comes back with has a code in it, which is nobody else's business.
+    let no_referrer = HeaderValue::from_static("no-referrer");
+    response.headers_mut().insert(header::REFERRER_POLICY, no_referrer);
+    of_this_moment(response)
+}
+
+/// It is of one browser and of one moment.
+fn of_this_moment(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.append(header::VARY, HeaderValue::from_static("cookie"));
+    response
+}
+
+/// A page for people: this is where their browser is. It says what to do and not what was wrong.
+fn failed(error: SignInError, parts: &Parts) -> Response {
+    let request_id = request_id(parts);
+    let (status, title, text) = match error {
+        SignInError::NotReady => return not_ready().into_response(request_id),
+        SignInError::Store(error) => {
+            return ApiError::from(ChatKitError::from(error)).into_response(request_id);
+        }
+        SignInError::Encryption => {
+            return ApiError::internal(error.to_string()).into_response(request_id);
+        }
+        SignInError::Cancelled => {
+            (StatusCode::UNAUTHORIZED, "You are not signed in", "Nothing has changed.")
+        }
+        SignInError::Provider(error) if error.is_passing() => {
+            tracing::warn!(%request_id, error = %ErrorChain(&error), "the identity provider cannot be asked");
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Signing in is not possible at the moment",
+                "The service that knows you does not answer. Try again in a few minutes.",
+            )
+        }
+        error => {
+            tracing::warn!(%request_id, error = %ErrorChain(&error), "a sign-in was refused");
+            (
+                StatusCode::UNAUTHORIZED,
+                "Signing in did not work",
+                "It may have taken too long, or begun in another window. Try again.",
+            )
+        }
+    };
+    let mut response = (status, Html(page(title, text, request_id.as_str()))).into_response();
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+    }
+    of_this_moment(response)
+}
+
+const STYLE: &str = include_str!("../../assets/message.css");
+
+/// Nothing but this style.
+static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'"
+    )
+});
+
+/// Every part of it is ours, and none needs escaping.
+fn page(title: &str, text: &str, request_id: &str) -> String {
+    let mut page = String::new();
+    // Writing to a string does not fail.
+    let _ = write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>{title}</h1>\n<p>{text}</p>\n\
+         <p class=\"ways\"><a class=\"again\" href=\"login\">Try again</a> <a href=\"../\">Back to the start</a></p>\n\
+         <p class=\"id\">{request_id}</p>\n</main>\n</body>\n</html>\n"
+    );
+    page
+}
