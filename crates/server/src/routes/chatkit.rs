@@ -16,6 +16,7 @@ use crate::{
     attachments::base_url,
     connection::LongStream,
     error::ApiError,
+    routes::files::check_origin,
 };
 
 /// Longest idempotency key that is accepted.
@@ -38,6 +39,7 @@ async fn answer(
     body: Body,
 ) -> Result<Response, ApiError> {
     check_content_type(&parts.headers)?;
+    check_origin(app, &parts.headers)?;
     let caller = app.auth.authenticate(parts).await?;
     let body = app.bodies.read(body).await?;
     let options = RequestOptions {

@@ -152,9 +152,10 @@ fn invalid_form(message: &'static str) -> ApiError {
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_form", message)
 }
 
-/// A form of another site can send a file along with its visitor's cookies, without asking first.
-/// Browsers say so; only sites that may call the API are let through.
-fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+/// A page of another site can send a form, or a body that says nothing of its type, along with its
+/// visitor's cookies and without asking first. Browsers say so; only sites that may call the API
+/// are let through.
+pub(crate) fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if matches!(site, None | Some(b"same-origin" | b"none")) {
         return Ok(());
@@ -165,7 +166,7 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::forbidden(
-        "files are not taken from pages of this site; its origin must be named in site.cors_origins",
+        "requests are not taken from pages of this site; its origin must be named in site.cors_origins",
     ))
 }
 

@@ -120,3 +120,33 @@ async fn threads_run_is_another_name_for_a_message() {
     assert_eq!(stream.end.as_deref(), Some("done"));
     assert_eq!(ada.items(&thread_id).await.len(), 4);
 }
+
+/// Not even with a body that says nothing of its type, which browsers send without asking first.
+#[tokio::test]
+async fn a_page_of_another_site_cannot_ask() {
+    let friend = "https://docs.example.com";
+    let app = TestApp::with(|config| config.site.cors_origins = vec![friend.to_owned()]).await;
+    let cases = [
+        (None, None, 200),
+        (Some("same-origin"), None, 200),
+        (Some("none"), None, 200),
+        (Some("cross-site"), Some(friend), 200),
+        (Some("cross-site"), Some("https://evil.example"), 403),
+        (Some("same-site"), Some("https://evil.example.com"), 403),
+        (Some("cross-site"), Some("null"), 403),
+        (Some("cross-site"), None, 403),
+    ];
+    for (site, origin, status) in cases {
+        let mut request = reqwest::Client::new()
+            .post(format!("{}/chatkit", app.url))
+            .header("x-user-id", "ada")
+            .body(r#"{"type":"threads.list","params":{}}"#);
+        for (name, value) in [("sec-fetch-site", site), ("origin", origin)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{site:?} {origin:?}");
+    }
+}

@@ -413,7 +413,8 @@ async fn an_identity_token_that_is_not_for_this_login_is_not_believed() {
     let provider = Provider::start().await;
     let app = provider.server(|_, session| session.anonymous = true).await;
     let set = |name: &'static str, value: Value| move |claims: &mut Value| claims[name] = value;
-    let cases: [(&str, Box<dyn FnOnce(&mut Value)>); 9] = [
+    type Change = Box<dyn FnOnce(&mut Value)>;
+    let cases: [(&str, Change); 9] = [
         ("another nonce", Box::new(set("nonce", json!("x")))),
         ("no nonce", Box::new(set("nonce", Value::Null))),
         ("another audience", Box::new(set("aud", json!("other")))),
