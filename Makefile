@@ -12,7 +12,7 @@ ELSEWHERE := TZ=America/Los_Angeles
 export PYTHONUTF8 := 1
 NPM := npm --no-fund --no-audit --loglevel=error
 
-.PHONY: help run build web ingest test test-rust test-web test-conformance test-behaviour e2e lint format bench contract fixtures setup clean
+.PHONY: help run build web ingest test test-rust test-web test-conformance test-behaviour e2e lint format contract fixtures setup bench fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
