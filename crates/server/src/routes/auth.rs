@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     Json,
-    extract::{Query, Request, State},
+    extract::{Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse as _, Response},
 };
@@ -84,7 +84,7 @@ pub(crate) async fn get_session(State(app): State<Arc<App>>, request: Request) -
 /// Sends somebody to the identity provider.
 pub(crate) async fn get_login(
     State(app): State<Arc<App>>,
-    Query(query): Query<ReturnQuery>,
+    query: Result<Query<ReturnQuery>, QueryRejection>,
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
@@ -92,6 +92,8 @@ pub(crate) async fn get_login(
         Ok(sessions) => sessions,
         Err(error) => return error.into_response(request_id(&parts)),
     };
+    // One that cannot be read says nothing: these addresses answer with pages, not with errors.
+    let query = query.map(|Query(query)| query).unwrap_or_default();
     match sessions.begin(query.return_to.as_deref(), &parts).await {
         Ok(redirection) => redirect(redirection),
         Err(error) => failed(error, &parts),
@@ -101,7 +103,7 @@ pub(crate) async fn get_login(
 /// Takes in whom the identity provider sends back.
 pub(crate) async fn get_callback(
     State(app): State<Arc<App>>,
-    Query(query): Query<CallbackQuery>,
+    query: Result<Query<CallbackQuery>, QueryRejection>,
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
@@ -109,6 +111,7 @@ pub(crate) async fn get_callback(
         Ok(sessions) => sessions,
         Err(error) => return error.into_response(request_id(&parts)),
     };
+    let query = query.map(|Query(query)| query).unwrap_or_default();
     match sessions.complete(&query, &parts).await {
         Ok(redirection) => redirect(redirection),
         Err(error) => failed(error, &parts),

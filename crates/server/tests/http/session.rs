@@ -398,6 +398,11 @@ async fn whoever_comes_back_without_having_left_is_not_taken_in() {
         refused(&mut browser, &back, why).await;
     }
 
+    for query in ["", "?state=a&state=b&code=c", "?state=%ff&code=%", "?state=&code="] {
+        let (mut browser, _) = leave().await;
+        refused(&mut browser, &format!("/auth/callback{query}"), query).await;
+    }
+
     let (mut browser, asked) = leave().await;
     for value in browser.cookies.values_mut() {
         let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(&*value).unwrap();
