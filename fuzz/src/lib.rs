@@ -4,6 +4,7 @@
 mod bytes;
 mod documents;
 mod engine;
+mod http_response;
 mod model_stream;
 mod pdf;
 mod request;
@@ -12,6 +13,7 @@ mod widget_diff;
 
 pub use documents::{documents, search};
 pub use engine::engine;
+pub use http_response::http_response;
 pub use model_stream::model_stream;
 pub use pdf::pdf;
 pub use request::request;
@@ -24,6 +26,7 @@ pub type Property = fn(&[u8]);
 /// All of them, under the names of their fuzz targets and folders.
 pub const PROPERTIES: &[(&str, Property)] = &[
     ("request", request),
+    ("http_response", http_response),
     ("model_stream", model_stream),
     ("widget_diff", widget_diff),
     ("documents", documents),

@@ -84,6 +84,11 @@ fn requests_are_read_or_refused() {
 }
 
 #[test]
+fn responses_are_read_or_refused_however_they_are_cut() {
+    replay("http_response");
+}
+
+#[test]
 fn streams_of_models_are_decoded_however_they_are_cut() {
     replay("model_stream");
 }

@@ -2,6 +2,7 @@
 
 pub mod citations;
 mod files;
+pub mod http1;
 mod measure;
 pub mod model;
 pub mod pdf;

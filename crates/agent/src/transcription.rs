@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::multipart::{Form, Part};
+use memchr::memmem;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use crate::model::http::{check_status, client, endpoint, read_body, send_error, within};
+use crate::http1::{Client, Request};
+use crate::model::http::{check_status, endpoint, read_body, within};
 use crate::model::{ModelConfigError, ModelError};
 
 /// Longest answer that is read, in bytes. An hour of speech is some 60 kB of text.
@@ -80,7 +81,7 @@ pub enum TranscriptionError {
 }
 
 struct Inner {
-    http: reqwest::Client,
+    http: Client,
     config: TranscriptionConfig,
     endpoint: Url,
 }
@@ -105,7 +106,7 @@ impl TranscriptionClient {
     /// When the base URL is not usable, or TLS cannot be set up.
     pub fn new(config: TranscriptionConfig) -> Result<Self, ModelConfigError> {
         let endpoint = endpoint(&config.base_url, &["audio", "transcriptions"])?;
-        let http = client(config.connect_timeout)?;
+        let http = Client::new(&config.base_url, config.key.as_ref(), config.connect_timeout)?;
         Ok(Self(Arc::new(Inner { http, config, endpoint })))
     }
 
@@ -161,25 +162,50 @@ impl TranscriptionClient {
         extension: &str,
     ) -> Result<String, ModelError> {
         let Inner { http, config, endpoint } = &*self.0;
-        let length = audio.len() as u64;
-        let file = Part::stream_with_length(audio, length)
-            // Servers tell the format by the extension.
-            .file_name(format!("recording.{extension}"))
-            .mime_str(essence)
-            .map_err(|error| ModelError::BadRequest { message: error.to_string() })?;
-        let form = Form::new()
-            .text("model", config.model.clone())
-            .text("response_format", "json")
-            .part("file", file);
-        let mut request = http.post(endpoint.clone()).multipart(form);
-        if let Some(key) = &config.key {
-            request = request.bearer_auth(key.expose_secret());
-        }
-        let response = request.send().await.map_err(send_error)?;
+        let (content_type, body) = form(&config.model, audio, essence, extension);
+        let request = Request {
+            method: "POST",
+            url: endpoint,
+            fields: &[("content-type", &content_type), ("accept", "application/json")],
+            body,
+        };
+        let response = http.send(&request).await?;
         let response = check_status(response, config.timeout).await?;
-        let body = read_body(response, config.timeout, MAX_ANSWER_BYTES).await?;
+        let body = read_body(response.body, config.timeout, MAX_ANSWER_BYTES).await?;
         text_of(&body)
     }
+}
+
+/// The fields as `multipart/form-data` ([RFC 7578]): the media type, and the body in pieces, so
+/// that the recording is not copied.
+///
+/// [RFC 7578]: https://www.rfc-editor.org/rfc/rfc7578
+fn form(model: &str, audio: Bytes, essence: &str, extension: &str) -> (String, Vec<Bytes>) {
+    let occurs = |boundary: &str| {
+        [model.as_bytes(), &audio]
+            .iter()
+            .any(|part| memmem::find(part, boundary.as_bytes()).is_some())
+    };
+    let mut number = 0_u32;
+    let mut boundary = format!("parlor-{number}");
+    while occurs(&boundary) {
+        number += 1;
+        boundary = format!("parlor-{number}");
+    }
+    let text = |name: &str, value: &str| {
+        format!(
+            "--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+        )
+    };
+    // Servers tell the format by the extension.
+    let before = text("model", model)
+        + &text("response_format", "json")
+        + &format!(
+            "--{boundary}\r\ncontent-disposition: form-data; name=\"file\"; \
+             filename=\"recording.{extension}\"\r\ncontent-type: {essence}\r\n\r\n"
+        );
+    let after = format!("\r\n--{boundary}--\r\n");
+    (format!("multipart/form-data; boundary={boundary}"), vec![before.into(), audio, after.into()])
 }
 
 /// Reads an answer: `{"text": …}`, or the bare text that some servers send whatever was asked for.
@@ -244,6 +270,17 @@ mod tests {
         for no_recording in ["", ";", "audio", "audio/", "image/png", "audio/webm/x", "text/html"] {
             assert_eq!(extension(no_recording), None, "{no_recording}");
         }
+    }
+
+    #[test]
+    fn no_recording_can_end_its_part_of_the_form() {
+        let audio = Bytes::from_static(b"\r\n--parlor-0\r\n--parlor-1--");
+        let (content_type, body) = form("parlor-2", audio.clone(), "audio/webm", "webm");
+        assert_eq!(content_type, "multipart/form-data; boundary=parlor-3");
+        assert_eq!(body[1], audio);
+        let body = String::from_utf8(body.concat()).unwrap_or_default();
+        assert_eq!(body.matches("--parlor-3\r\n").count(), 3, "{body}");
+        assert!(body.ends_with("\r\n--parlor-3--\r\n"), "{body}");
     }
 
     #[test]

@@ -2,27 +2,14 @@
 
 use std::time::Duration;
 
-use reqwest::header;
 use url::Url;
 
 use super::error::shorten;
 use super::{ModelConfigError, ModelError};
+use crate::http1::{Body, HttpError, Response};
 
 /// Longest error body that is read, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
-
-/// An HTTP client as all of them are set up.
-pub(crate) fn client(connect_timeout: Duration) -> Result<reqwest::Client, ModelConfigError> {
-    reqwest::Client::builder()
-        .connect_timeout(connect_timeout)
-        .tcp_nodelay(true)
-        // Over HTTP/2 all answers would share one connection, and those beyond the number of
-        // streams that the provider allows on it (often 100) would wait until others have ended.
-        .http1_only()
-        .user_agent(concat!("parlor/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(ModelConfigError::Http)
-}
 
 /// Puts path segments after the base URL, whether or not that ends in a slash.
 pub(crate) fn endpoint(base: &Url, segments: &[&str]) -> Result<Url, ModelConfigError> {
@@ -61,52 +48,52 @@ pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     shorten(&innermost.to_string())
 }
 
-pub(crate) fn send_error(error: reqwest::Error) -> ModelError {
-    let detail = innermost(&error);
-    if error.is_connect() {
-        ModelError::Unreachable { detail }
-    } else if error.is_timeout() {
-        ModelError::Unreachable { detail: format!("timed out: {detail}") }
-    } else {
-        ModelError::Cut { detail }
+impl From<HttpError> for ModelError {
+    fn from(error: HttpError) -> Self {
+        let detail = innermost(&error);
+        match error {
+            HttpError::Connect(_) => Self::Unreachable { detail },
+            HttpError::Io(_) | HttpError::Closed(_) => Self::Cut { detail },
+            HttpError::Malformed(_) => Self::Malformed { detail },
+        }
     }
 }
 
 pub(crate) async fn check_status(
-    response: reqwest::Response,
+    response: Response,
     idle_timeout: Duration,
-) -> Result<reqwest::Response, ModelError> {
-    let status = response.status();
-    if status.is_success() {
+) -> Result<Response, ModelError> {
+    let status = response.status;
+    if (200..300).contains(&status) {
         return Ok(response);
     }
+    if let (300..=399, Some(location)) = (status, &response.location) {
+        let detail = format!("status {status} redirects to {location}: use that address");
+        return Err(ModelError::NotFound { detail: shorten(&detail) });
+    }
     let retry_after = response
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
+        .retry_after
         // The other form, a date, is not sent by model servers.
         .and_then(|value| value.trim().parse::<f64>().ok())
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     // The status says enough if the body does not come.
-    let body = read_body(response, idle_timeout, MAX_ERROR_BYTES).await.unwrap_or_default();
-    Err(ModelError::from_status(status.as_u16(), retry_after, &body))
+    let body = read_body(response.body, idle_timeout, MAX_ERROR_BYTES).await.unwrap_or_default();
+    Err(ModelError::from_status(status, retry_after, &body))
 }
 
 pub(crate) async fn read_body(
-    mut response: reqwest::Response,
+    mut body: Body,
     idle_timeout: Duration,
     limit_bytes: usize,
 ) -> Result<Vec<u8>, ModelError> {
-    let mut body = Vec::new();
-    loop {
-        let chunk = within(idle_timeout, response.chunk()).await?;
-        match chunk.map_err(|error| ModelError::Cut { detail: innermost(&error) })? {
-            None => return Ok(body),
-            Some(chunk) if body.len() + chunk.len() > limit_bytes => {
-                let detail = format!("the answer is longer than {limit_bytes} bytes");
-                return Err(ModelError::Malformed { detail });
-            }
-            Some(chunk) => body.extend_from_slice(&chunk),
+    let mut bytes = Vec::new();
+    let mut more = true;
+    while more {
+        more = within(idle_timeout, body.read(|piece| bytes.extend_from_slice(piece))).await??;
+        if bytes.len() > limit_bytes {
+            let detail = format!("the answer is longer than {limit_bytes} bytes");
+            return Err(ModelError::Malformed { detail });
         }
     }
+    Ok(bytes)
 }

@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use reqwest::header;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
@@ -24,7 +23,8 @@ use url::Url;
 pub use decoder::AnswerDecoder;
 pub use error::ModelError;
 
-use http::{check_status, endpoint, innermost, read_body, send_error, within};
+use crate::http1::{Body, Client, HttpError, Request, Response, SetupError};
+use http::{check_status, endpoint, innermost, read_body, within};
 
 /// Which API a model server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -245,7 +245,7 @@ impl CallIds {
 }
 
 struct Inner {
-    http: reqwest::Client,
+    http: Client,
     config: ModelConfig,
     endpoint: Url,
     ids: Arc<CallIds>,
@@ -277,7 +277,7 @@ pub enum ModelConfigError {
     },
     /// The HTTP client could not be set up.
     #[error("the HTTP client could not be set up")]
-    Http(#[source] reqwest::Error),
+    Http(#[from] SetupError),
 }
 
 /// Tries after the first one, before any text has come.
@@ -300,7 +300,7 @@ impl ModelClient {
                 ModelApi::ChatCompletions => &["chat", "completions"],
             },
         )?;
-        let http = http::client(config.connect_timeout)?;
+        let http = Client::new(&config.base_url, config.key.as_ref(), config.connect_timeout)?;
         Ok(Self(Arc::new(Inner { http, config, endpoint, ids: Arc::default() })))
     }
 
@@ -319,10 +319,15 @@ impl ModelClient {
         let config = &self.0.config;
         let url = endpoint(&config.base_url, &["models"])
             .map_err(|error| ModelError::Unreachable { detail: error.to_string() })?;
-        let sending = self.authorize(self.0.http.get(url)).send();
-        let response = within(config.idle_timeout, sending).await?.map_err(send_error)?;
+        let request = Request {
+            method: "GET",
+            url: &url,
+            fields: &[("accept", "application/json")],
+            body: Vec::new(),
+        };
+        let response = within(config.idle_timeout, self.0.http.send(&request)).await??;
         let response = check_status(response, config.idle_timeout).await?;
-        let body = read_body(response, config.idle_timeout, MAX_WHOLE_BYTES).await?;
+        let body = read_body(response.body, config.idle_timeout, MAX_WHOLE_BYTES).await?;
         let list: Value = serde_json::from_slice(&body)
             .map_err(|error| ModelError::Malformed { detail: error.to_string() })?;
         let models = list["data"].as_array().into_iter().flatten();
@@ -350,7 +355,7 @@ impl ModelClient {
         tracing::trace!(target: "parlor_agent::request", %body, "asking the model");
         let body = bytes::Bytes::from(body.to_string());
         let mut tries = 0;
-        let mut response = loop {
+        let response = loop {
             // Boxed: the sending is large, and over when the answer begins, which takes long.
             match Box::pin(self.send(body.clone())).await {
                 Ok(response) => break response,
@@ -365,15 +370,11 @@ impl ModelClient {
                 }
             }
         };
-        let kind = response.headers().get(header::CONTENT_TYPE);
-        let is_json = kind
-            .and_then(|kind| kind.to_str().ok())
-            .is_some_and(|kind| kind.starts_with("application/json"));
-        // The fields hold on to the buffer that they were read into.
-        *response.headers_mut() = header::HeaderMap::new();
+        let kind = response.content_type.as_deref();
+        let is_json = kind.is_some_and(|kind| kind.starts_with("application/json"));
         let mut stream = ModelStream {
             client: self.clone(),
-            response: Some(response),
+            body: Some(response.body),
             decoder: AnswerDecoder::with_ids(config.api, Arc::clone(&self.0.ids)),
         };
         if is_json {
@@ -382,21 +383,15 @@ impl ModelClient {
         Ok(stream)
     }
 
-    fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        match &self.0.config.key {
-            Some(key) => request.bearer_auth(key.expose_secret()),
-            None => request,
-        }
-    }
-
-    async fn send(&self, body: bytes::Bytes) -> Result<reqwest::Response, ModelError> {
+    async fn send(&self, body: bytes::Bytes) -> Result<Response, ModelError> {
         let idle_timeout = self.0.config.idle_timeout;
-        let request = self
-            .authorize(self.0.http.post(self.0.endpoint.clone()))
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "text/event-stream")
-            .body(body);
-        let response = within(idle_timeout, request.send()).await?.map_err(send_error)?;
+        let request = Request {
+            method: "POST",
+            url: &self.0.endpoint,
+            fields: &[("content-type", "application/json"), ("accept", "text/event-stream")],
+            body: vec![body],
+        };
+        let response = within(idle_timeout, self.0.http.send(&request)).await??;
         check_status(response, idle_timeout).await
     }
 }
@@ -405,7 +400,7 @@ impl ModelClient {
 /// answer is stopped.
 pub struct ModelStream {
     client: ModelClient,
-    response: Option<reqwest::Response>,
+    body: Option<Body>,
     decoder: AnswerDecoder,
 }
 
@@ -424,39 +419,40 @@ impl ModelStream {
     }
 
     async fn read(&mut self) {
-        let Some(response) = &mut self.response else {
+        let Self { client, body: Some(body), decoder } = self else {
             return self.decoder.cut(|| "the connection is gone".into());
         };
-        let idle_timeout = self.client.0.config.idle_timeout;
+        let idle_timeout = client.0.config.idle_timeout;
         // After the finish reason only the usage is missing, which is not worth a long wait.
-        let finishing = self.decoder.is_finishing();
+        let finishing = decoder.is_finishing();
         let patience =
             if finishing { idle_timeout.min(Duration::from_secs(2)) } else { idle_timeout };
-        match tokio::time::timeout(patience, response.chunk()).await {
-            Ok(Ok(Some(chunk))) => {
-                self.decoder.push(&chunk);
-                if self.decoder.is_whole() {
+        let read = body.read(|piece| decoder.push(piece));
+        match tokio::time::timeout(patience, read).await {
+            Ok(Ok(true)) => {
+                if decoder.is_whole() {
                     self.release();
                 }
                 if !self.decoder.is_over() {
                     return;
                 }
             }
-            Ok(Ok(None)) => self.decoder.end(),
-            Ok(Err(error)) => self.decoder.cut(|| innermost(&error)),
-            Err(_) if finishing => self.decoder.cut(String::new),
-            Err(_) => self.decoder.fail(ModelError::Silent { after: idle_timeout }),
+            Ok(Ok(false)) => decoder.end(),
+            Ok(Err(error @ HttpError::Malformed(_))) if !finishing => decoder.fail(error.into()),
+            Ok(Err(error)) => decoder.cut(|| innermost(&error)),
+            Err(_) if finishing => decoder.cut(String::new),
+            Err(_) => decoder.fail(ModelError::Silent { after: idle_timeout }),
         }
-        self.response = None;
+        self.body = None;
     }
 
     /// The answer is over: reads the end of the response, so that the connection can be used
     /// again. It has nearly always come already.
     fn release(&mut self) {
-        let Some(mut response) = self.response.take() else { return };
-        if let Some(Ok(Some(_))) | None = response.chunk().now_or_never() {
+        let Some(mut body) = self.body.take() else { return };
+        if let Some(Ok(true)) | None = body.read(|_| {}).now_or_never() {
             tokio::spawn(async move {
-                let drain = async { while let Ok(Some(_)) = response.chunk().await {} };
+                let drain = async { while let Ok(true) = body.read(|_| {}).await {} };
                 let _ = tokio::time::timeout(Duration::from_secs(1), drain).await;
             });
         }
@@ -464,9 +460,9 @@ impl ModelStream {
 
     /// Reads an answer that came as one JSON document.
     async fn read_whole(&mut self) -> Result<(), ModelError> {
-        let Some(response) = self.response.take() else { return Ok(()) };
+        let Some(body) = self.body.take() else { return Ok(()) };
         let idle_timeout = self.client.0.config.idle_timeout;
-        let body = read_body(response, idle_timeout, MAX_WHOLE_BYTES).await?;
+        let body = read_body(body, idle_timeout, MAX_WHOLE_BYTES).await?;
         let answer: Value = serde_json::from_slice(&body)
             .map_err(|error| ModelError::Malformed { detail: error.to_string() })?;
         self.decoder.whole(&answer)
