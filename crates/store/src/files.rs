@@ -333,7 +333,7 @@ fn prepare_folder(folder: &Path) -> io::Result<()> {
     // Whether it can be written is better known now than at the first upload.
     let probe = folder.join(".probe");
     std::fs::write(&probe, b"")?;
-    std::fs::remove_file(&probe)?;
+    remove(&probe)?;
     for owner in std::fs::read_dir(folder)? {
         let owner = owner?;
         let name = owner.file_name();
@@ -342,13 +342,26 @@ fn prepare_folder(folder: &Path) -> io::Result<()> {
         if !ours || !owner.file_type()?.is_dir() {
             continue;
         }
-        for file in std::fs::read_dir(owner.path())? {
+        let files = match std::fs::read_dir(owner.path()) {
+            // It became empty, and another server took it away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            files => files?,
+        };
+        for file in files {
             let file = file?;
             // What is being written is called `name#1` until it is whole.
             if file.file_name().as_encoded_bytes().contains(&b'#') {
-                std::fs::remove_file(file.path())?;
+                remove(&file.path())?;
             }
         }
     }
     Ok(())
+}
+
+/// Removes a file, unless another server that starts at the same moment was faster.
+fn remove(file: &Path) -> io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }

@@ -11,7 +11,7 @@ use parlor_chatkit::{
     BeginOutcome, BeginTurn, Owner, PageQuery, Store as _, TurnThread, UserId, Visibility,
     protocol::{HiddenContextItem, JsonMap, Order, ThreadMetadata, ThreadStatus, Timestamp},
 };
-use parlor_store::{OpenError, SqliteStore};
+use parlor_store::{FileStore, OpenError, SqliteStore};
 use sqlx::{Connection as _, Row as _};
 
 async fn open(path: &Path) -> Result<SqliteStore, OpenError> {
@@ -70,6 +70,18 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     connection.close().await.unwrap();
     let said = refused(path.to_str().unwrap()).await;
     assert!(said.contains("written by a newer version (schema 999)"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn servers_that_start_at_once_share_a_folder_of_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..50 {
+        let files = folder.path().join(format!("files-{round}"));
+        let opening = (0..8).map(|_| tokio::spawn(FileStore::in_folder(files.clone())));
+        for opened in futures::future::join_all(opening).await {
+            opened.unwrap().unwrap();
+        }
+    }
 }
 
 #[tokio::test]

@@ -50,6 +50,8 @@ impl TestApp {
     pub(crate) async fn at(folder: Arc<TempDir>, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(folder.path());
         change(&mut config);
+        // Beside PostgreSQL they would be in the current folder, which all tests share.
+        config.files.dir.get_or_insert_with(|| folder.path().join("parlor.files"));
         let server = Server::from_config(&config).await.unwrap();
         let url = format!("http://{}", server.local_addr().unwrap());
         let stop = Arc::new(Notify::new());
