@@ -329,7 +329,7 @@ async fn every_failure_has_its_kind_and_keeps_the_text_so_far() {
     for api in APIS {
         let model = FakeModel::start().await;
         let patient = client(&model, api);
-        let impatient = config(&model, api).with_idle_timeout(Duration::from_millis(700));
+        let impatient = config(&model, api).with_idle_timeout(Duration::from_secs(2));
         let impatient = ModelClient::new(impatient).unwrap();
         for (behaviour, text, reason) in &cases {
             if api == ModelApi::ChatCompletions

@@ -337,7 +337,7 @@ async fn a_responder_that_fails_tells_it_once_and_keeps_what_it_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_that_takes_too_long_is_cut_off() {
-    let limits = Limits { turn_duration: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits { turn_duration: Duration::from_millis(1500), ..Limits::default() };
     let server = Server::with_limits(limits).await;
     let (thread, reader) = server.begin("half so far@never").await;
     let frames = reader.rest().await;
