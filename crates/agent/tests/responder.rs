@@ -347,8 +347,8 @@ async fn silence_and_a_refused_connection_are_told() {
     let model = FakeModel::start().await;
     model.push(Behaviour::new().text("Half an answer").stall());
     let base = model.base_url().parse().unwrap();
-    let config = ModelConfig::new(ModelApi::Responses, base, "m")
-        .with_idle_timeout(Duration::from_secs(2));
+    let config =
+        ModelConfig::new(ModelApi::Responses, base, "m").with_idle_timeout(Duration::from_secs(2));
     let chat = Chat::with(AgentResponder::new(
         None,
         Some(ModelClient::new(config).unwrap()),
