@@ -13,9 +13,7 @@ use parlor_agent::{
     AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, PromptConfig,
     TranscriptionClient, TranscriptionConfig, pdf::PdfCommand,
 };
-use parlor_chatkit::{
-    AttachmentReadError, ChatKit, ChatKitError, Clock as _, ErrorChain, StoreError, SystemClock,
-};
+use parlor_chatkit::{ChatKit, ChatKitError, Clock as _, ErrorChain, StoreError, SystemClock};
 use parlor_search::SqliteIndex;
 use parlor_store::{FileStore, LoginStore, OpenError, OpenFilesError, PostgresStore, SqliteStore};
 use tokio::{net::TcpListener, task::AbortHandle};
@@ -299,12 +297,17 @@ impl Server {
         let chatkit = self.chatkit;
         let tasks = [
             chatkit.attachments().cloned().map(|files| {
-                tokio::spawn(keep_sweeping(move || {
+                tokio::spawn(keep_sweeping("files that nobody needs", move || {
                     let files = files.clone();
                     async move { files.sweep().await }
                 }))
             }),
-            self.logins.map(|logins| tokio::spawn(sweep_logins(logins))),
+            self.logins.map(|logins| {
+                tokio::spawn(keep_sweeping("logins that have ended", move || {
+                    let logins = Arc::clone(&logins);
+                    async move { sweep_logins(&*logins).await }
+                }))
+            }),
             self.metrics.map(|metrics| tokio::spawn(metrics.upkeep())),
         ];
         let shutdown = async move {
@@ -319,18 +322,19 @@ impl Server {
     }
 }
 
-/// Deletes files that nobody needs, at start and then every hour, and soon again when the database
-/// or the storage is away.
-async fn keep_sweeping<S>(mut sweep: impl FnMut() -> S)
+/// Deletes what is of no more use, at start and then every hour; soon again when the database or the
+/// storage is away. `what` completes "deleted …" in the log.
+async fn keep_sweeping<S, E>(what: &'static str, mut sweep: impl FnMut() -> S)
 where
-    S: Future<Output = Result<u64, AttachmentReadError>>,
+    S: Future<Output = Result<u64, E>>,
+    E: std::error::Error + 'static,
 {
     let mut failures = 0;
     loop {
         let wait = match sweep().await {
             Ok(deleted) => {
                 if deleted > 0 {
-                    tracing::info!(deleted, "deleted files that nobody needs");
+                    tracing::info!(deleted, "deleted {what}");
                 }
                 failures = 0;
                 SWEEP_EVERY
@@ -339,7 +343,7 @@ where
                 let wait = sweep_again(failures);
                 failures += 1;
                 let seconds = wait.as_secs();
-                tracing::warn!(?error, seconds, "files could not be deleted; tried again");
+                tracing::warn!(error = %ErrorChain(&error), seconds, "could not delete {what}; tried again");
                 wait
             }
         };
@@ -353,27 +357,17 @@ fn sweep_again(failures: u32) -> Duration {
     SWEEP_AGAIN.saturating_mul(1 << failures.min(20)).min(SWEEP_EVERY)
 }
 
-/// Deletes logins that have ended, at start and then every hour, so many at a time that the
-/// database has time for others in between; soon again when it is away.
-async fn sweep_logins(logins: Arc<dyn LoginStore>) {
+/// Deletes logins that have ended, so many at a time that the database has time for others in
+/// between. How many there were.
+async fn sweep_logins(logins: &dyn LoginStore) -> Result<u64, StoreError> {
     const BATCH: u32 = 500;
-    let mut failures = 0;
+    let mut all = 0;
     loop {
-        let wait = match logins.sweep_logins(SystemClock.now(), BATCH).await {
-            Ok(deleted) if deleted == u64::from(BATCH) => Duration::ZERO,
-            Ok(_) => {
-                failures = 0;
-                SWEEP_EVERY
-            }
-            Err(error) => {
-                let wait = sweep_again(failures);
-                failures += 1;
-                let seconds = wait.as_secs();
-                tracing::warn!(%error, seconds, "ended logins could not be deleted; tried again");
-                wait
-            }
-        };
-        tokio::time::sleep(wait).await;
+        let deleted = logins.sweep_logins(SystemClock.now(), BATCH).await?;
+        all += deleted;
+        if deleted < u64::from(BATCH) {
+            return Ok(all);
+        }
     }
 }
 
@@ -513,12 +507,12 @@ mod tests {
     async fn a_sweep_that_failed_is_tried_again_soon_and_then_more_rarely() {
         let begin = Instant::now();
         let mut swept = Vec::new();
-        let sweeping = keep_sweeping(|| {
+        let sweeping = keep_sweeping("what the test has", || {
             swept.push(begin.elapsed().as_secs());
             let count = swept.len();
             async move {
                 match count {
-                    1..=3 | 5..=20 => Err(StoreError::Unavailable("away".into()).into()),
+                    1..=3 | 5..=20 => Err(StoreError::Unavailable("away".into())),
                     _ => Ok(1),
                 }
             }

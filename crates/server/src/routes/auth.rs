@@ -94,10 +94,7 @@ pub(crate) async fn get_login(
     };
     // One that cannot be read says nothing: these addresses answer with pages, not with errors.
     let query = query.map(|Query(query)| query).unwrap_or_default();
-    match sessions.begin(query.return_to.as_deref(), &parts).await {
-        Ok(redirection) => redirect(redirection),
-        Err(error) => failed(error, &parts),
-    }
+    sent(sessions.begin(query.return_to.as_deref(), &parts).await, &parts)
 }
 
 /// Takes in whom the identity provider sends back.
@@ -112,10 +109,7 @@ pub(crate) async fn get_callback(
         Err(error) => return error.into_response(request_id(&parts)),
     };
     let query = query.map(|Query(query)| query).unwrap_or_default();
-    match sessions.complete(&query, &parts).await {
-        Ok(redirection) => redirect(redirection),
-        Err(error) => failed(error, &parts),
-    }
+    sent(sessions.complete(&query, &parts).await, &parts)
 }
 
 /// Signs somebody out. A form is sent on to the provider's own end; a script is told where it is.
@@ -146,6 +140,14 @@ fn enabled(app: &App) -> Result<&Arc<Sessions>, ApiError> {
 fn wants_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// Somebody's browser goes on, or is shown why not.
+fn sent(outcome: Result<Redirection, SignInError>, parts: &Parts) -> Response {
+    match outcome {
+        Ok(redirection) => redirect(redirection),
+        Err(error) => failed(error, parts),
+    }
 }
 
 fn redirect(redirection: Redirection) -> Response {
