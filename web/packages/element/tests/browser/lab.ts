@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { expect } from 'vitest';
 import { type DevServer, startDevServer } from '../../../../dev/server.mjs';
+import { expect } from 'vitest';
+import { expectCalm } from './calm.js';
 import { late, launch, slowDown } from './slow.js';
 
 interface HostEvent {
@@ -102,15 +103,7 @@ export class Lab {
     this.world.attachments.clear();
     this.world.staleLinks = 0;
     this.world.transcript = 'Hello from the microphone.';
-    expect(violations, 'violations of the Content-Security-Policy').toEqual([]);
-    expect(
-      opened.flatMap(({ foreign }) => foreign),
-      'requests to other hosts',
-    ).toEqual([]);
-    expect(
-      opened.flatMap(({ failures }) => failures),
-      'uncaught errors',
-    ).toEqual([]);
+    expectCalm(opened, violations);
   }
 
   async stop(): Promise<void> {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { build } from 'vite';
-import { expect } from 'vitest';
+import { expectCalm } from '../calm.js';
 import { late, launch, slowDown } from '../slow.js';
 import type { WidgetPage } from './page.js';
 
@@ -165,15 +165,7 @@ export class WidgetLab {
       violations.push(...(await page.evaluate(() => globalThis.violations)));
       await page.context().close();
     }
-    expect(violations, 'violations of the Content-Security-Policy').toEqual([]);
-    expect(
-      opened.flatMap(({ foreign }) => foreign),
-      'requests to other hosts',
-    ).toEqual([]);
-    expect(
-      opened.flatMap(({ failures }) => failures),
-      'uncaught errors',
-    ).toEqual([]);
+    expectCalm(opened, violations);
   }
 
   async stop(): Promise<void> {
