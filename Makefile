@@ -55,7 +55,7 @@ test-rust: web ## Run the Rust tests
 test-web: web setup ## Run the web packages' tests, also in a browser
 	@./scripts/say "Web tests"
 	cd web && $(ELSEWHERE) $(NPM) run --silent test
-	cd web && $(ELSEWHERE) $(NPM) run --silent test:browser
+	cd web && $(ELSEWHERE) ../scripts/second-tries $(NPM) run --silent test:browser
 	cd web && $(NPM) run --silent size
 	node --test tests/bundles/*.test.mjs
 
@@ -81,7 +81,7 @@ e2e: web setup ## Run the end-to-end tests: real browser, real server, fake mode
 	@./scripts/say "End-to-end tests"
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
 	cargo build --quiet -p example-widget-gallery -p example-client-tools -p example-custom-responder
-	$(ELSEWHERE) node --test tests/e2e/*.test.mjs
+	$(ELSEWHERE) ./scripts/second-tries node --test tests/e2e/*.test.mjs
 
 lint: setup ## Check formatting, lints, types, licences
 	@./scripts/say "Lint"

@@ -1,10 +1,15 @@
 import { defineConfig } from 'vitest/config';
+import { SecondTries } from './second-tries.js';
 
 /** `SLOW=6`: on a machine that is so much slower (see README.md), everything may take so much longer. */
 const slower = Math.max(1, Number(process.env.SLOW ?? 1));
 
+/** `TRIES=2`: a browser test that fails is tried once more, and named at the end (see CONTRIBUTING.md). */
+const tries = Math.max(1, Number(process.env.TRIES ?? 1));
+
 export default defineConfig({
   test: {
+    reporters: ['default', new SecondTries()],
     projects: [
       {
         test: {
@@ -24,6 +29,7 @@ export default defineConfig({
           hookTimeout: 120_000 * slower,
           expect: { poll: { timeout: 30_000 * slower } },
           fileParallelism: false,
+          retry: tries - 1,
         },
       },
     ],

@@ -1,7 +1,16 @@
 // One scene: servers, a browser, a visitor; and on failure what they said.
+import { appendFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { launchBrowser, Visitor } from './browser.mjs';
 import { FakeModel, Parlor, PATIENCE_MS } from './processes.mjs';
+
+/** How often a scene may be tried: see CONTRIBUTING.md. */
+const TRIES = Math.max(1, Number(process.env.TRIES ?? 1));
+
+/** Writes down, for `scripts/second-tries`, that a scene is tried again. */
+function noteSecondTry(what) {
+  if (process.env.SECOND_TRIES) appendFileSync(process.env.SECOND_TRIES, `${what}\n`);
+}
 
 /** The kinds of model server that Parlor works with. */
 export const KINDS = ['responses', 'chat_completions', 'none'];
@@ -47,8 +56,8 @@ export function scenes(kind, start) {
   });
 
   /** A scene with a visitor, whose page must stay calm throughout. */
-  here.scene = (name, play, options = {}) =>
-    test(name, { timeout: 6 * PATIENCE_MS }, async () => {
+  here.scene = (name, play, options = {}) => {
+    const attempt = async () => {
       await here.model?.reset();
       const from = here.parlor?.log.length;
       const visitor = await Visitor.enter(here.browser, origin, options);
@@ -66,7 +75,18 @@ export function scenes(kind, start) {
       } finally {
         await visitor.leave();
       }
+    };
+    return test(name, { timeout: 6 * TRIES * PATIENCE_MS }, async () => {
+      for (let left = TRIES - 1; ; left -= 1) {
+        try {
+          return await attempt();
+        } catch (error) {
+          if (left === 0) throw error;
+          noteSecondTry(`${kind}: ${name} (${error.message.replaceAll('\n', ' ')})`);
+        }
+      }
     });
+  };
   return here;
 }
 
