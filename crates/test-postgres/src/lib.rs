@@ -17,6 +17,7 @@ pub struct Server {
     programs: PathBuf,
     folder: PathBuf,
     port: u16,
+    purpose: Purpose,
     /// Stops the server and removes its folder once our end of its input is closed.
     watchdog: Child,
     places: AtomicU32,
@@ -38,6 +39,15 @@ pub enum Stop {
     Fast,
     /// As if the machine had crashed.
     Crash,
+}
+
+/// What a server is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Tests: what is in it survives a crash, but no power cut.
+    Tests,
+    /// Figures: as durable and as large as PostgreSQL is without any settings.
+    Figures,
 }
 
 /// Why there is no server.
@@ -69,9 +79,18 @@ pub enum ServerError {
 
 /// The role that owns the tests' database, and its name.
 const OWNER: &str = "parlor";
-/// Settings that make a server of tests fast: what is in it survives a crash, but no power cut.
-const SETTINGS: &str = "-c listen_addresses=127.0.0.1 -c fsync=off \
-                        -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB";
+
+impl Purpose {
+    fn settings(self) -> &'static str {
+        match self {
+            Self::Tests => {
+                "-c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off \
+                 -c full_page_writes=off -c shared_buffers=64MB"
+            }
+            Self::Figures => "-c listen_addresses=127.0.0.1 -c max_connections=200",
+        }
+    }
+}
 
 impl Server {
     /// The server that all tests of this process share.
@@ -88,6 +107,14 @@ impl Server {
     /// # Errors
     /// When PostgreSQL is not installed or does not start.
     pub fn start() -> Result<Self, ServerError> {
+        Self::start_for(Purpose::Tests)
+    }
+
+    /// Starts a server for a purpose.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not installed or does not start.
+    pub fn start_for(purpose: Purpose) -> Result<Self, ServerError> {
         let programs = programs()?;
         let run = |program: &str, source| ServerError::Run { program: program.to_owned(), source };
         // Kept short: the path of a socket has at most 107 bytes.
@@ -98,6 +125,7 @@ impl Server {
             programs,
             folder,
             port: 0,
+            purpose,
             places: AtomicU32::new(0),
         };
         if is_root() {
@@ -174,7 +202,8 @@ impl Server {
         let mut pg_ctl = self.program("pg_ctl");
         pg_ctl.arg("-D").arg(self.data()).arg("-l").arg(self.folder.join("log"));
         let sockets = self.folder.display();
-        let options = format!("-p {} -c unix_socket_directories={sockets} {SETTINGS}", self.port);
+        let settings = self.purpose.settings();
+        let options = format!("-p {} -c unix_socket_directories={sockets} {settings}", self.port);
         pg_ctl.args(["-w", "-t", "60", "-o", &options, "start"]);
         // The server keeps what it inherits open: a pipe would never end.
         pg_ctl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
