@@ -123,6 +123,16 @@ impl FileReader {
         }
     }
 
+    /// With these settings, in the same places.
+    pub(crate) fn with_config(self, config: FilesConfig) -> Self {
+        Self { config, ..self }
+    }
+
+    /// With the same settings, in the places of another one.
+    pub(crate) fn in_places_of(self, other: &Self) -> Self {
+        Self { config: self.config, ..other.clone() }
+    }
+
     /// Reads the files of a message.
     pub(crate) async fn read(&self, turn: &Turn, attachments: &[Attachment]) -> Given {
         let mut given = Given::default();

@@ -106,7 +106,15 @@ impl AgentResponder {
     /// other files.
     #[must_use]
     pub fn files(mut self, config: FilesConfig) -> Self {
-        self.files = FileReader::new(config);
+        self.files = self.files.with_config(config);
+        self
+    }
+
+    /// Waits with `other` for the same places where files are read: however many responders a server
+    /// has, one for each tenant say, no more files are read at once.
+    #[must_use]
+    pub fn reading_files_with(mut self, other: &Self) -> Self {
+        self.files = self.files.in_places_of(&other.files);
         self
     }
 

@@ -15,6 +15,7 @@ mod openapi;
 mod routes;
 mod server;
 mod telemetry;
+mod tenants;
 
 pub use app::{PROTOCOL_HEADER, TURN_HEADER};
 pub use attachments::FileLinks;

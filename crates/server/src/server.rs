@@ -9,10 +9,6 @@ use std::{
 };
 
 use axum::Router;
-use parlor_agent::{
-    AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, PromptConfig,
-    TranscriptionClient, TranscriptionConfig, pdf::PdfCommand,
-};
 use parlor_chatkit::{ChatKit, ChatKitError, Clock as _, ErrorChain, StoreError, SystemClock};
 use parlor_search::SqliteIndex;
 use parlor_store::{FileStore, LoginStore, OpenError, OpenFilesError, PostgresStore, SqliteStore};
@@ -23,10 +19,11 @@ use crate::{
     attachments::{FileLinks, Files},
     auth::{AuthKeys, Authenticator, SessionParts},
     body::BodyLimits,
-    config::{self, AuthMode, Config, HistoryMode, ModelApi, ModelFiles, Site},
+    config::{self, AuthMode, Config, Site},
     connection,
     late::Late,
     metrics::Metrics,
+    tenants::TenantResponder,
 };
 
 /// How often files that nobody needs are deleted.
@@ -124,29 +121,7 @@ impl Server {
             true => Some(SqliteIndex::open(&config.index_url()).await?),
             false => None,
         };
-        let model = config.model.is_configured().then(|| model_client(config)).transpose()?;
-        let mut responder = AgentResponder::new(
-            index.map(|index| Arc::new(index) as _),
-            model,
-            prompt_config(config),
-        )
-        .allowed_models(config.model.choices.iter().cloned());
-        responder = responder.files(FilesConfig {
-            images: config.model.images,
-            files: match config.model.files {
-                ModelFiles::Text => FileMode::Text,
-                ModelFiles::Input => FileMode::Input,
-            },
-            pdf_command: config.model.pdf_command.split_first().map(|(program, arguments)| {
-                arguments.iter().fold(PdfCommand::new(program), PdfCommand::arg)
-            }),
-        });
-        if config.titles.enabled {
-            responder = responder.titles_by(config.titles.model.as_deref().unwrap_or_default());
-        }
-        if config.dictation.is_enabled() {
-            responder = responder.dictation(dictation_client(config)?);
-        }
+        let responder = TenantResponder::new(config, index.map(|index| Arc::new(index) as _))?;
         let mut files = None;
         let storage = match config.files.enabled {
             true => {
@@ -441,60 +416,6 @@ async fn prepare(
         tracing::warn!(turns = interrupted, "closed turns that an earlier process left running");
     }
     Ok(())
-}
-
-/// A client for the configured model.
-pub(crate) fn model_client(config: &Config) -> Result<ModelClient, parlor_agent::ModelConfigError> {
-    let api = match config.model.api {
-        ModelApi::Responses => parlor_agent::ModelApi::Responses,
-        ModelApi::ChatCompletions => parlor_agent::ModelApi::ChatCompletions,
-    };
-    let mut model = ModelConfig::new(api, config.model.base_url(), config.model.name.as_str())
-        .with_idle_timeout(config.model.idle_timeout());
-    if let Some(key) = config.model.key() {
-        model = model.with_key(key.clone());
-    }
-    ModelClient::new(model)
-}
-
-/// A client for the configured speech model.
-fn dictation_client(
-    config: &Config,
-) -> Result<TranscriptionClient, parlor_agent::ModelConfigError> {
-    let dictation = &config.dictation;
-    let base_url = dictation.base_url(&config.model);
-    let mut speech =
-        TranscriptionConfig::new(base_url, dictation.name()).with_timeout(dictation.timeout());
-    if let Some(key) = dictation.key(&config.model) {
-        speech = speech.with_key(key.clone());
-    }
-    TranscriptionClient::new(speech)
-}
-
-/// A client for the list of models that the speech model's server has.
-pub(crate) fn speech_models(
-    config: &Config,
-) -> Result<ModelClient, parlor_agent::ModelConfigError> {
-    let dictation = &config.dictation;
-    let api = parlor_agent::ModelApi::ChatCompletions;
-    let mut models = ModelConfig::new(api, dictation.base_url(&config.model), dictation.name());
-    if let Some(key) = dictation.key(&config.model) {
-        models = models.with_key(key.clone());
-    }
-    ModelClient::new(models)
-}
-
-fn prompt_config(config: &Config) -> PromptConfig {
-    let mut prompt = PromptConfig::default();
-    if let Some(system_prompt) = &config.assistant.system_prompt {
-        prompt.system_prompt = system_prompt.clone();
-    }
-    prompt.history_items = config.context.history_items;
-    prompt.history = match config.context.history {
-        HistoryMode::Text => parlor_agent::History::Text,
-        HistoryMode::Messages => parlor_agent::History::Messages,
-    };
-    prompt
 }
 
 #[cfg(test)]

@@ -245,7 +245,7 @@ impl CallIds {
 }
 
 struct Inner {
-    http: Client,
+    http: Arc<Client>,
     config: ModelConfig,
     endpoint: Url,
     ids: Arc<CallIds>,
@@ -301,7 +301,20 @@ impl ModelClient {
             },
         )?;
         let http = Client::new(&config.base_url, config.key.as_ref(), config.connect_timeout)?;
+        let http = Arc::new(http);
         Ok(Self(Arc::new(Inner { http, config, endpoint, ids: Arc::default() })))
+    }
+
+    /// A client of the same server whose model is another one. Connections are shared.
+    #[must_use]
+    pub fn for_model(&self, model: impl Into<String>) -> Self {
+        let Inner { http, config, endpoint, ids } = &*self.0;
+        Self(Arc::new(Inner {
+            http: Arc::clone(http),
+            config: ModelConfig { model: model.into(), ..config.clone() },
+            endpoint: endpoint.clone(),
+            ids: Arc::clone(ids),
+        }))
     }
 
     /// The configured model's name.

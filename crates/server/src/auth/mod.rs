@@ -20,7 +20,7 @@ use axum_extra::extract::{
     SignedCookieJar,
     cookie::{Cookie, Key, SameSite},
 };
-use parlor_chatkit::{Identity, Owner, Store, StoreError, UserId};
+use parlor_chatkit::{Identity, Owner, Store, StoreError, TenantId, UserId};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
@@ -223,11 +223,22 @@ fn trusted_header(settings: &config::TrustedHeader, parts: &Parts) -> Result<Cal
         let text = std::str::from_utf8(value).ok()?.trim();
         (!text.is_empty()).then(|| text.to_owned())
     };
-    let user = header(&settings.user)
-        .filter(|user| user.len() <= MAX_USER_ID && !user.chars().any(char::is_control))
+    let id = |name: &str| {
+        header(name).filter(|id| id.len() <= MAX_USER_ID && !id.chars().any(char::is_control))
+    };
+    let user = id(&settings.user)
+        .map(UserId::new)
         .ok_or_else(|| refuse("the header with the user's id is missing"))?;
+    let owner = match &settings.tenant {
+        Some(name) => {
+            let tenant =
+                id(name).ok_or_else(|| refuse("the header with the tenant's id is missing"))?;
+            Owner::authenticated(TenantId::new(tenant), user)
+        }
+        None => Owner::single_tenant(user),
+    };
     Ok(Caller {
-        owner: Owner::single_tenant(UserId::new(user)),
+        owner,
         identity: Identity {
             name: header(&settings.name),
             email: header(&settings.email),
@@ -309,6 +320,24 @@ mod tests {
         assert!(auth.authenticate(&request(&headers, "192.0.2.7:5")).await.is_err());
         assert!(auth.authenticate(&request(&[], "127.0.0.1:5")).await.is_err());
         assert!(auth.authenticate(&request(&[("X-User-ID", "  ")], "127.0.0.1:5")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_names_tenants_names_one_each_time() {
+        let settings = config::TrustedHeader {
+            tenant: Some("X-Tenant-ID".to_owned()),
+            ..config::TrustedHeader::default()
+        };
+        let auth = Authenticator::TrustedHeader(settings);
+        let of = |tenant| [("X-User-ID", "ada"), ("X-Tenant-ID", tenant)];
+        let acme = auth.authenticate(&request(&of("acme"), "127.0.0.1:5")).await.unwrap();
+        let other = auth.authenticate(&request(&of("ACME"), "127.0.0.1:5")).await.unwrap();
+        assert_eq!(acme.owner.tenant().as_str(), "acme");
+        assert_ne!(acme.owner, other.owner, "ids are taken to the letter");
+        let long = "x".repeat(MAX_USER_ID + 1);
+        for bad in [&of("")[..], &of(" "), &of(&long), &[("X-User-ID", "ada")]] {
+            assert!(auth.authenticate(&request(bad, "127.0.0.1:5")).await.is_err(), "{bad:?}");
+        }
     }
 
     #[tokio::test]

@@ -16,9 +16,12 @@ use url::Url;
 
 use crate::{
     auth::Sessions,
-    config::{AuthMode, Config, ConfigError, ModelApi, StrayVariable, stray_variables},
+    config::{
+        AuthMode, Config, ConfigError, ModelApi, StrayVariable, Tenant, place_of, stray_variables,
+    },
     routes::assets,
-    server::{beside, model_client, open_files, speech_models},
+    server::{beside, open_files},
+    tenants::{model_client, speech_models},
 };
 
 /// How long the model may take to say that it is there.
@@ -72,8 +75,11 @@ pub(super) async fn run(
             findings.push(database(&config).await);
             findings.push(files(&config).await);
             findings.push(index(&config).await);
-            findings.push(model(&config).await);
-            findings.extend(dictation(&config).await);
+            findings.push(model(&config, &ModelSettings::everybodys()).await);
+            findings.extend(dictation(&config, &ModelSettings::of("dictation", "")).await);
+            for (id, tenant) in &config.tenants {
+                findings.extend(of_tenant(&config, id, tenant).await);
+            }
             if config.auth.mode() == AuthMode::Session {
                 findings.push(provider(&config).await);
             }
@@ -295,12 +301,12 @@ async fn index(config: &Config) -> Finding {
     }
 }
 
-async fn model(config: &Config) -> Finding {
+async fn model(config: &Config, settings: &ModelSettings) -> Finding {
     if !config.model.is_configured() {
         return Finding::note(
             "model",
             "none: answers are quoted from the documents",
-            "set OPENAI_API_KEY, or OPENAI_BASE_URL for a local model server",
+            format!("set {}, or {} for a local model server", settings.key, settings.base_url),
         );
     }
     let base_url = config.model.base_url();
@@ -308,17 +314,11 @@ async fn model(config: &Config) -> Finding {
         ModelApi::Responses => "responses",
         ModelApi::ChatCompletions => "chat_completions",
     };
-    let client = match model_client(config) {
+    let client = match model_client(&config.model) {
         Ok(client) => client,
         Err(error) => return Finding::problem("model", error.to_string(), "correct [model]"),
     };
-    let settings = ModelSettings {
-        what: "model",
-        base_url: "OPENAI_BASE_URL",
-        key: "OPENAI_API_KEY",
-        name: "PARLOR_MODEL",
-    };
-    let mut finding = listed(&client, &base_url, &config.model.name, &settings).await;
+    let mut finding = listed(&client, &base_url, &config.model.name, settings).await;
     if finding.verdict == Verdict::Ok {
         finding.text.push_str(&format!(" ({api})"));
     }
@@ -327,7 +327,7 @@ async fn model(config: &Config) -> Finding {
 
 /// The speech model, if dictation is offered: whether its server is there and knows it. Nothing is
 /// said to it, as that costs money.
-async fn dictation(config: &Config) -> Option<Finding> {
+async fn dictation(config: &Config, settings: &ModelSettings) -> Option<Finding> {
     let dictation = &config.dictation;
     if !dictation.is_enabled() {
         return None;
@@ -339,21 +339,55 @@ async fn dictation(config: &Config) -> Option<Finding> {
             return Some(Finding::problem("dictation", error.to_string(), "correct [dictation]"));
         }
     };
-    let settings = ModelSettings {
-        what: "dictation",
-        base_url: "dictation.base_url",
-        key: "dictation.api_key",
-        name: "dictation.name",
-    };
-    Some(listed(&client, &base_url, dictation.name(), &settings).await)
+    Some(listed(&client, &base_url, dictation.name(), settings).await)
+}
+
+/// The models of a tenant, if it has some of its own.
+async fn of_tenant(config: &Config, id: &str, tenant: &Tenant) -> Vec<Finding> {
+    let place = place_of(id);
+    let own = config.of_tenant(tenant);
+    let mut findings = Vec::new();
+    let place = format!("{place}.");
+    if tenant.model.is_some() {
+        findings.push(model(&own, &ModelSettings::of("model", &place)).await);
+    }
+    if tenant.model.is_some() || tenant.dictation.is_some() {
+        findings.extend(dictation(&own, &ModelSettings::of("dictation", &place)).await);
+    }
+    for finding in &mut findings {
+        finding.text = format!("{}: {}", place.trim_end_matches('.'), finding.text);
+    }
+    findings
 }
 
 /// What the settings of a model are called.
 struct ModelSettings {
     what: &'static str,
-    base_url: &'static str,
-    key: &'static str,
-    name: &'static str,
+    base_url: String,
+    key: String,
+    name: String,
+}
+
+impl ModelSettings {
+    /// Those of `[model]`, which have variables of their own.
+    fn everybodys() -> Self {
+        Self {
+            what: "model",
+            base_url: "OPENAI_BASE_URL".to_owned(),
+            key: "OPENAI_API_KEY".to_owned(),
+            name: "PARLOR_MODEL".to_owned(),
+        }
+    }
+
+    /// Those of a section, behind this place in the file.
+    fn of(section: &'static str, place: &str) -> Self {
+        Self {
+            what: section,
+            base_url: format!("{place}{section}.base_url"),
+            key: format!("{place}{section}.api_key"),
+            name: format!("{place}{section}.name"),
+        }
+    }
 }
 
 /// Whether a model's server is there and lists it.

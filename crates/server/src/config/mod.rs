@@ -4,6 +4,7 @@
 
 mod sections;
 mod stray;
+mod tenants;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -17,6 +18,8 @@ pub use sections::{
     S3, Search, Server, Session, Site, Titles, TrustedHeader, Turns,
 };
 pub use stray::{StrayVariable, stray_variables};
+pub(crate) use tenants::place_of;
+pub use tenants::{Tenant, TenantDictation, TenantModel, TenantSearch, TenantTitles};
 
 /// The whole configuration of `parlor serve`.
 #[derive(Clone, Deserialize, Serialize)]
@@ -57,6 +60,9 @@ pub struct Config {
     pub metrics: Metrics,
     /// The log.
     pub log: Log,
+    /// What tenants have of their own, by their ids.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tenants: BTreeMap<String, Tenant>,
 }
 
 impl Default for Config {
@@ -79,6 +85,7 @@ impl Default for Config {
             site: Site::default(),
             metrics: Metrics::default(),
             log: Log::default(),
+            tenants: BTreeMap::new(),
         }
     }
 }
@@ -202,12 +209,13 @@ impl Config {
             .filter(|(name, _)| name.starts_with("PARLOR_") && name.contains("__"))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        for key in LISTS {
-            let name = format!("PARLOR_{}", key.replace('.', "__").to_uppercase());
+        let lists: Vec<(String, String)> =
+            generic.keys().filter_map(|name| Some((name.clone(), list_of(name)?))).collect();
+        for (name, key) in lists {
             if let Some(value) = generic.remove(&name) {
                 let values = value.split(',').map(str::trim).filter(|value| !value.is_empty());
                 let values: Vec<&str> = values.collect();
-                builder = builder.set_override(*key, values).map_err(|e| plain(&e))?;
+                builder = builder.set_override(key, values).map_err(|e| plain(&e))?;
             }
         }
         generic.retain(|_, value| !value.is_empty());
@@ -262,30 +270,7 @@ impl Config {
         if self.database.connections == 0 {
             return fail("database.connections is 0; use at least 1".to_owned());
         }
-        if let Some(scheme) = self.model.base_url.as_ref().map(url::Url::scheme)
-            && !matches!(scheme, "http" | "https")
-        {
-            return fail(format!(
-                "model.base_url has the scheme `{scheme}`; it must be an http or https URL such as http://127.0.0.1:11434/v1"
-            ));
-        }
-        if let Some(scheme) = self.dictation.base_url.as_ref().map(url::Url::scheme)
-            && !matches!(scheme, "http" | "https")
-        {
-            return fail(format!(
-                "dictation.base_url has the scheme `{scheme}`; it must be an http or https URL such as http://127.0.0.1:8001/v1"
-            ));
-        }
-        if self.dictation.is_enabled()
-            && self.dictation.base_url.is_none()
-            && self.dictation.key(&self.model).is_none()
-            && !self.model.is_configured()
-        {
-            return fail(
-                "dictation has no speech model to ask: set dictation.base_url, dictation.api_key or the [model] whose API it shares, or dictation.enabled = false"
-                    .to_owned(),
-            );
-        }
+        self.check_models().map_err(ConfigError)?;
         if let Some(url) = &self.server.public_url
             && (!matches!(url.scheme(), "http" | "https")
                 || url.query().is_some()
@@ -368,8 +353,47 @@ impl Config {
                 self.context.history_items
             ));
         }
+        self.check_tenants().map_err(ConfigError)
+    }
+
+    /// Settings of the models that contradict each other: those that tenants may have of their own.
+    fn check_models(&self) -> Result<(), String> {
+        if let Some(scheme) = self.model.base_url.as_ref().map(url::Url::scheme)
+            && !matches!(scheme, "http" | "https")
+        {
+            return Err(format!(
+                "model.base_url has the scheme `{scheme}`; it must be an http or https URL such as http://127.0.0.1:11434/v1"
+            ));
+        }
+        if let Some(scheme) = self.dictation.base_url.as_ref().map(url::Url::scheme)
+            && !matches!(scheme, "http" | "https")
+        {
+            return Err(format!(
+                "dictation.base_url has the scheme `{scheme}`; it must be an http or https URL such as http://127.0.0.1:8001/v1"
+            ));
+        }
+        if self.dictation.is_enabled()
+            && self.dictation.base_url.is_none()
+            && self.dictation.key(&self.model).is_none()
+            && !self.model.is_configured()
+        {
+            return Err(
+                "dictation has no speech model to ask: set dictation.base_url, dictation.api_key or the [model] whose API it shares, or dictation.enabled = false"
+                    .to_owned(),
+            );
+        }
         Ok(())
     }
+}
+
+/// The list that a variable is of, if it is of one: everybody's or a tenant's.
+fn list_of(variable: &str) -> Option<String> {
+    let key = variable.strip_prefix("PARLOR_")?.to_lowercase().replace("__", ".");
+    let everybodys = match key.strip_prefix("tenants.") {
+        Some(rest) => rest.split_once('.')?.1,
+        None => &key,
+    };
+    LISTS.contains(&everybodys).then_some(key)
 }
 
 /// An error of the file: its name, the line, and what the parser says, on one line.

@@ -145,7 +145,7 @@ pub enum ModelFiles {
 }
 
 /// Which API a model server speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelApi {
     /// OpenAI's Responses API.
@@ -352,6 +352,10 @@ pub struct TrustedHeader {
     pub name: String,
     /// Header with the user's mail address.
     pub email: String,
+    /// Header with the tenant's id. Everybody is of one tenant when it is not set; a request
+    /// without the header is refused when it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Addresses of the proxies that are believed. When none is named: every address with a
     /// `secret`, loopback without one.
     pub peers: Vec<IpAddr>,
@@ -379,6 +383,7 @@ impl Default for TrustedHeader {
             user: "X-User-ID".to_owned(),
             name: "X-User-Name".to_owned(),
             email: "X-User-Email".to_owned(),
+            tenant: None,
             peers: Vec::new(),
             secret: None,
             secret_header: "X-Parlor-Proxy-Secret".to_owned(),
@@ -1073,6 +1078,9 @@ pub(super) fn hide_password(text: &str) -> String {
     shown
 }
 
-fn hidden<S: Serializer>(_: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn hidden<S: Serializer>(
+    _: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str("(hidden)")
 }

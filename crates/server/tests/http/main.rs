@@ -16,4 +16,5 @@ mod metrics;
 mod pages;
 mod postgres;
 mod session;
+mod tenants;
 mod tokens;

@@ -1,0 +1,236 @@
+//! Answers for several tenants: each by its own settings.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parlor_agent::{
+    AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, ModelConfigError,
+    PromptConfig, TranscriptionClient, TranscriptionConfig, pdf::PdfCommand,
+};
+use parlor_chatkit::{
+    ActionSender, Feedback, RequestContext, Responder, TenantId, Turn, TurnError,
+    protocol::{
+        StreamOptions, SyncCustomActionResponse, ThreadMetadata, TranscriptionResult,
+        UserMessageItem,
+    },
+};
+use parlor_search::PassageSearch;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::config::{Config, HistoryMode, Model, ModelApi, ModelFiles};
+
+/// Gives each turn to the responder of its tenant: one lookup.
+pub(crate) struct TenantResponder {
+    everybodys: AgentResponder,
+    /// Those of tenants with settings of their own.
+    own: HashMap<TenantId, AgentResponder>,
+}
+
+impl TenantResponder {
+    /// The responders that the configuration describes.
+    ///
+    /// # Errors
+    /// When the settings of a model cannot be used.
+    pub(crate) fn new(
+        config: &Config,
+        search: Option<Arc<dyn PassageSearch>>,
+    ) -> Result<Self, ModelConfigError> {
+        let mut clients = Clients::default();
+        let everybodys = responder(config, search.clone(), &mut clients)?;
+        let mut own = HashMap::new();
+        for (id, tenant) in &config.tenants {
+            let config = config.of_tenant(tenant);
+            let responder = responder(&config, search.clone(), &mut clients)?;
+            own.insert(TenantId::new(id.as_str()), responder.reading_files_with(&everybodys));
+        }
+        Ok(Self { everybodys, own })
+    }
+
+    fn of(&self, context: &RequestContext) -> &AgentResponder {
+        self.own.get(context.owner().tenant()).unwrap_or(&self.everybodys)
+    }
+}
+
+/// The futures are those of the responder itself: who waits for thousands of them pays for none of
+/// this.
+impl Responder for TenantResponder {
+    fn respond(&self, turn: &mut Turn) -> impl Future<Output = Result<(), TurnError>> + Send {
+        self.of(turn.context()).respond(turn)
+    }
+
+    fn action(
+        &self,
+        turn: &mut Turn,
+        action: ActionSender,
+    ) -> impl Future<Output = Result<(), TurnError>> + Send {
+        self.of(turn.context()).action(turn, action)
+    }
+
+    fn sync_action(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadMetadata,
+        action: ActionSender,
+    ) -> impl Future<Output = Result<SyncCustomActionResponse, TurnError>> + Send {
+        self.of(context).sync_action(context, thread, action)
+    }
+
+    fn add_feedback(
+        &self,
+        context: &RequestContext,
+        feedback: Feedback<'_>,
+    ) -> impl Future<Output = Result<(), TurnError>> + Send {
+        self.of(context).add_feedback(context, feedback)
+    }
+
+    fn title(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadMetadata,
+        message: &UserMessageItem,
+    ) -> impl Future<Output = Option<String>> + Send {
+        self.of(context).title(context, thread, message)
+    }
+
+    fn transcribe(
+        &self,
+        context: &RequestContext,
+        audio: Bytes,
+        mime_type: &str,
+    ) -> impl Future<Output = Result<Option<TranscriptionResult>, TurnError>> + Send {
+        self.of(context).transcribe(context, audio, mime_type)
+    }
+
+    fn stream_options(&self, context: &RequestContext, thread: &ThreadMetadata) -> StreamOptions {
+        self.of(context).stream_options(context, thread)
+    }
+
+    fn on_cancelled(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadMetadata,
+    ) -> impl Future<Output = ()> + Send {
+        self.of(context).on_cancelled(context, thread)
+    }
+}
+
+/// A responder by these settings.
+fn responder(
+    config: &Config,
+    search: Option<Arc<dyn PassageSearch>>,
+    clients: &mut Clients,
+) -> Result<AgentResponder, ModelConfigError> {
+    let model = config.model.is_configured().then(|| clients.model(&config.model)).transpose()?;
+    let search = search.filter(|_| config.search.enabled);
+    let mut responder = AgentResponder::new(search, model, prompt_config(config))
+        .allowed_models(config.model.choices.iter().cloned())
+        .files(FilesConfig {
+            images: config.model.images,
+            files: match config.model.files {
+                ModelFiles::Text => FileMode::Text,
+                ModelFiles::Input => FileMode::Input,
+            },
+            pdf_command: config.model.pdf_command.split_first().map(|(program, arguments)| {
+                arguments.iter().fold(PdfCommand::new(program), PdfCommand::arg)
+            }),
+        });
+    if config.titles.enabled {
+        responder = responder.titles_by(config.titles.model.as_deref().unwrap_or_default());
+    }
+    if config.dictation.is_enabled() {
+        responder = responder.dictation(clients.dictation(config)?);
+    }
+    Ok(responder)
+}
+
+/// Clients of model servers. Those with the same address and key share their connections.
+#[derive(Default)]
+struct Clients {
+    models: HashMap<ModelServer, ModelClient>,
+    dictation: HashMap<SpeechModel, TranscriptionClient>,
+}
+
+/// What decides whether a client will do: API, address, key and patience.
+type ModelServer = (ModelApi, Url, Option<String>, Duration);
+/// Address, key, name and patience.
+type SpeechModel = (Url, Option<String>, String, Duration);
+
+impl Clients {
+    fn model(&mut self, model: &Model) -> Result<ModelClient, ModelConfigError> {
+        let server = (model.api, model.base_url(), exposed(model.key()), model.idle_timeout());
+        Ok(match self.models.entry(server) {
+            Entry::Occupied(known) => known.get().for_model(model.name.as_str()),
+            Entry::Vacant(place) => place.insert(model_client(model)?).clone(),
+        })
+    }
+
+    fn dictation(&mut self, config: &Config) -> Result<TranscriptionClient, ModelConfigError> {
+        let Config { dictation, model, .. } = config;
+        let key = exposed(dictation.key(model));
+        let name = dictation.name().to_owned();
+        let speech = (dictation.base_url(model), key, name, dictation.timeout());
+        Ok(match self.dictation.entry(speech) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(place) => place.insert(dictation_client(config)?).clone(),
+        })
+    }
+}
+
+fn exposed(key: Option<&SecretString>) -> Option<String> {
+    key.map(|key| key.expose_secret().to_owned())
+}
+
+/// A client for the configured model.
+pub(crate) fn model_client(model: &Model) -> Result<ModelClient, ModelConfigError> {
+    let api = match model.api {
+        ModelApi::Responses => parlor_agent::ModelApi::Responses,
+        ModelApi::ChatCompletions => parlor_agent::ModelApi::ChatCompletions,
+    };
+    let mut client = ModelConfig::new(api, model.base_url(), model.name.as_str())
+        .with_idle_timeout(model.idle_timeout());
+    if let Some(key) = model.key() {
+        client = client.with_key(key.clone());
+    }
+    ModelClient::new(client)
+}
+
+/// A client for the configured speech model.
+fn dictation_client(config: &Config) -> Result<TranscriptionClient, ModelConfigError> {
+    let dictation = &config.dictation;
+    let base_url = dictation.base_url(&config.model);
+    let mut speech =
+        TranscriptionConfig::new(base_url, dictation.name()).with_timeout(dictation.timeout());
+    if let Some(key) = dictation.key(&config.model) {
+        speech = speech.with_key(key.clone());
+    }
+    TranscriptionClient::new(speech)
+}
+
+/// A client for the list of models that the speech model's server has.
+pub(crate) fn speech_models(config: &Config) -> Result<ModelClient, ModelConfigError> {
+    let dictation = &config.dictation;
+    let api = parlor_agent::ModelApi::ChatCompletions;
+    let mut models = ModelConfig::new(api, dictation.base_url(&config.model), dictation.name());
+    if let Some(key) = dictation.key(&config.model) {
+        models = models.with_key(key.clone());
+    }
+    ModelClient::new(models)
+}
+
+fn prompt_config(config: &Config) -> PromptConfig {
+    let mut prompt = PromptConfig::default();
+    if let Some(system_prompt) = &config.assistant.system_prompt {
+        prompt.system_prompt = system_prompt.clone();
+    }
+    prompt.history_items = config.context.history_items;
+    prompt.history = match config.context.history {
+        HistoryMode::Text => parlor_agent::History::Text,
+        HistoryMode::Messages => parlor_agent::History::Messages,
+    };
+    prompt
+}
