@@ -18,3 +18,4 @@ mod postgres;
 mod session;
 mod tenants;
 mod tokens;
+mod wall;
