@@ -2,6 +2,8 @@
 
 pub mod contract;
 mod files;
+#[cfg(test)]
+mod filling;
 mod logins;
 mod migrations;
 #[cfg(feature = "postgres")]

@@ -9,6 +9,8 @@ mod logins;
 mod pool;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod upgrades;
 
 use std::{
     str::FromStr as _,

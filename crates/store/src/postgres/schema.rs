@@ -9,7 +9,7 @@ use super::PostgresError;
 use crate::migrations::{Source, migrator};
 
 /// The migrations, in order. An applied one is never edited.
-const MIGRATIONS: &[Source] = &[
+pub(super) const MIGRATIONS: &[Source] = &[
     (1, "tables", include_str!("../../migrations/postgres/0001_tables.sql")),
     (2, "functions", include_str!("../../migrations/postgres/0002_functions.sql")),
     (3, "logins", include_str!("../../migrations/postgres/0003_logins.sql")),
@@ -145,7 +145,7 @@ fn is_forbidden(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
 }
 
-fn migrations() -> Migrator {
+pub(super) fn migrations() -> Migrator {
     let mut migrator = migrator(MIGRATIONS);
     migrator.dangerous_set_table_name(TABLE);
     // We hold a lock of our own: the library's is one for the whole database.
@@ -156,46 +156,7 @@ fn migrations() -> Migrator {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use parlor_chatkit::{Owner, PageQuery, Store as _, TenantId, UserId, Visibility};
-    use parlor_test_postgres::Server;
-
     use super::*;
-    use crate::{PostgresSettings, PostgresStore};
-
-    #[tokio::test]
-    async fn a_filled_database_of_every_earlier_migration_is_brought_up_to_date() {
-        for (version, ..) in MIGRATIONS {
-            let place = Server::shared().place();
-            let mut connection = PgConnection::connect(&place.url).await.unwrap();
-            let run = async |connection: &mut PgConnection, sql: String| {
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
-            };
-            let schema = &place.schema;
-            let sql = format!("CREATE SCHEMA {schema}; SET search_path TO {schema}");
-            run(&mut connection, sql).await;
-            migrations().run_direct(Some(*version), &mut connection, false).await.unwrap();
-            let filling = "SELECT set_config('parlor.tenant', 't', false), \
-                           set_config('parlor.user', 'ada', false); INSERT INTO threads (id, \
-                           tenant_id, user_id, created_at, active, status, metadata) VALUES \
-                           ('thr', 't', 'ada', now(), true, '{\"type\":\"active\"}', '{}'); INSERT \
-                           INTO items (thread_id, seq, id, tenant_id, user_id, turn_id, hidden, \
-                           pending, waiting, body) VALUES ('thr', 1, 'item', 't', 'ada', 'turn', \
-                           false, false, false, \
-                           '{\"type\":\"hidden_context_item\",\"id\":\"item\",\
-                           \"thread_id\":\"thr\",\"created_at\":\"2024-01-01T00:00:00Z\",\
-                           \"content\":\"x\"}')";
-            run(&mut connection, filling.to_owned()).await;
-
-            let settings = PostgresSettings { schema: schema.clone(), ..Default::default() };
-            let store = PostgresStore::open(&place.url, &settings).await.unwrap();
-            let schema = Schema::new(schema).unwrap();
-            assert_eq!(schema.state(&mut connection).await.unwrap(), State::UpToDate);
-            let ada = Owner::authenticated(TenantId::new("t"), UserId::new("ada"));
-            let query = PageQuery { limit: 10, order: Default::default(), after: None };
-            let items = store.items(&ada, &"thr".into(), &query, Visibility::All).await.unwrap();
-            assert_eq!(items.unwrap().data.len(), 1, "from {version}");
-        }
-    }
 
     #[test]
     fn only_names_that_need_no_quoting_are_schemas() {

@@ -1133,3 +1133,5 @@ fn settle_waiting(connection: &Connection, turn: &TurnKey) -> Result<Vec<ThreadI
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upgrades;

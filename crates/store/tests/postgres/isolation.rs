@@ -1,7 +1,7 @@
 //! Row-level security, by itself: statements as the application's role that forgot their `WHERE`.
 
 use parlor_chatkit::{
-    ItemState, Owner, Store as _, TurnState,
+    ItemState, Owner, Store as _, TenantId, TurnState, UserId,
     protocol::{FeedbackKind, ThreadItem},
 };
 use parlor_store::PostgresStore;
@@ -98,8 +98,7 @@ async fn rows_cannot_be_written_in_another_owners_name_or_thread() {
     ] {
         become_owner(&mut connection, &place, Some(&bob())).await;
         let error = run(&mut connection, &sql).await.unwrap_err();
-        let found = error.as_database_error().unwrap().code().unwrap().into_owned();
-        assert_eq!(found, code, "{sql}: {error}");
+        assert_eq!(self::code(&error), code, "{sql}: {error}");
         run(&mut connection, "ROLLBACK").await.unwrap();
     }
     become_owner(&mut connection, &place, Some(&bob())).await;
@@ -136,17 +135,133 @@ async fn who_is_nobody_sees_nothing() {
     assert_eq!(count(&mut connection, "threads").await, 0, "it ends with its transaction");
 }
 
-#[tokio::test]
-async fn every_table_with_an_owner_is_behind_the_wall() {
+/// Tables without anything of users, which any transaction may use.
+const OPEN: [&str; 2] = ["_migrations", "holders"];
+
+/// A schema where two people have rows in every table.
+async fn filled() -> (Place, Vec<String>) {
     let place = Server::shared().place();
-    conversations(&place).await;
-    let open = Server::shared().admin(&format!(
-        "SELECT string_agg(c.relname, ',') FROM pg_class c JOIN pg_attribute a ON a.attrelid = \
-         c.oid AND a.attname = 'user_id' AND c.relkind = 'r' WHERE c.relnamespace = \
-         '{}'::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity)",
-        place.schema
-    ));
-    assert_eq!(open.unwrap(), "", "tables without forced row-level security");
+    PostgresStore::migrate(&place.url, &settings(&place)).await.unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/filling/postgres");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    let mut connection = PgConnection::connect(&place.url).await.unwrap();
+    for (file, name) in files.iter().flat_map(|file| [(file, "ada"), (file, "bob")]) {
+        let sql = std::fs::read_to_string(file).unwrap().replace("{name}", name);
+        let sql = format!("SET search_path TO {}; SELECT become_system(); {sql}", place.schema);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
+    let tables = catalogue(
+        &place,
+        "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relkind IN ('r', 'p') \
+         AND relnamespace = '{}'::regnamespace",
+    );
+    (place, tables.split(' ').map(ToOwned::to_owned).collect())
+}
+
+/// What the catalogue says of the place's schema, to a superuser.
+fn catalogue(place: &Place, sql: &str) -> String {
+    Server::shared().admin(&sql.replace("{}", &place.schema)).unwrap()
+}
+
+#[tokio::test]
+async fn no_table_is_outside_of_the_wall() {
+    let (place, tables) = filled().await;
+    for table in &tables {
+        let rows = catalogue(&place, &format!("SELECT count(*) FROM {{}}.{table}"));
+        assert_ne!(rows, "0", "nothing in tests/filling/postgres fills {table}");
+    }
+    let open = catalogue(
+        &place,
+        "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relkind IN ('r', 'p') \
+         AND relnamespace = '{}'::regnamespace AND NOT (relrowsecurity AND relforcerowsecurity)",
+    );
+    assert_eq!(open, OPEN.join(" "), "tables without forced row-level security");
+    // Each policy of a name says the same of every table.
+    let policies = catalogue(
+        &place,
+        "SELECT string_agg(policy, ' ' ORDER BY policy) FROM (SELECT DISTINCT polname || \
+         CASE WHEN polpermissive AND polcmd = '*' AND polroles = '{0}' THEN '' ELSE '?' END || \
+         CASE WHEN polwithcheck IS NULL THEN '' ELSE '?' END AS policy, \
+         pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid IN (SELECT oid FROM pg_class \
+         WHERE relnamespace = '{}'::regnamespace)) found",
+    );
+    assert_eq!(policies, "owner system");
+    // What would walk around it.
+    let doors = catalogue(
+        &place,
+        "SELECT (SELECT count(*) FROM pg_proc WHERE prosecdef AND pronamespace = \
+         '{}'::regnamespace) + (SELECT count(*) FROM pg_class WHERE relkind IN ('v', 'm') AND \
+         relnamespace = '{}'::regnamespace)",
+    );
+    assert_eq!(doors, "0", "functions with their owner's rights, and views");
+}
+
+#[tokio::test]
+async fn without_a_where_no_table_shows_or_gives_away_anything() {
+    let (place, tables) = filled().await;
+    let mut connection = PgConnection::connect(&place.url).await.unwrap();
+    let bob_of = |tenant: &str| Owner::authenticated(TenantId::new(tenant), UserId::new("bob"));
+    let [bob, other_tenant, half] = ["filled", "other", ""].map(bob_of);
+    let owned = catalogue(
+        &place,
+        "SELECT string_agg(c.relname, ' ') FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid \
+         AND p.polname = 'owner' WHERE c.relnamespace = '{}'::regnamespace",
+    );
+    let owned: Vec<_> = owned.split(' ').collect();
+    assert!(owned.len() >= 5, "{owned:?}");
+    for table in tables.iter().filter(|table| !OPEN.contains(&table.as_str())) {
+        let everybodys = catalogue(&place, &format!("SELECT count(*) FROM {{}}.{table}"));
+        let is_owned = owned.contains(&table.as_str());
+        for owner in [Some(&bob), Some(&other_tenant), Some(&half), None] {
+            become_owner(&mut connection, &place, owner).await;
+            let his = if is_owned && owner == Some(&bob) {
+                let sql = format!("SELECT count(*) FROM {table} WHERE user_id <> 'bob'");
+                let sql = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut connection);
+                assert_eq!(sql.await.unwrap().get::<i64, _>(0), 0, "{table}");
+                let his = count(&mut connection, table).await;
+                assert!(his > 0, "{table}");
+                his
+            } else {
+                assert_eq!(count(&mut connection, table).await, 0, "{table} as {owner:?}");
+                0
+            };
+            run(&mut connection, "SAVEPOINT before").await.unwrap();
+            // Any column will do.
+            let column = catalogue(
+                &place,
+                &format!(
+                    "SELECT attname FROM pg_attribute WHERE attrelid = '{{}}.{table}'::regclass AND \
+                     attnum > 0 AND NOT attisdropped AND attidentity = '' AND attgenerated = '' \
+                     ORDER BY attnum DESC LIMIT 1"
+                ),
+            );
+            let sql = format!("UPDATE {table} SET {column} = {column}");
+            let changed = run(&mut connection, &sql).await.unwrap();
+            assert_eq!(changed, u64::try_from(his).unwrap(), "{table} as {owner:?}");
+            match run(&mut connection, &format!("DELETE FROM {table}")).await {
+                Ok(deleted) => {
+                    assert_eq!(deleted, u64::try_from(his).unwrap(), "{table} as {owner:?}");
+                }
+                // Something refers to it that has to be seen to first.
+                Err(error) => assert_eq!(code(&error), "23503", "{table}: {error}"),
+            }
+            run(&mut connection, "ROLLBACK TO before").await.unwrap();
+            if his > 0 {
+                let gift = format!("UPDATE {table} SET user_id = 'ada'");
+                let error = run(&mut connection, &gift).await.unwrap_err();
+                assert_eq!(code(&error), "42501", "{table}: {error}");
+            }
+            run(&mut connection, "ROLLBACK").await.unwrap();
+        }
+        let left = catalogue(&place, &format!("SELECT count(*) FROM {{}}.{table}"));
+        assert_eq!(left, everybodys, "{table}");
+    }
+}
+
+fn code(error: &sqlx::Error) -> String {
+    let error = error.as_database_error().unwrap_or_else(|| panic!("{error}"));
+    error.code().unwrap().into_owned()
 }
 
 #[tokio::test]

@@ -1,0 +1,1 @@
+UPDATE items SET waiting = 1 WHERE id = '{name}-call';
