@@ -191,8 +191,7 @@ async fn nobody_else_gets_at_anything(app: &TestApp, before: impl FnOnce()) {
             }
             let after = json!({"thread_id": own, "after": hers.item});
             assert_eq!(intruder.call("items.list", &after).await.status(), 404, "{who}");
-            for (method, path) in
-                [(Method::GET, ""), (Method::GET, "/preview"), (Method::PUT, "")]
+            for (method, path) in [(Method::GET, ""), (Method::GET, "/preview"), (Method::PUT, "")]
             {
                 let ask = async |id: &Value| {
                     let address = format!("/files/{}{path}", id.as_str().unwrap());
