@@ -8,8 +8,11 @@ import { profile, root } from './lib/processes.mjs';
 const PARTS = [
   'memory',
   'ready',
+  'first',
   'ttft',
   'turns',
+  'reads',
+  'users',
   'open',
   'streams',
   'thread',
@@ -20,12 +23,15 @@ const PARTS = [
   'markdown',
 ];
 
+const STORES = { sqlite: ['SQLite'], postgres: ['PostgreSQL'], both: ['SQLite', 'PostgreSQL'] };
+
 const options = {};
 const parts = [];
 let json;
 for (const argument of process.argv.slice(2)) {
   const option = /^--([a-z]+)=(.+)$/.exec(argument);
   if (option?.[1] === 'json') json = option[2];
+  else if (option?.[1] === 'store' && STORES[option[2]]) options.stores = STORES[option[2]];
   else if (option && Number(option[2]) > 0) options[option[1]] = Number(option[2]);
   else if (PARTS.includes(argument)) parts.push(argument);
   else {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 /** `debug` only to try the benchmarks themselves; its figures say nothing. */
 export const profile = process.env.BENCH_PROFILE ?? 'release';
-const binary = (name) => join(root, 'target', profile, name);
+export const binary = (name) => join(root, 'target', profile, name);
 
 /** Clock ticks of /proc a second; Linux has had 100 on every platform since 2.6. */
 const TICKS = 100;
@@ -157,12 +157,15 @@ export function filesAllowed() {
 
 const modelUrl = (model) => (model ? { OPENAI_BASE_URL: `http://127.0.0.1:${model.port}/v1` } : {});
 
+/** A file of SQLite's under a name, or what is a URL already. */
+const databaseUrl = (database) => (database.includes('://') ? database : `sqlite://${join(folder, database)}`);
+
 /** `parlor serve`. Quiet, and told by a header who asks, like the reference. */
 export async function parlor(database, model, env = {}) {
   const port = await freePort();
   const server = new Program(
     binary('parlor'),
-    ['serve', '--listen', `127.0.0.1:${port}`, '--database-url', `sqlite://${join(folder, database)}`],
+    ['serve', '--listen', `127.0.0.1:${port}`, '--database-url', databaseUrl(database)],
     // The reference asks for no titles: the model is asked for the same on both sides.
     {
       PARLOR_AUTH: 'trusted-header',
@@ -188,7 +191,7 @@ export async function reference(database, model) {
       '--listen',
       `127.0.0.1:${port}`,
       '--database',
-      join(folder, database),
+      database.includes('://') ? database : join(folder, database),
     ],
     modelUrl(model),
   );

@@ -1,24 +1,40 @@
 // Turns per second of processor time, Parlor and the official Python SDK side by side on the same model server.
 import { load } from '../lib/chat.mjs';
 import { round } from '../lib/figures.mjs';
+import { eachStore } from '../lib/postgres.mjs';
 import { fakeModel, parlor, reference } from '../lib/processes.mjs';
 
 const DELTAS = 100;
+const LEAST = { SQLite: 20, PostgreSQL: 15 };
 
-export async function measure({ turns = 2000, rounds = 3 } = {}) {
-  return [
-    ...(await compare({ label: '', delay: 0, least: 20, turns, rounds, concurrency: 8 })),
-    // As a model would send them: each delta is read, written and waited for on its own.
-    ...(await compare({ label: ', paced', delay: 5, turns: turns / 10, rounds, concurrency: 8 })),
-  ];
+export function measure({ turns = 2000, rounds = 3, stores = ['SQLite'] } = {}) {
+  return eachStore(stores, async (store, postgres) => {
+    const setting = { store, postgres, rounds, concurrency: 8 };
+    const label = postgres ? ` on ${store}` : '';
+    return [
+      ...(await compare({ ...setting, label, delay: 0, least: LEAST[store], turns })),
+      // As a model would send them: each delta is read, written and waited for on its own.
+      ...(await compare({ ...setting, label: `${label}, paced`, delay: 5, turns: turns / 10 })),
+    ];
+  });
 }
 
-async function compare({ label, delay, least, turns, rounds, concurrency }) {
+async function compare({ postgres, label, delay, least, turns, rounds, concurrency }) {
   const model = await fakeModel('--bench', String(DELTAS), '--delay-ms', String(delay));
   const few = Math.max(8, delay ? turns / 4 : turns / 20);
   const sides = {
-    Parlor: { server: await parlor(`turns-${delay}.db`, model), turns },
-    reference: { server: await reference(`reference-${delay}.db`, model), turns: few },
+    // The same PostgreSQL, a database each.
+    Parlor: {
+      server: await parlor((await postgres?.database(`parlor_${delay}`)) ?? `turns-${delay}.db`, model),
+      turns,
+    },
+    reference: {
+      server: await reference(
+        (await postgres?.database(`reference_${delay}`)) ?? `reference-${delay}.db`,
+        model,
+      ),
+      turns: few,
+    },
   };
   const setting = { concurrency, deltas: DELTAS };
   for (const side of Object.values(sides)) {

@@ -1,22 +1,28 @@
 """The reference: a ChatKit server on the official Python SDKs, as their guides advise.
 
-`openai-chatkit` for the protocol, `openai-agents` for the model, FastAPI and uvicorn for HTTP, SQLite for threads.
+`openai-chatkit` for the protocol, `openai-agents` for the model, FastAPI and uvicorn for HTTP, SQLite or PostgreSQL
+(asyncpg) for threads.
 Where the guides leave a choice, the one that costs less is taken: uvloop and httptools, no access log, tracing off,
-one SQLite connection used in the event loop (no thread hops), items found by their primary key.
-Durability is Parlor's: WAL, `synchronous = FULL`, a commit for each thread or item that the SDK saves.
+one SQLite connection used in the event loop (no thread hops), a pool of asyncpg connections that keep their prepared
+statements and are not reset between uses, items found by their primary key.
+Durability is Parlor's: a commit for each thread or item that the SDK saves, with `synchronous = FULL` (SQLite) or what
+the PostgreSQL server has.
 
     OPENAI_BASE_URL=http://127.0.0.1:9100/v1 python server.py --listen 127.0.0.1:8001 --database reference.db
+    OPENAI_BASE_URL=http://127.0.0.1:9100/v1 python server.py --listen 127.0.0.1:8001 --database postgres://…
 """
 
 import argparse
 import os
 import sqlite3
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import AsyncIterator
 
 # The model server needs no key, the client library insists on one.
 os.environ.setdefault("OPENAI_API_KEY", "none")
 
+import asyncpg
 import uvicorn
 from agents import Agent, Runner, set_tracing_disabled
 from chatkit.agents import AgentContext, simple_to_agent_input, stream_agent_response
@@ -153,10 +159,121 @@ def _order(time: datetime) -> str:
     return time.isoformat(timespec="microseconds")
 
 
+# Of connections; Parlor's default.
+POOL = 10
+
+
+class PostgresStore(Store[Context]):
+    """The same in PostgreSQL: the same tables, one statement for each thing that the SDK asks for."""
+
+    pool: asyncpg.Pool
+
+    async def open(self, url: str) -> None:
+        # What a connection is reset from is never set here: that round trip is spared.
+        self.pool = await asyncpg.create_pool(url, min_size=POOL, max_size=POOL, reset=_nothing)
+        await self.pool.execute(SCHEMA)
+
+    async def load_thread(self, thread_id: str, context: Context) -> ThreadMetadata:
+        data = await self.pool.fetchval(
+            "SELECT data FROM threads WHERE id = $1 AND user_id = $2", thread_id, context.user_id
+        )
+        if data is None:
+            raise NotFoundError(f"Thread {thread_id} not found")
+        return THREAD.validate_json(data)
+
+    async def save_thread(self, thread: ThreadMetadata, context: Context) -> None:
+        await self.pool.execute(
+            "INSERT INTO threads VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+            thread.id,
+            context.user_id,
+            _order(thread.created_at),
+            THREAD.dump_json(thread).decode(),
+        )
+
+    async def load_threads(
+        self, limit: int, after: str | None, order: str, context: Context
+    ) -> Page[ThreadMetadata]:
+        rows = await self._page("threads", "user_id", context.user_id, limit, after, order)
+        data = [THREAD.validate_json(row[0]) for row in rows[:limit]]
+        return Page(data=data, has_more=len(rows) > limit, after=data[-1].id if data else None)
+
+    async def load_thread_items(
+        self, thread_id: str, after: str | None, limit: int, order: str, context: Context
+    ) -> Page[ThreadItem]:
+        rows = await self._page("items", "thread_id", thread_id, limit, after, order)
+        data = [ITEM.validate_json(row[0]) for row in rows[:limit]]
+        return Page(data=data, has_more=len(rows) > limit, after=data[-1].id if data else None)
+
+    async def _page(
+        self, table: str, column: str, value: str, limit: int, after: str | None, order: str
+    ) -> list[asyncpg.Record]:
+        beyond, direction = (">", "ASC") if order == "asc" else ("<", "DESC")
+        cursor, bound = "", [value, limit + 1]
+        if after:
+            cursor = f" AND created_at {beyond} (SELECT created_at FROM {table} WHERE {column} = $1 AND id = $3)"
+            bound.append(after)
+        return await self.pool.fetch(
+            f"SELECT data FROM {table} WHERE {column} = $1{cursor} ORDER BY created_at {direction} LIMIT $2",
+            *bound,
+        )
+
+    async def add_thread_item(self, thread_id: str, item: ThreadItem, context: Context) -> None:
+        await self.save_item(thread_id, item, context)
+
+    async def save_item(self, thread_id: str, item: ThreadItem, context: Context) -> None:
+        await self.pool.execute(
+            "INSERT INTO items VALUES ($1, $2, $3, $4, $5) "
+            "ON CONFLICT (thread_id, id) DO UPDATE SET data = excluded.data",
+            item.id,
+            thread_id,
+            context.user_id,
+            _order(item.created_at),
+            ITEM.dump_json(item).decode(),
+        )
+
+    async def load_item(self, thread_id: str, item_id: str, context: Context) -> ThreadItem:
+        data = await self.pool.fetchval(
+            "SELECT data FROM items WHERE thread_id = $1 AND id = $2 AND user_id = $3",
+            thread_id,
+            item_id,
+            context.user_id,
+        )
+        if data is None:
+            raise NotFoundError(f"Item {item_id} not found")
+        return ITEM.validate_json(data)
+
+    async def delete_thread(self, thread_id: str, context: Context) -> None:
+        for table, column in (("items", "thread_id"), ("threads", "id")):
+            await self.pool.execute(
+                f"DELETE FROM {table} WHERE {column} = $1 AND user_id = $2", thread_id, context.user_id
+            )
+
+    async def delete_thread_item(self, thread_id: str, item_id: str, context: Context) -> None:
+        await self.pool.execute(
+            "DELETE FROM items WHERE thread_id = $1 AND id = $2 AND user_id = $3",
+            thread_id,
+            item_id,
+            context.user_id,
+        )
+
+    async def save_attachment(self, attachment: Attachment, context: Context) -> None:
+        raise NotImplementedError("the benchmark sends no attachments")
+
+    async def load_attachment(self, attachment_id: str, context: Context) -> Attachment:
+        raise NotFoundError("the benchmark sends no attachments")
+
+    async def delete_attachment(self, attachment_id: str, context: Context) -> None:
+        raise NotFoundError("the benchmark sends no attachments")
+
+
+async def _nothing(_: asyncpg.Connection) -> None:
+    pass
+
+
 class Assistant(ChatKitServer[Context]):
     """Answers with an agent that is told the thread's last items."""
 
-    def __init__(self, store: SqliteStore):
+    def __init__(self, store: SqliteStore | PostgresStore):
         super().__init__(store)
         self.agent = Agent(name="assistant", model="fake-model", instructions="You are a helpful assistant.")
 
@@ -174,8 +291,17 @@ class Assistant(ChatKitServer[Context]):
 
 
 def application(database: str) -> FastAPI:
-    app = FastAPI()
-    server = Assistant(SqliteStore(database))
+    postgres = "://" in database
+    store = PostgresStore() if postgres else SqliteStore(database)
+    server = Assistant(store)
+
+    @asynccontextmanager
+    async def opened(_: FastAPI) -> AsyncIterator[None]:
+        if postgres:
+            await store.open(database)
+        yield
+
+    app = FastAPI(lifespan=opened)
 
     @app.post("/chatkit")
     async def chatkit(request: Request) -> Response:
