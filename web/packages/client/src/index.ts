@@ -32,3 +32,38 @@ export {
 export { mimeTypeOf, uploadFile, type UploadHooks, type UploadStrategy } from './upload.js';
 export { UploadQueue, type UploadEntry, type UploadQueueOptions } from './upload-queue.js';
 export { ThreadDirectory, type DirectoryState } from './directory.js';
+export {
+  AuthSession,
+  type AuthSessionOptions,
+  type AuthState,
+  type SessionUser,
+} from './site/auth-session.js';
+export {
+  createChatKitFetch,
+  type ChatKitFetchOptions,
+  type Fresh,
+  type TokenRequest,
+} from './site/chatkit-fetch.js';
+export {
+  getPageContext,
+  selectedText,
+  type PageContext,
+  type PageContextOptions,
+} from './site/page-context.js';
+export {
+  loadChatKit,
+  ScriptError,
+  scriptLoader,
+  ScriptLoader,
+  type ScriptFailure,
+  type ScriptOptions,
+  type ScriptStatus,
+} from './site/script.js';
+export {
+  currentSelection,
+  observeTextSelection,
+  place,
+  type Box,
+  type TextSelection,
+  type TextSelectionOptions,
+} from './site/selection.js';
