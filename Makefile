@@ -112,4 +112,4 @@ fuzz: ## Look for inputs that break what must hold (MINUTES=1 for each, TARGET=n
 	@./scripts/fuzz "$(or $(MINUTES),1)" $(TARGET)
 
 clean: ## Remove what was built and installed here
-	rm -rf target web/dist web/node_modules tests/oidc/node_modules .cache
+	rm -rf target web/dist web/node_modules web/tests/react-18/node_modules tests/oidc/node_modules .cache

@@ -29,6 +29,8 @@ export interface OpenOptions {
   width?: number;
   height?: number;
   path?: string;
+  /** What comes with the address. */
+  query?: URLSearchParams;
   context?: BrowserContextOptions;
   /** Another tab of the same browser. */
   beside?: ChatPage;
@@ -71,7 +73,7 @@ export class Lab {
     if (options.block !== undefined) await page.route(options.block, (route) => route.abort());
     const chat = new ChatPage(page, this.server);
     this.#opened.push(chat);
-    const query = new URLSearchParams();
+    const query = new URLSearchParams(options.query);
     if (options.scheme !== undefined) query.set('scheme', options.scheme);
     if (options.endpoint !== undefined) query.set('endpoint', options.endpoint);
     if (options.thread !== undefined) query.set('thread', options.thread);
@@ -110,6 +112,25 @@ export class Lab {
     await this.browser.close();
     await this.server.close();
   }
+}
+
+/** What axe finds wrong with a page, as readable lines. */
+export async function violationsOf(page: Page): Promise<string[]> {
+  // Injected by the test, past the page's policy.
+  await page.evaluate(await axeSource);
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: {
+        run(context: Document): Promise<{
+          violations: { id: string; help: string; nodes: { html: string; any: { message: string }[] }[] }[];
+        }>;
+      };
+    };
+    const { violations } = await axe.run(document);
+    return violations.flatMap(({ id, help, nodes }) =>
+      nodes.map((node) => `${id}: ${help} — ${node.html.slice(0, 160)} ${node.any[0]?.message ?? ''}`),
+    );
+  });
 }
 
 /** One page with the element, and what tests do with it. */
@@ -201,21 +222,7 @@ export class ChatPage {
       ),
     );
     await this.still();
-    // Injected by the test, past the page's policy.
-    await this.page.evaluate(await axeSource);
-    return this.page.evaluate(async () => {
-      const { axe } = globalThis as unknown as {
-        axe: {
-          run(context: Document): Promise<{
-            violations: { id: string; help: string; nodes: { html: string; any: { message: string }[] }[] }[];
-          }>;
-        };
-      };
-      const { violations } = await axe.run(document);
-      return violations.flatMap(({ id, help, nodes }) =>
-        nodes.map((node) => `${id}: ${help} — ${node.html.slice(0, 160)} ${node.any[0]?.message ?? ''}`),
-      );
-    });
+    return violationsOf(this.page);
   }
 
   /** At a width, waits until neither the page nor the conversation can be scrolled sideways. */
