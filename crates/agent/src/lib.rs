@@ -12,6 +12,7 @@ mod responder;
 pub mod search_tool;
 pub mod sse;
 pub mod titles;
+mod trace;
 mod transcription;
 
 pub use files::{FileMode, FilesConfig};

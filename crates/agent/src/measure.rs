@@ -2,8 +2,10 @@
 
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::model::{ModelError, Usage};
+use crate::trace;
 
 const REQUESTS: &str = "parlor_model_requests_total";
 const FIRST_EVENT: &str = "parlor_model_first_event_seconds";
@@ -87,7 +89,8 @@ pub(crate) async fn searched<P, E>(
     search: impl Future<Output = Result<Vec<P>, E>>,
 ) -> Result<Vec<P>, E> {
     let since = Instant::now();
-    let found = search.await;
+    let span = trace::search();
+    let found = search.instrument(span.clone()).await;
     let outcome = match &found {
         Ok(passages) if passages.is_empty() => "nothing",
         Ok(_) => "found",
@@ -95,5 +98,6 @@ pub(crate) async fn searched<P, E>(
     };
     counter!(SEARCHES, "outcome" => outcome).increment(1);
     histogram!(SEARCH_DURATION).record(since.elapsed());
+    trace::searched(&span, outcome, found.as_ref().ok().map(Vec::len));
     found
 }

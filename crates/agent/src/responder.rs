@@ -10,6 +10,7 @@ use parlor_chatkit::protocol::{
 };
 use parlor_chatkit::{MessageWriter, RequestContext, Responder, StoreError, Turn, TurnError};
 use parlor_search::{Passage, PassageSearch};
+use tracing::Instrument as _;
 
 use crate::citations::{CitationFilter, Piece, overlapping};
 use crate::files::{FileReader, FilesConfig, Given};
@@ -21,6 +22,7 @@ use crate::prompt::{self, History, PromptConfig, PromptInput, Said};
 use crate::quotes::{self, QUOTED_PASSAGES};
 use crate::search_tool::{Found, SEARCH_DOCUMENTS, heading, query_of, search_documents};
 use crate::titles::{self, title_of};
+use crate::trace;
 use crate::transcription::{TranscriptionClient, TranscriptionError};
 
 /// Rounds in which the model may call tools. The round after them has none, so it must answer.
@@ -307,7 +309,8 @@ impl AgentResponder {
             }
         };
         writer.turn().progress(Icon::from_static("search"), SEARCHING).await?;
-        Ok(answer.found.search(search, &query, PASSAGES_OF_A_SEARCH).await)
+        let found = answer.found.search(search, &query, PASSAGES_OF_A_SEARCH);
+        Ok(found.instrument(trace::tool(SEARCH_DOCUMENTS)).await)
     }
 
     /// Answers without a model.

@@ -7,6 +7,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use futures::FutureExt as _;
 use parlor_protocol::{
     AddClientToolOutputParams, AddStructuredInputParams, AddUserMessageParams,
     AttachmentCreateParams, AttachmentDeleteParams, AttachmentId, ClientToolCallStatus,
@@ -32,6 +33,7 @@ use crate::{
     ids, measure,
     registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
+    trace::{self, Traced as _},
     turn::{EventStream, Job, Opening, Replaced, Shared, Turn, TurnLog, drive},
     validate,
 };
@@ -395,7 +397,11 @@ impl Call {
     }
 
     async fn thread(&self, thread_id: &ThreadId) -> Result<ThreadMetadata, ChatKitError> {
-        self.store().thread(self.owner(), thread_id).await?.ok_or(ChatKitError::NotFound("thread"))
+        self.store()
+            .thread(self.owner(), thread_id)
+            .traced("thread")
+            .await?
+            .ok_or(ChatKitError::NotFound("thread"))
     }
 
     // Reading and housekeeping.
@@ -408,6 +414,7 @@ impl Call {
         let mut items = self
             .store()
             .items(self.owner(), thread_id, &query, Visibility::Visible)
+            .traced("items")
             .await?
             .ok_or(ChatKitError::NotFound("thread"))?;
         items.data.iter_mut().for_each(|item| self.dress(item));
@@ -427,6 +434,7 @@ impl Call {
         let page = self
             .store()
             .threads(self.owner(), &query)
+            .traced("threads")
             .await?
             .ok_or(ChatKitError::NotFound("page cursor `params.after`"))?;
         Ok(JsonResponse::of(&page.map(|thread| thread.into_response(Page::default()))))
@@ -437,13 +445,14 @@ impl Call {
         let thread = self
             .store()
             .rename_thread(self.owner(), &params.thread_id, title)
+            .traced("rename_thread")
             .await?
             .ok_or(ChatKitError::NotFound("thread"))?;
         Ok(JsonResponse::of(&thread.into_response(Page::default())))
     }
 
     async fn delete_thread(&self, thread_id: &ThreadId) -> Result<Response, ChatKitError> {
-        if !self.store().delete_thread(self.owner(), thread_id).await? {
+        if !self.store().delete_thread(self.owner(), thread_id).traced("delete_thread").await? {
             return Err(ChatKitError::NotFound("thread"));
         }
         // Asked after the deletion: a turn that began meanwhile is found.
@@ -485,6 +494,7 @@ impl Call {
         let kept = self
             .store()
             .set_feedback(self.owner(), &params.thread_id, &params.item_ids, params.kind, now)
+            .traced("set_feedback")
             .await?;
         if !kept {
             return Err(ChatKitError::NotFound("item"));
@@ -712,6 +722,7 @@ impl Call {
             let page = self
                 .store()
                 .items(self.owner(), thread_id, &query, Visibility::All)
+                .traced("items")
                 .await?
                 .ok_or(ChatKitError::NotFound("item"))?;
             found.extend(
@@ -795,6 +806,7 @@ impl Call {
         let page = self
             .store()
             .items(self.owner(), thread_id, &query, Visibility::Visible)
+            .traced("items")
             .await?
             .ok_or(ChatKitError::NotFound("thread"))?;
         Ok(page.data.iter().find_map(pick))
@@ -851,7 +863,8 @@ impl Call {
         };
         let is_new = matches!(thread, TurnThread::New(_));
         if let Some(key) = &self.idempotency_key
-            && let Some(recorded) = self.store().turn_by_key(self.owner(), key).await?
+            && let Some(recorded) =
+                self.store().turn_by_key(self.owner(), key).traced("turn_by_key").await?
         {
             return self.repeat(recorded, is_new).await;
         }
@@ -882,6 +895,7 @@ impl Call {
                         now: self.inner.shared.clock.now(),
                     },
                 )
+                .traced("begin_turn")
                 .await?;
             match outcome {
                 // A turn of this process that the registry does not know has ended, but the
@@ -923,6 +937,7 @@ impl Call {
         reservation.activate(&running);
 
         let turn_id = key.turn_id.clone();
+        let span = trace::turn(&self.context, &key);
         let mut turn = Turn::new(
             self.context,
             key,
@@ -934,7 +949,9 @@ impl Call {
         );
         let responder = Arc::clone(&self.inner.responder);
         turn.titled_by(&responder);
-        tokio::spawn(drive(Box::new(turn), responder, prepared.job, running, reservation));
+        let work = drive(Box::new(turn), responder, prepared.job, running, reservation);
+        // What comes afterwards is rare, and no part of the turn.
+        tokio::spawn(work.instrument(span).then(|afterwards| Box::pin(afterwards.run())));
         Ok(Response::Stream { turn_id, events })
     }
 
@@ -978,7 +995,7 @@ impl Call {
         }
         let thread = self.thread(&recorded.thread_id).await?;
         let key = TurnKey { turn_id: turn_id.clone(), thread_id: recorded.thread_id };
-        let items = self.store().turn_items(self.owner(), &key).await?;
+        let items = self.store().turn_items(self.owner(), &key).traced("turn_items").await?;
         let mut events: Vec<ThreadStreamEvent> = Vec::new();
         if made_the_thread {
             let thread = thread.into_response(Page::default());

@@ -13,6 +13,7 @@ mod registry;
 mod responder;
 mod store;
 pub mod testing;
+mod trace;
 pub mod turn;
 mod validate;
 pub mod widgets;

@@ -4,8 +4,8 @@ use std::{any::Any, sync::Arc};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    extract::{DefaultBodyLimit, MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
     middleware::{self, Next},
     response::Response,
     routing::{get, post},
@@ -17,7 +17,7 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, field::Empty};
 use url::Url;
 
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     config,
     error::ApiError,
     metrics::{self, Metrics},
-    routes,
+    routes, telemetry,
 };
 
 /// What the routes share.
@@ -154,17 +154,61 @@ async fn with_request_id(mut request: Request, next: Next) -> Response {
     let request_id = ChatKit::new_request_id();
     request.extensions_mut().insert(request_id.clone());
     let span = tracing::info_span!(
-        "request", %request_id, method = %request.method(), path = request.uri().path()
+        "request", %request_id, method = %request.method(), path = request.uri().path(),
+        trace_id = Empty,
     );
+    let trace = span.in_scope(|| traced(&request, &request_id));
+    if !trace.is_disabled()
+        && let Some(trace_id) = telemetry::follow(&trace, request.headers())
+    {
+        span.record("trace_id", trace_id);
+    }
     let header = HeaderValue::from_str(request_id.as_str());
     let started = std::time::Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let answering = next.run(request).instrument(trace.clone());
+    let mut response = answering.instrument(span.clone()).await;
+    if !trace.is_disabled() {
+        let status = response.status();
+        trace.record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            trace.record("error.type", status.as_str());
+            trace.record("otel.status_code", "ERROR");
+        }
+    }
     if let Ok(header) = header {
         response.headers_mut().insert(REQUEST_ID_HEADER, header);
     }
     let _entered = span.entered();
     tracing::debug!(status = response.status().as_u16(), elapsed = ?started.elapsed(), "answered");
     response
+}
+
+/// A request's span for traces; none for those that come all the time and do nothing.
+fn traced(request: &Request, request_id: &RequestId) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if matches!(route, Some("/healthz" | "/readyz" | "/metrics")) {
+        return Span::none();
+    }
+    let span = tracing::info_span!(
+        target: telemetry::TRACE, "request",
+        otel.name = Empty,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = metrics::method(request.method()),
+        http.route = route,
+        http.response.status_code = Empty,
+        network.protocol.version = match request.version() {
+            Version::HTTP_10 => "1.0",
+            _ => "1.1",
+        },
+        parlor.request.id = %request_id,
+        "error.type" = Empty,
+    );
+    if !span.is_disabled() {
+        let method = metrics::method(request.method());
+        span.record("otel.name", format!("{method} {}", route.unwrap_or_default()).trim_end());
+    }
+    span
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {

@@ -117,22 +117,26 @@ fn describe() {
     describe_gauge!(STREAMS, "Event streams that are open.");
 }
 
-/// Counts and times requests.
-pub(crate) async fn measured(request: Request, next: Next) -> Response {
-    // Paths as they are written in the routes, and methods that there are: what clients make up
-    // would be a figure each.
-    let route = match request.extensions().get::<MatchedPath>() {
-        Some(path) => path.as_str().to_owned(),
-        None => "other".to_owned(),
-    };
-    let method = match *request.method() {
+/// A method that there is: what clients make up would be a figure each.
+pub(crate) fn method(method: &Method) -> &'static str {
+    match *method {
         Method::GET => "GET",
         Method::POST => "POST",
         Method::PUT => "PUT",
         Method::HEAD => "HEAD",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
+    }
+}
+
+/// Counts and times requests.
+pub(crate) async fn measured(request: Request, next: Next) -> Response {
+    // As it is written in the routes, for the same reason.
+    let route = match request.extensions().get::<MatchedPath>() {
+        Some(path) => path.as_str().to_owned(),
+        None => "other".to_owned(),
     };
+    let method = method(request.method());
     let began = Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_str().to_owned();

@@ -22,7 +22,10 @@ use parlor_search::PassageSearch;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::config::{Config, HistoryMode, Model, ModelApi, ModelFiles};
+use crate::{
+    config::{Config, HistoryMode, Model, ModelApi, ModelFiles},
+    telemetry,
+};
 
 /// Gives each turn to the responder of its tenant: one lookup.
 pub(crate) struct TenantResponder {
@@ -40,7 +43,8 @@ impl TenantResponder {
         config: &Config,
         search: Option<Arc<dyn PassageSearch>>,
     ) -> Result<Self, ModelConfigError> {
-        let mut clients = Clients::default();
+        let trace_context = config.telemetry.model_trace_context;
+        let mut clients = Clients { trace_context, ..Clients::default() };
         let everybodys = responder(config, search.clone(), &mut clients)?;
         let mut own = HashMap::new();
         for (id, tenant) in &config.tenants {
@@ -152,6 +156,8 @@ fn responder(
 #[derive(Default)]
 struct Clients {
     models: HashMap<ModelServer, ModelClient>,
+    /// Whether model servers are told which trace a request belongs to.
+    trace_context: bool,
     dictation: HashMap<SpeechModel, TranscriptionClient>,
 }
 
@@ -165,7 +171,7 @@ impl Clients {
         let server = (model.api, model.base_url(), exposed(model.key()), model.idle_timeout());
         Ok(match self.models.entry(server) {
             Entry::Occupied(known) => known.get().for_model(model.name.as_str()),
-            Entry::Vacant(place) => place.insert(model_client(model)?).clone(),
+            Entry::Vacant(place) => place.insert(model_client(model, self.trace_context)?).clone(),
         })
     }
 
@@ -186,7 +192,10 @@ fn exposed(key: Option<&SecretString>) -> Option<String> {
 }
 
 /// A client for the configured model.
-pub(crate) fn model_client(model: &Model) -> Result<ModelClient, ModelConfigError> {
+pub(crate) fn model_client(
+    model: &Model,
+    trace_context: bool,
+) -> Result<ModelClient, ModelConfigError> {
     let api = match model.api {
         ModelApi::Responses => parlor_agent::ModelApi::Responses,
         ModelApi::ChatCompletions => parlor_agent::ModelApi::ChatCompletions,
@@ -195,6 +204,9 @@ pub(crate) fn model_client(model: &Model) -> Result<ModelClient, ModelConfigErro
         .with_idle_timeout(model.idle_timeout());
     if let Some(key) = model.key() {
         client = client.with_key(key.clone());
+    }
+    if trace_context {
+        client = client.with_trace_parent(telemetry::trace_parent);
     }
     ModelClient::new(client)
 }

@@ -18,12 +18,14 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use tracing::{Instrument as _, Span};
 use url::Url;
 
 pub use decoder::AnswerDecoder;
 pub use error::ModelError;
 
 use crate::http1::{Body, Client, HttpError, Request, Response, SetupError};
+use crate::trace;
 use http::{check_status, endpoint, innermost, read_body, within};
 
 /// Which API a model server speaks.
@@ -52,6 +54,9 @@ pub struct ModelConfig {
     pub connect_timeout: Duration,
     /// Give up when nothing has come for this long, before the answer or in it.
     pub idle_timeout: Duration,
+    /// What is sent as `traceparent` (W3C Trace Context), asked within the span of each request.
+    /// None by default: it would tell the model server which requests belong together.
+    pub trace_parent: Option<fn() -> Option<String>>,
 }
 
 impl ModelConfig {
@@ -64,12 +69,19 @@ impl ModelConfig {
             model: model.into(),
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            trace_parent: None,
         }
     }
 
     /// With a key. An empty key counts as none.
     pub fn with_key(mut self, key: SecretString) -> Self {
         self.key = (!key.expose_secret().is_empty()).then_some(key);
+        self
+    }
+
+    /// With a `traceparent` that this gives.
+    pub fn with_trace_parent(mut self, trace_parent: fn() -> Option<String>) -> Self {
+        self.trace_parent = Some(trace_parent);
         self
     }
 
@@ -366,14 +378,23 @@ impl ModelClient {
             body["model"] = config.model.clone().into();
         }
         tracing::trace!(target: "parlor_agent::request", %body, "asking the model");
+        let span = trace::model_call(
+            &self.0.endpoint,
+            if request.model.is_empty() { &config.model } else { &request.model },
+        );
         let body = bytes::Bytes::from(body.to_string());
         let mut tries = 0;
         let response = loop {
             // Boxed: the sending is large, and over when the answer begins, which takes long.
-            match Box::pin(self.send(body.clone())).await {
+            let attempt = span.in_scope(|| trace::attempt(&self.0.endpoint, tries));
+            let sending = self.send(body.clone(), attempt.clone());
+            match Box::pin(sending.instrument(attempt.clone())).await {
                 Ok(response) => break response,
                 Err(error) => {
+                    trace::failed(&attempt, &error);
+                    drop(attempt);
                     let Some(at_least) = error.quick_retry().filter(|_| tries < RETRIES) else {
+                        trace::failed(&span, &error);
                         return Err(error);
                     };
                     tries += 1;
@@ -389,22 +410,31 @@ impl ModelClient {
             client: self.clone(),
             body: Some(response.body),
             decoder: AnswerDecoder::with_ids(config.api, Arc::clone(&self.0.ids)),
+            span,
         };
-        if is_json {
-            stream.read_whole().await?;
+        if is_json && let Err(error) = stream.read_whole().await {
+            trace::failed(&stream.span, &error);
+            return Err(error);
         }
         Ok(stream)
     }
 
-    async fn send(&self, body: bytes::Bytes) -> Result<Response, ModelError> {
+    async fn send(&self, body: bytes::Bytes, span: Span) -> Result<Response, ModelError> {
         let idle_timeout = self.0.config.idle_timeout;
+        let trace_parent = self.0.config.trace_parent.and_then(|trace_parent| trace_parent());
+        let fields = [
+            ("content-type", "application/json"),
+            ("accept", "text/event-stream"),
+            ("traceparent", trace_parent.as_deref().unwrap_or_default()),
+        ];
         let request = Request {
             method: "POST",
             url: &self.0.endpoint,
-            fields: &[("content-type", "application/json"), ("accept", "text/event-stream")],
+            fields: if trace_parent.is_some() { &fields } else { &fields[..2] },
             body: vec![body],
         };
         let response = within(idle_timeout, self.0.http.send(&request)).await??;
+        trace::answered(&span, response.status);
         check_status(response, idle_timeout).await
     }
 }
@@ -415,6 +445,8 @@ pub struct ModelStream {
     client: ModelClient,
     body: Option<Body>,
     decoder: AnswerDecoder,
+    /// Ends with the answer.
+    span: Span,
 }
 
 impl ModelStream {
@@ -422,6 +454,7 @@ impl ModelStream {
     pub async fn next(&mut self) -> Option<Result<ModelEvent, ModelError>> {
         loop {
             if let Some(event) = self.decoder.next_event() {
+                self.trace(&event);
                 return Some(event);
             }
             if self.decoder.is_over() {
@@ -431,8 +464,20 @@ impl ModelStream {
         }
     }
 
+    /// Ends the span with the answer.
+    fn trace(&mut self, event: &Result<ModelEvent, ModelError>) {
+        match event {
+            Ok(ModelEvent::Done { usage, finish }) => {
+                trace::done(&self.span, usage.as_ref(), *finish);
+            }
+            Ok(_) => return,
+            Err(error) => trace::failed(&self.span, error),
+        }
+        self.span = Span::none();
+    }
+
     async fn read(&mut self) {
-        let Self { client, body: Some(body), decoder } = self else {
+        let Self { client, body: Some(body), decoder, .. } = self else {
             return self.decoder.cut(|| "the connection is gone".into());
         };
         let idle_timeout = client.0.config.idle_timeout;

@@ -14,8 +14,9 @@ use super::{
 use crate::{
     ErrorChain, ItemState, ItemWrite, StoreError, ThreadTitle, TurnError, TurnState,
     measure::RunningTurnMeasure,
-    registry::{Reservation, RunningTurn},
+    registry::{Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder},
+    trace::{self, Traced as _},
 };
 
 /// What a turn starts from.
@@ -49,6 +50,27 @@ impl Drop for EndOfLog {
     }
 }
 
+/// What there is to do when a turn has ended and its thread is free.
+pub(crate) struct Afterwards {
+    turn: Box<Turn>,
+    responder: Arc<dyn DynResponder>,
+    registry: Arc<Registry>,
+    late_title: Option<LateTitle>,
+    cancelled: bool,
+}
+
+impl Afterwards {
+    pub(crate) async fn run(self) {
+        let Self { turn, responder, registry, late_title, cancelled } = self;
+        if let Some(title) = late_title {
+            title.save(&turn.shared, &registry).await;
+        }
+        if cancelled {
+            responder.on_cancelled(&turn.context, &turn.thread).await;
+        }
+    }
+}
+
 /// Runs a turn to its end, and gives its thread free.
 pub(crate) async fn drive(
     // Boxed, like the ending: a turn's task is little more than what it waits with.
@@ -57,7 +79,7 @@ pub(crate) async fn drive(
     job: Job,
     running: Arc<RunningTurn>,
     reservation: Reservation,
-) {
+) -> Afterwards {
     let _end = EndOfLog(Arc::clone(&turn.log));
     let measure = RunningTurnMeasure::begin();
     let limit = turn.shared.limits.turn_duration;
@@ -85,17 +107,14 @@ pub(crate) async fn drive(
         },
     };
     let cancelled = matches!(state, TurnState::Stopped | TurnState::Interrupted);
+    let reason = error.as_ref().map(|error| error.reason().to_owned());
     let late_title = Box::pin(turn.end(state, error)).await;
     measure.end(state);
+    trace::turn_ended(&tracing::Span::current(), state, reason.as_deref());
     let registry = Arc::clone(reservation.registry());
     // Before the integrator's hook, which may take its time: the next message need not wait.
     reservation.complete(&running, &turn.shared.limits);
-    if let Some(title) = late_title {
-        title.save(&turn.shared, &registry).await;
-    }
-    if cancelled {
-        responder.on_cancelled(&turn.context, &turn.thread).await;
-    }
+    Afterwards { turn, responder, registry, late_title, cancelled }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> TurnError {
@@ -186,7 +205,13 @@ impl Turn {
         let Some(title) = self.titling.soon().await else { return false };
         let title = ThreadTitle { title: &title, instead_of: self.thread.title.as_deref() };
         let thread_id = &self.key.thread_id;
-        match self.shared.store.title_thread(self.owner(), thread_id, title).await {
+        match self
+            .shared
+            .store
+            .title_thread(self.owner(), thread_id, title)
+            .traced("title_thread")
+            .await
+        {
             Ok(thread) => thread.is_some(),
             Err(error) => {
                 tracing::warn!(%thread_id, %error, "a title was not saved");
@@ -212,8 +237,12 @@ impl Turn {
         let mut patience = Patience::new(self.shared.limits.store_patience);
         loop {
             let now = self.shared.clock.now();
-            let ended =
-                self.shared.store.end_turn(self.owner(), &self.key, state, writes, now).await;
+            let ended = self
+                .shared
+                .store
+                .end_turn(self.owner(), &self.key, state, writes, now)
+                .traced("end_turn")
+                .await;
             match ended {
                 Err(error) if patience.allows(&error).await => {}
                 Err(error) if !writes.is_empty() && is_about_the_writes(&error) => {

@@ -12,11 +12,13 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use tracing::Instrument as _;
+
 use super::{
     Shared,
     apply::{ApplyError, Effect, Pending, TurnItems},
 };
-use crate::{ItemState, ItemWrite, Owner, StoreError, TurnKey};
+use crate::{ItemState, ItemWrite, Owner, StoreError, TurnKey, trace::Traced as _};
 
 /// How long text may be there without being stored, about. A growing item is stored this often at
 /// most.
@@ -96,7 +98,8 @@ impl Growing {
         inner.grown = true;
         if matches!(inner.task, Task::None) {
             let (shared, owner, key) = (Arc::clone(shared), owner.clone(), key.clone());
-            let task = tokio::spawn(checkpoints(Arc::clone(&self.state), shared, owner, key));
+            let work = checkpoints(Arc::clone(&self.state), shared, owner, key);
+            let task = tokio::spawn(work.in_current_span());
             inner.task = Task::Sleeping(task.abort_handle());
         }
     }
@@ -189,7 +192,7 @@ async fn checkpoints(state: Arc<State>, shared: Arc<Shared>, owner: Owner, key: 
             (writes, handle)
         };
         next = Instant::now() + CHECKPOINT;
-        if let Err(error) = shared.store.write(&owner, &key, &writes).await {
+        if let Err(error) = shared.store.write(&owner, &key, &writes).traced("checkpoint").await {
             tracing::warn!(turn_id = %key.turn_id, %error, "checkpoint failed");
             // Tried again in a second, also if nothing grows meanwhile.
             state.lock().grown |= matches!(error, StoreError::Unavailable(_));

@@ -22,11 +22,12 @@ use parlor_protocol::{
 };
 use serde_json::Value;
 use tokio::{task::JoinHandle, time::Instant};
+use tracing::Instrument as _;
 
 use crate::{
     AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner, PageQuery,
     RequestContext, Store, StoreError, TurnError, TurnKey, Visibility, ids, measure,
-    responder::DynResponder,
+    responder::DynResponder, trace::Traced as _,
 };
 use apply::Effect;
 pub(crate) use drive::{Job, Opening, Replaced, drive};
@@ -178,6 +179,7 @@ impl Turn {
             .shared
             .store
             .items(self.owner(), &self.key.thread_id, &query, Visibility::All)
+            .traced("items")
             .await?
             .unwrap_or_default();
         let mut items = page.data;
@@ -484,15 +486,16 @@ impl Turn {
         let Unsaved { writes, events } = std::mem::take(&mut self.unsaved);
         let (shared, owner, key) =
             (Arc::clone(&self.shared), self.owner().clone(), self.key.clone());
-        let task = tokio::spawn(async move {
+        let work = async move {
             let mut patience = Patience::new(shared.limits.store_patience);
             loop {
-                match shared.store.write(&owner, &key, &writes).await {
+                match shared.store.write(&owner, &key, &writes).traced("write").await {
                     Err(error) if patience.allows(&error).await => {}
                     written => return (writes, written),
                 }
             }
-        });
+        };
+        let task = tokio::spawn(work.in_current_span());
         self.saving = Some(Saving { task, events, replaced });
         self.settle_saving().await
     }
@@ -545,7 +548,7 @@ impl Turn {
         }
         if self.thread != self.saved_thread {
             let writes = [self.thread_write()];
-            self.shared.store.write(self.owner(), &self.key, &writes).await?;
+            self.shared.store.write(self.owner(), &self.key, &writes).traced("write").await?;
             Box::pin(self.announce_thread()).await?;
         }
         self.thread_touched = false;

@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 use super::Shared;
 use crate::{
     Owner, RequestContext, ThreadTitle, TurnKey, registry::Registry, responder::DynResponder,
+    trace::Traced as _,
 };
 
 /// How long a responder may take to think of a title.
@@ -114,7 +115,8 @@ impl LateTitle {
         let Self { task, instead_of, owner, key } = self;
         let Ok(Some(title)) = task.await else { return };
         let title = ThreadTitle { title: &title, instead_of: instead_of.as_deref() };
-        match shared.store.title_thread(&owner, &key.thread_id, title).await {
+        match shared.store.title_thread(&owner, &key.thread_id, title).traced("title_thread").await
+        {
             Ok(Some(thread)) => {
                 if let Some(running) = registry.running(&owner, &key.thread_id) {
                     let thread = thread.into_response(Page::default());

@@ -314,7 +314,7 @@ async fn model(config: &Config, settings: &ModelSettings) -> Finding {
         ModelApi::Responses => "responses",
         ModelApi::ChatCompletions => "chat_completions",
     };
-    let client = match model_client(&config.model) {
+    let client = match model_client(&config.model, false) {
         Ok(client) => client,
         Err(error) => return Finding::problem("model", error.to_string(), "correct [model]"),
     };

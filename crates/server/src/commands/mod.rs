@@ -116,12 +116,18 @@ async fn dispatch(
     config: Config,
     environment: &BTreeMap<String, String>,
 ) -> anyhow::Result<ExitCode> {
-    telemetry::init(&config.log).map_err(anyhow::Error::msg)?;
+    // Only the server has requests to follow.
+    let collector = config.telemetry.traces().filter(|_| matches!(command, Command::Serve { .. }));
+    let traces = telemetry::init(&config.log, collector.as_ref()).map_err(anyhow::Error::msg)?;
     for stray in stray_variables(environment) {
         tracing::warn!("{stray}; it is ignored");
     }
     match command {
-        Command::Serve { .. } => serve(config).await?,
+        Command::Serve { .. } => {
+            let served = serve(config).await;
+            traces.shut_down().await;
+            served?;
+        }
         Command::Ingest(args) => return ingest::run(&config, args).await,
         Command::Feedback(args) => feedback::run(&config, args).await?,
         Command::HealthCheck => healthcheck::run(&config).await?,

@@ -15,7 +15,7 @@ pub(crate) use sections::is_confidential;
 pub use sections::{
     Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
     JwtClaims, JwtKeys, Limits, Log, LogFormat, Metrics, Model, ModelApi, ModelFiles, OnDisconnect,
-    S3, Search, Server, Session, Site, Titles, TrustedHeader, Turns,
+    S3, Search, Server, Session, Site, Telemetry, Titles, TrustedHeader, Turns,
 };
 pub use stray::{StrayVariable, stray_variables};
 pub(crate) use tenants::place_of;
@@ -60,6 +60,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// The log.
     pub log: Log,
+    /// Traces.
+    pub telemetry: Telemetry,
     /// What tenants have of their own, by their ids.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tenants: BTreeMap<String, Tenant>,
@@ -85,6 +87,7 @@ impl Default for Config {
             site: Site::default(),
             metrics: Metrics::default(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
             tenants: BTreeMap::new(),
         }
     }
@@ -136,6 +139,8 @@ const VARIABLES: &[(&[&str], &str)] = &[
     (&["PARLOR_MODEL"], "model.name"),
     (&["PARLOR_MODEL_API"], "model.api"),
     (&["PARLOR_AUTH"], "auth.mode"),
+    (&["OTEL_EXPORTER_OTLP_ENDPOINT"], "telemetry.endpoint"),
+    (&["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], "telemetry.traces_endpoint"),
 ];
 
 /// Settings that are lists: from the environment they come separated by commas.
@@ -281,6 +286,7 @@ impl Config {
             ));
         }
         self.files.check().map_err(ConfigError)?;
+        self.telemetry.check().map_err(ConfigError)?;
         if self.auth.mode.is_none() && !self.listen.ip().is_loopback() {
             return fail(format!(
                 "listening on {} would let anybody on the network ask: choose who may with auth.mode (PARLOR_AUTH = session, jwt, trusted-header or anonymous), or listen on 127.0.0.1",
@@ -636,6 +642,7 @@ mod tests {
                 "the same setting",
             ),
             ("[model]\nbase_url = \"ftp://x/\"", "http"),
+            ("[telemetry]\nendpoint = \"grpc://x\"", "telemetry.endpoint"),
             ("[dictation]\nbase_url = \"ftp://x/\"", "dictation.base_url"),
             ("[dictation]\nenabled = true", "dictation.base_url"),
             ("[dictation]\nname = \"whisper-1\"", "speech model"),

@@ -1044,6 +1044,50 @@ pub enum LogFormat {
     Json,
 }
 
+/// Traces for OpenTelemetry. There are none unless an endpoint is set.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// Where the collector takes OTLP over HTTP, up to `/v1/traces`, such as
+    /// `http://127.0.0.1:4318`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Url>,
+    /// The whole address where it takes traces, when that is not `/v1/traces` behind `endpoint`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traces_endpoint: Option<Url>,
+    /// Whether model servers are told the trace that a request belongs to (`traceparent`).
+    pub model_trace_context: bool,
+}
+
+impl Telemetry {
+    /// Where traces are sent to, if anywhere.
+    pub fn traces(&self) -> Option<Url> {
+        self.traces_endpoint.clone().or_else(|| {
+            let mut url = self.endpoint.clone()?;
+            // Fails for URLs without a host only, which are refused.
+            if let Ok(mut path) = url.path_segments_mut() {
+                path.pop_if_empty().extend(["v1", "traces"]);
+            }
+            Some(url)
+        })
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        let endpoints = [("endpoint", &self.endpoint), ("traces_endpoint", &self.traces_endpoint)];
+        for (key, url) in endpoints {
+            if let Some(url) = url
+                && !matches!(url.scheme(), "http" | "https")
+            {
+                return Err(format!(
+                    "telemetry.{key} has the scheme `{}`; it must be an http or https address such as http://127.0.0.1:4318",
+                    url.scheme()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A URL without its password.
 pub(super) fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&hide_password(url))

@@ -18,4 +18,5 @@ mod postgres;
 mod session;
 mod tenants;
 mod tokens;
+mod traces;
 mod wall;
