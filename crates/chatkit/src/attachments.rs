@@ -43,7 +43,7 @@ pub use self::bytes::{
 };
 pub use links::{AttachmentLinks, SignedLink};
 
-use crate::{ChatKitError, Clock, Owner, Store, StoreError, ids};
+use crate::{ChatKitError, Clock, Owner, Store, StoreError, UserId, ids};
 
 /// How much of it is too much.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,9 +120,17 @@ pub struct AttachmentRecord {
     pub thread_id: Option<ThreadId>,
     /// When it was announced.
     pub created_at: Timestamp,
+    /// The user of the same tenant as whose its bytes are kept: one whose files became the owner's.
+    /// `None`: the owner.
+    pub stored_for: Option<UserId>,
 }
 
 impl AttachmentRecord {
+    /// Who an [`AttachmentStore`] is asked for its bytes as.
+    pub fn place(&self, owner: &Owner) -> Owner {
+        place(owner, self.stored_for.as_ref())
+    }
+
     /// As it is kept with a message: without links, which would be out of date when it is read.
     fn bare(&self, thread_id: Option<&ThreadId>) -> Attachment {
         let file = FileAttachment {
@@ -142,6 +150,31 @@ impl AttachmentRecord {
             return ImageAttachment { file, preview_url: String::new() }.into();
         }
         file.into()
+    }
+}
+
+/// A file that is gone for its owner, and whose bytes are to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoomedAttachment {
+    /// Whose it was.
+    pub owner: Owner,
+    /// Its id.
+    pub id: AttachmentId,
+    /// As [`AttachmentRecord::stored_for`].
+    pub stored_for: Option<UserId>,
+}
+
+impl DoomedAttachment {
+    /// Who an [`AttachmentStore`] is asked for its bytes as.
+    pub fn place(&self) -> Owner {
+        place(&self.owner, self.stored_for.as_ref())
+    }
+}
+
+fn place(owner: &Owner, stored_for: Option<&UserId>) -> Owner {
+    match stored_for {
+        Some(user) => Owner::authenticated(owner.tenant().clone(), user.clone()),
+        None => owner.clone(),
     }
 }
 
@@ -306,6 +339,7 @@ impl Attachments {
             state: AttachmentState::Waiting,
             thread_id: None,
             created_at: self.inner.clock.now(),
+            stored_for: None,
         };
         let quota = UnsentQuota { bytes: limits.unsent_bytes, files: limits.unsent_files };
         if !self.inner.store.create_attachment(owner, &record, quota).await? {
@@ -367,7 +401,9 @@ impl Attachments {
         if record.state != AttachmentState::Waiting {
             return Err(ChatKitError::AlreadyUploaded);
         }
-        Ok(Upload { attachments: self.clone(), owner: owner.clone(), record, stored: 0, held })
+        let place = record.place(owner);
+        let (attachments, owner) = (self.clone(), owner.clone());
+        Ok(Upload { attachments, owner, place, record, stored: 0, held })
     }
 
     /// The owner of the file that a link names whose signature was checked.
@@ -414,7 +450,7 @@ impl Attachments {
         }
         // By the id on record, not by the one that was asked for.
         let key = FileKey { attachment_id: record.id.clone(), rendition };
-        let file = self.inner.bytes.get(owner, &key).await?;
+        let file = self.inner.bytes.get(&record.place(owner), &key).await?;
         Ok(file.map(|file| (record, file)))
     }
 
@@ -434,7 +470,8 @@ impl Attachments {
         if record.size > max {
             return Err(AttachmentReadError::TooLarge { id: record.id, size: record.size, max });
         }
-        let file = self.inner.bytes.get(owner, &FileKey::original(&record.id)).await?;
+        let place = record.place(owner);
+        let file = self.inner.bytes.get(&place, &FileKey::original(&record.id)).await?;
         let file = file.ok_or_else(not_found)?;
         Ok(read(file, max).await?)
     }
@@ -579,13 +616,13 @@ impl Attachments {
         let mut failed = None;
         loop {
             let doomed = self.inner.store.doomed_attachments(after.as_ref(), DOOMED).await?;
-            let Some((_, last)) = doomed.last() else { break };
-            after = Some(last.clone());
-            for (owner, id) in &doomed {
+            let Some(last) = doomed.last() else { break };
+            after = Some(last.id.clone());
+            for file in &doomed {
                 // Its bytes are coming in: they would be written after they were deleted. The
                 // upload finds the record gone and sees to them.
-                let Some(_held) = self.inner.hold(id) else { continue };
-                match self.delete_files(owner, id).await {
+                let Some(_held) = self.inner.hold(&file.id) else { continue };
+                match self.delete_files(&file.owner, &file.place(), &file.id).await {
                     Ok(()) => deleted += 1,
                     // One file that cannot be deleted keeps no other.
                     Err(error) => failed = Some(error),
@@ -599,10 +636,11 @@ impl Attachments {
     async fn delete_files(
         &self,
         owner: &Owner,
+        place: &Owner,
         attachment_id: &AttachmentId,
     ) -> Result<(), AttachmentReadError> {
-        self.inner.bytes.delete(owner, &FileKey::preview(attachment_id)).await?;
-        self.inner.bytes.delete(owner, &FileKey::original(attachment_id)).await?;
+        self.inner.bytes.delete(place, &FileKey::preview(attachment_id)).await?;
+        self.inner.bytes.delete(place, &FileKey::original(attachment_id)).await?;
         self.inner.store.forget_attachment(owner, attachment_id).await?;
         Ok(())
     }
@@ -651,6 +689,7 @@ impl Drop for Held {
 pub struct Upload {
     attachments: Attachments,
     owner: Owner,
+    place: Owner,
     record: AttachmentRecord,
     stored: u64,
     held: Held,
@@ -684,7 +723,7 @@ impl Upload {
             Ok(piece)
         });
         let key = FileKey::original(&self.record.id);
-        self.attachments.inner.bytes.put(&self.owner, &key, bytes.boxed()).await?;
+        self.attachments.inner.bytes.put(&self.place, &key, bytes.boxed()).await?;
         self.stored = count.load(Ordering::Relaxed);
         Ok(self.stored)
     }
@@ -696,7 +735,7 @@ impl Upload {
     pub async fn store_preview(&mut self, preview: Bytes) -> Result<(), AttachmentStoreError> {
         let key = FileKey::preview(&self.record.id);
         let bytes = futures::stream::iter([Ok(preview)]).boxed();
-        self.attachments.inner.bytes.put(&self.owner, &key, bytes).await
+        self.attachments.inner.bytes.put(&self.place, &key, bytes).await
     }
 
     /// The bytes that were stored, to look at them.
@@ -706,7 +745,7 @@ impl Upload {
     pub async fn read(&self) -> Result<Bytes, AttachmentStoreError> {
         let max = self.attachments.inner.limits.file_bytes;
         let key = FileKey::original(&self.record.id);
-        match self.attachments.inner.bytes.get(&self.owner, &key).await? {
+        match self.attachments.inner.bytes.get(&self.place, &key).await? {
             Some(file) => read(file, max).await,
             None => Err(AttachmentStoreError::Unavailable("a stored file is gone".into())),
         }
@@ -735,10 +774,10 @@ impl Upload {
     /// Takes back the bytes that were stored. The file stays announced: it may be uploaded again,
     /// correctly.
     pub async fn discard(self) {
-        let Self { attachments, owner, record, held, .. } = self;
+        let Self { attachments, place, record, held, .. } = self;
         let bytes = &attachments.inner.bytes;
         for key in [FileKey::preview(&record.id), FileKey::original(&record.id)] {
-            if let Err(error) = bytes.delete(&owner, &key).await {
+            if let Err(error) = bytes.delete(&place, &key).await {
                 // The record is still there and the sweep goes by it.
                 tracing::warn!(attachment_id = %record.id, ?error, "refused bytes not deleted");
             }
@@ -750,11 +789,11 @@ impl Upload {
 
     /// Takes back the bytes that were stored and the announcement.
     pub async fn abandon(self) {
-        let Self { attachments, owner, record, held, .. } = self;
+        let Self { attachments, owner, place, record, held, .. } = self;
         if let Err(error) = attachments.inner.store.delete_attachment(&owner, &record.id).await {
             tracing::warn!(attachment_id = %record.id, ?error, "an abandoned upload expires later");
         }
-        let deleted = attachments.delete_files(&owner, &record.id).await;
+        let deleted = attachments.delete_files(&owner, &place, &record.id).await;
         drop(held);
         if let Err(error) = deleted {
             tracing::warn!(attachment_id = %record.id, ?error, "refused bytes not deleted");

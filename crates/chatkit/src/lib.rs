@@ -23,8 +23,8 @@ pub use parlor_protocol as protocol;
 pub use attachments::{
     AttachmentLimits, AttachmentLinks, AttachmentReadError, AttachmentRecord, AttachmentState,
     AttachmentStore, AttachmentStoreError, Attachments, ByteError, ByteStream,
-    DeleteAttachmentOutcome, FileKey, OpenFile, PREVIEWED_TYPES, Rendition, SignedLink,
-    UNKNOWN_TYPE, UnsentQuota, Upload, UploadedFile,
+    DeleteAttachmentOutcome, DoomedAttachment, FileKey, OpenFile, PREVIEWED_TYPES, Rendition,
+    SignedLink, UNKNOWN_TYPE, UnsentQuota, Upload, UploadedFile,
 };
 pub use chatkit::{ChatKit, ChatKitBuilder, JsonResponse, RequestOptions, Response};
 pub use clock::{Clock, SystemClock};

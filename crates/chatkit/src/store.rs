@@ -12,7 +12,8 @@ use parlor_protocol::{
 };
 
 use crate::{
-    AttachmentRecord, DeleteAttachmentOutcome, Owner, SignedLink, UnsentQuota, UploadedFile,
+    AttachmentRecord, DeleteAttachmentOutcome, DoomedAttachment, Owner, SignedLink, UnsentQuota,
+    UploadedFile,
 };
 
 /// Why a store could not do what was asked.
@@ -463,7 +464,7 @@ pub trait Store: Send + Sync + 'static {
         &self,
         after: Option<&AttachmentId>,
         limit: u32,
-    ) -> Result<Vec<(Owner, AttachmentId)>, StoreError>;
+    ) -> Result<Vec<DoomedAttachment>, StoreError>;
 
     /// Forgets a doomed file, once its bytes are deleted.
     async fn forget_attachment(&self, owner: &Owner, id: &AttachmentId) -> Result<(), StoreError>;

@@ -2,6 +2,7 @@
 
 mod app;
 mod attachments;
+mod audit;
 mod auth;
 mod body;
 pub mod commands;

@@ -366,6 +366,17 @@ pub(crate) async fn open_files(
     }
 }
 
+/// The same for a command that works while a server may be running.
+pub(crate) async fn open_files_beside_a_server(
+    config: &Config,
+    database: &Path,
+) -> Result<FileStore, OpenFilesError> {
+    match &config.files.s3 {
+        Some(s3) => FileStore::in_bucket(&s3.into()),
+        None => FileStore::in_folder_beside_a_server(config.files.folder(database)).await,
+    }
+}
+
 /// Serves a ChatKit of your own on `address`, to anonymous visitors, until the process is asked
 /// to stop. The demo page is off. [`Server::bind`] takes pages of your own as well.
 ///

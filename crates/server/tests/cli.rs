@@ -432,3 +432,266 @@ async fn a_pdf_that_breaks_its_parser_does_not_break_the_server() {
         assert!(asked.iter().any(|request| request.body.to_string().contains(given)), "{asked:?}");
     }
 }
+
+// What the operator does with the data of users, on both databases, beside a running server.
+
+/// A database, the folder that the commands run in, and a server with a model.
+struct Desk {
+    folder: tempfile::TempDir,
+    place: Option<parlor_test_postgres::Place>,
+    model: parlor_fake_model::FakeModel,
+    client: reqwest::Client,
+}
+
+impl Desk {
+    async fn new(place: Option<parlor_test_postgres::Place>) -> Self {
+        let model = parlor_fake_model::FakeModel::start().await;
+        Self { folder: tempfile::tempdir().unwrap(), place, model, client: reqwest::Client::new() }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = parlor(self.folder.path());
+        command.env("PARLOR_AUTH", "trusted-header").env("OPENAI_BASE_URL", self.model.base_url());
+        command.env("PARLOR_TITLES__ENABLED", "false");
+        if let Some(place) = &self.place {
+            command.env("DATABASE_URL", &place.url).env("PARLOR_DATABASE_URL", &place.url);
+            command.env("PARLOR_DATABASE__SCHEMA", &place.schema);
+        }
+        command
+    }
+
+    /// Runs a command beside what else is at work.
+    async fn parlor(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = tokio::process::Command::from(self.command());
+        command.args(arguments).stdin(Stdio::null());
+        let Output { status, stdout, stderr } = command.output().await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code(), text(stdout), text(stderr))
+    }
+
+    async fn send(&self, url: &str, user: &str, body: &serde_json::Value) -> reqwest::Response {
+        let request = self.client.post(format!("{url}/chatkit")).header("x-user-id", user);
+        let request = request.header("content-type", "application/json");
+        request.body(body.to_string()).send().await.unwrap()
+    }
+
+    /// A question with a file, its answer, and what the user thinks of it.
+    async fn conversation(&self, url: &str, user: &str, question: &str) {
+        let part = reqwest::multipart::Part::text(format!("the file of {user}"));
+        let part = part.file_name(format!("of {user}.txt")).mime_str("text/plain").unwrap();
+        let form = reqwest::multipart::Form::new().part("file", part);
+        let request = self.client.post(format!("{url}/files")).header("x-user-id", user);
+        let file: serde_json::Value =
+            request.multipart(form).send().await.unwrap().json().await.unwrap();
+        let stream = self.send(url, user, &create(question, &[&file["id"]])).await;
+        let stream = stream.text().await.unwrap();
+        assert!(stream.contains(": end done"), "{stream}");
+        let id = |prefix: &str| {
+            let at = stream.rfind(prefix).unwrap();
+            stream[at..].split('"').next().unwrap().to_owned()
+        };
+        let judged = serde_json::json!({"type": "items.feedback", "params": {
+            "thread_id": id("thr_"), "item_ids": [id("msg_")], "kind": "negative"}});
+        assert_eq!(self.send(url, user, &judged).await.status(), 200);
+    }
+
+    /// Everything in every table, but for the audit log's own words, and the names and bytes of
+    /// all files in the folder.
+    fn everything(&self) -> String {
+        let mut all = String::new();
+        match &self.place {
+            Some(place) => {
+                let admin = |sql: &str| parlor_test_postgres::Server::shared().admin(sql).unwrap();
+                let schema = &place.schema;
+                let tables = admin(&format!(
+                    "SELECT string_agg(tablename, ',') FROM pg_tables WHERE schemaname = '{schema}'"
+                ));
+                assert!(tables.contains("visitor_moves"), "{tables}");
+                for table in tables.trim().split(',') {
+                    all += &admin(&format!(
+                        "SELECT coalesce(string_agg(t::text, ' '), '') FROM {schema}.{table} t"
+                    ));
+                }
+            }
+            None => {
+                let database = self.folder.path().join("parlor.db");
+                let database = rusqlite::Connection::open(database).unwrap();
+                let mut tables = database
+                    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+                    .unwrap();
+                let tables: Vec<String> =
+                    tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+                for table in tables {
+                    let Ok(mut rows) = database.prepare(&format!("SELECT * FROM \"{table}\""))
+                    else {
+                        panic!("{table} cannot be read")
+                    };
+                    let columns = rows.column_count();
+                    let mut rows = rows.query([]).unwrap();
+                    while let Some(row) = rows.next().unwrap() {
+                        for column in 0..columns {
+                            let value: rusqlite::types::Value = row.get(column).unwrap();
+                            all += &format!("{value:?} ");
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The names of all files below the folder, and what is in them.
+    fn files(&self) -> String {
+        fn walk(folder: &Path, all: &mut String) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                *all += &format!("{} ", path.display());
+                if path.is_dir() {
+                    walk(&path, all);
+                } else {
+                    *all += &String::from_utf8_lossy(&fs::read(&path).unwrap());
+                }
+            }
+        }
+        let mut all = String::new();
+        walk(self.folder.path(), &mut all);
+        all
+    }
+}
+
+fn create(question: &str, attachments: &[&serde_json::Value]) -> serde_json::Value {
+    serde_json::json!({"type": "threads.create", "params": {"input": {
+        "content": [{"type": "input_text", "text": question}],
+        "attachments": attachments, "inference_options": {},
+    }}})
+}
+
+fn read(path: impl AsRef<Path>) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+async fn a_user_is_exported_and_then_forgotten(desk: Desk) {
+    let (serving, url) = Serving::start(&mut desk.command());
+    for (user, question) in [
+        ("user-of-ada", "first of ada"),
+        ("user-of-ada", "second of ada # <b>"),
+        ("user-of-bob", "question of bob"),
+    ] {
+        desk.conversation(&url, user, question).await;
+    }
+
+    let (code, stdout, stderr) =
+        desk.parlor(&["users", "export", "user-of-ada", "--output", "as-json"]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("2 threads") && stdout.contains("2 files"), "{stdout}");
+    let folder = desk.folder.path().join("as-json");
+    let summary = read(folder.join("user.json"));
+    assert_eq!(summary["user"], "user-of-ada");
+    assert_eq!(summary["counts"]["feedback"], 2);
+    let threads = read(folder.join("threads.json"));
+    let second = read(folder.join(threads[1]["path"].as_str().unwrap()));
+    assert_eq!(second["items"][0]["content"][0]["text"], "second of ada # <b>");
+    assert_eq!(second["items"].as_array().unwrap().len(), 2);
+    assert_eq!(second["feedback"][0]["kind"], "negative");
+    let files = read(folder.join("files.json"));
+    let kept = fs::read_to_string(folder.join(files[0]["path"].as_str().unwrap())).unwrap();
+    assert_eq!(kept, "the file of user-of-ada");
+    assert_eq!(read(folder.join("sign_ins.json")), serde_json::json!([]));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o077, 0);
+    }
+    let (code, _, stderr) =
+        desk.parlor(&["users", "export", "user-of-ada", "--output", "as-json"]).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("as-json") && stderr.contains("not empty"), "{stderr}");
+
+    let markdown = ["--format", "markdown", "--output", "as-text"];
+    let (code, _, stderr) =
+        desk.parlor(&[&["users", "export", "user-of-ada"][..], &markdown].concat()).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let folder = desk.folder.path().join("as-text");
+    let index = fs::read_to_string(folder.join("index.md")).unwrap();
+    assert!(index.starts_with("# What is kept of user-of-ada\n"), "{index}");
+    let first = index.split("](<threads/").nth(1).unwrap().split('>').next().unwrap();
+    let page = fs::read_to_string(folder.join("threads").join(first)).unwrap();
+    assert!(page.contains("> first of ada") && page.contains("**Assistant**"), "{page}");
+    assert!(page.contains("*Found not good"), "{page}");
+    let file = page.split("](<../").nth(1).unwrap().split('>').next().unwrap();
+    assert!(folder.join(file).is_file(), "the link leads to the file: {file}");
+    let exported = desk.files();
+    assert!(!exported.contains("the file of user-of-bob") || !index.contains("bob"));
+    for folder in ["as-json", "as-text"] {
+        fs::remove_dir_all(desk.folder.path().join(folder)).unwrap();
+    }
+
+    let (code, _, stderr) = desk.parlor(&["users", "delete", "user-of-ada"]).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("--yes"), "{stderr}");
+    assert!(desk.everything().contains("user-of-ada"));
+    for stranger in [&["user-of-eve"][..], &["user-of-ada", "--tenant", "elsewhere"]] {
+        for what in ["export", "delete"] {
+            let (code, _, stderr) = desk.parlor(&[&["users", what][..], stranger].concat()).await;
+            assert_eq!(code, Some(1));
+            assert!(stderr.contains("nothing is kept") && stderr.contains("--tenant"), "{stderr}");
+        }
+    }
+
+    // An answer is under way in the server: it does not bring her back.
+    let behaviour = parlor_fake_model::Behaviour::new().when("third of ada");
+    desk.model.push(behaviour.text("half ").hold("middle").text("whole"));
+    let body = create("third of ada", &[]);
+    let following = async { desk.send(&url, "user-of-ada", &body).await.text().await.unwrap() };
+    let deleting = async {
+        desk.model.hold_reached("middle").await;
+        let deleted = desk.parlor(&["users", "delete", "user-of-ada", "--yes"]).await;
+        desk.model.release("middle");
+        deleted
+    };
+    let (stream, (code, stdout, stderr)) = tokio::join!(following, deleting);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("3 threads") && stdout.contains("2 files"), "{stdout}");
+    assert!(!stream.contains(": end done"), "{stream}");
+
+    let (everything, files) = (desk.everything(), desk.files());
+    for trace in ["user-of-ada", "first of ada", "second of ada", "third of ada"] {
+        assert!(!everything.contains(trace), "a table still has `{trace}`");
+        assert!(!files.contains(trace), "a file still has `{trace}`");
+    }
+    for kept in ["user-of-bob", "question of bob"] {
+        assert!(everything.contains(kept), "{kept} is gone as well");
+    }
+    assert!(files.contains("the file of user-of-bob"));
+
+    let (code, stdout, _) = desk.parlor(&["audit"]).await;
+    assert_eq!(code, Some(0));
+    let lines: Vec<_> = stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{stdout}");
+    assert!(lines[0].contains("users.export") && lines[2].contains("users.delete"), "{stdout}");
+    assert!(lines[2].contains("3 threads"), "{stdout}");
+    let (_, stdout, _) = desk.parlor(&["audit", "--user", "user-of-ada", "--format", "json"]).await;
+    let acts: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(acts.len(), 3, "she is found by whoever knows her id");
+    assert_eq!(acts[2]["counts"]["feedback"], 2);
+    let (_, stdout, _) = desk.parlor(&["audit", "--user", "user-of-bob"]).await;
+    assert_eq!(stdout, "");
+    let (_, stdout, _) = desk.parlor(&["audit", "--since", "2999-01-01"]).await;
+    assert_eq!(stdout, "");
+
+    // She may come back as somebody new.
+    desk.conversation(&url, "user-of-ada", "hello again").await;
+    drop(serving);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_deletion_nothing_in_sqlite_or_the_folder_names_the_user() {
+    a_user_is_exported_and_then_forgotten(Desk::new(None).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_deletion_nothing_in_postgresql_or_the_folder_names_the_user() {
+    let place = parlor_test_postgres::Server::shared().place();
+    a_user_is_exported_and_then_forgotten(Desk::new(Some(place)).await).await;
+}

@@ -14,9 +14,11 @@
 
 mod attachments;
 mod logins;
+mod operator;
 
 pub use attachments::*;
 pub use logins::*;
+pub use operator::*;
 
 use parlor_chatkit::{
     BeginOutcome, BeginTurn, FeedbackCursor, FeedbackQuery, ItemState, ItemWrite, Owner, PageQuery,

@@ -117,9 +117,26 @@ impl FileStore {
     /// # Errors
     /// An [`OpenFilesError`] names the folder and what to do.
     pub async fn in_folder(folder: impl Into<PathBuf>) -> Result<Self, OpenFilesError> {
-        let path = folder.into();
+        Self::in_prepared(folder.into(), prepare_folder).await
+    }
+
+    /// The same for a program that works beside a server: what the server is writing just now is
+    /// left alone.
+    ///
+    /// # Errors
+    /// An [`OpenFilesError`] names the folder.
+    pub async fn in_folder_beside_a_server(
+        folder: impl Into<PathBuf>,
+    ) -> Result<Self, OpenFilesError> {
+        Self::in_prepared(folder.into(), make_folder).await
+    }
+
+    async fn in_prepared(
+        path: PathBuf,
+        prepare: fn(&Path) -> io::Result<()>,
+    ) -> Result<Self, OpenFilesError> {
         let prepared = path.clone();
-        let prepared = tokio::task::spawn_blocking(move || prepare_folder(&prepared)).await;
+        let prepared = tokio::task::spawn_blocking(move || prepare(&prepared)).await;
         prepared
             .unwrap_or_else(|lost| Err(io::Error::other(lost)))
             .map_err(|source| OpenFilesError::Folder { path: path.clone(), source })?;
@@ -322,7 +339,7 @@ fn owner_folder(owner: &Owner) -> String {
 
 const FOLDER_BYTES: usize = 16;
 
-fn prepare_folder(folder: &Path) -> io::Result<()> {
+fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     {
@@ -333,7 +350,11 @@ fn prepare_folder(folder: &Path) -> io::Result<()> {
     // Whether it can be written is better known now than at the first upload.
     let probe = folder.join(".probe");
     std::fs::write(&probe, b"")?;
-    remove(&probe)?;
+    remove(&probe)
+}
+
+fn prepare_folder(folder: &Path) -> io::Result<()> {
+    make_folder(folder)?;
     for owner in std::fs::read_dir(folder)? {
         let owner = owner?;
         let name = owner.file_name();

@@ -10,7 +10,7 @@ use parlor_chatkit::{
     },
 };
 
-use crate::{LoginId, LoginStore, migrations::Source};
+use crate::{AuditQuery, LoginId, LoginStore, OperatorStore, migrations::Source};
 
 /// What fills a database of a version, for somebody of this name: the SQL of each migration that
 /// has some, up to that version.
@@ -48,7 +48,11 @@ pub(crate) async fn history(
 }
 
 /// What was written in a version's time is there and can be worked with, as ever.
-pub(crate) async fn is_whole(store: &(impl Store + LoginStore), database: &str, version: i64) {
+pub(crate) async fn is_whole(
+    store: &(impl Store + LoginStore + OperatorStore),
+    database: &str,
+    version: i64,
+) {
     let name = name(version);
     let id = |what: &str| format!("{name}-{what}");
     let owner = Owner::authenticated(TenantId::new("filled"), UserId::new(name.as_str()));
@@ -89,6 +93,16 @@ pub(crate) async fn is_whole(store: &(impl Store + LoginStore), database: &str, 
         let login = store.login(&LoginId(bytes), now()).await.unwrap().unwrap();
         assert_eq!(login.owner, owner);
         assert_eq!(login.identity.name.as_deref(), Some("Somebody"));
+    }
+
+    if written.contains("INTO audit") {
+        let all = AuditQuery { limit: 100, ..AuditQuery::default() };
+        let acts = store.audit(&all).await.unwrap();
+        let act = acts.iter().find(|act| act.entry.actor == name).unwrap();
+        assert_eq!(act.entry.counts["threads"], 2);
+        let visitor = UserId::new(format!("visitor:{name}"));
+        let visitor = Owner::authenticated(owner.tenant().clone(), visitor);
+        assert!(store.visitor_has_moved(&visitor).await.unwrap());
     }
 
     let item = store.item(&owner, &thread, &ItemId::new(id("question"))).await.unwrap();

@@ -6,6 +6,7 @@ mod files;
 mod filling;
 mod logins;
 mod migrations;
+mod operator;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
@@ -13,6 +14,10 @@ mod sqlite;
 
 pub use files::{FileStore, OpenFilesError, S3Config};
 pub use logins::{Login, LoginId, LoginStore, RefreshedLogin};
+pub use operator::{
+    Aged, Ages, AuditEntry, AuditQuery, Erased, Expired, GivenFeedback, Holdings, MovedVisitor,
+    OperatorStore, RecordedAct, UnfinishedMove,
+};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresError, PostgresSettings, PostgresStore, Rights, describe_metrics};
 pub use sqlite::{OpenError, SqliteStore};

@@ -11,3 +11,4 @@ async fn in_a_folder() -> Kept<SqliteStore, tempfile::TempDir> {
 
 parlor_store::store_stories!(in_a_folder);
 parlor_store::login_stories!(in_a_folder);
+parlor_store::operator_stories!(in_a_folder);

@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use parlor_chatkit::{
     AttachmentRecord, BeginOutcome, BeginTurn, ChatKitError, DeleteAttachmentOutcome,
-    FeedbackQuery, FeedbackRecord, ItemWrite, Limits, Owner, PageQuery, RecordedTurn,
-    ReplaceOutcome, Response, SignedLink, Store, StoreError, ThreadTitle, TurnKey, TurnState,
-    UnsentQuota, UploadedFile, Visibility,
+    DoomedAttachment, FeedbackQuery, FeedbackRecord, ItemWrite, Limits, Owner, PageQuery,
+    RecordedTurn, ReplaceOutcome, Response, SignedLink, Store, StoreError, ThreadTitle, TurnKey,
+    TurnState, UnsentQuota, UploadedFile, Visibility,
     protocol::{
         AttachmentId, FeedbackKind, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
     },
@@ -821,7 +821,7 @@ delegate! {
     async fn delete_attachment(&self, owner: &Owner, id: &AttachmentId) -> DeleteAttachmentOutcome;
     async fn attachment_owner(&self, link: &SignedLink) -> Option<Owner>;
     async fn expire_attachments(&self, before: Timestamp) -> u64;
-    async fn doomed_attachments(&self, after: Option<&AttachmentId>, limit: u32) -> Vec<(Owner, AttachmentId)>;
+    async fn doomed_attachments(&self, after: Option<&AttachmentId>, limit: u32) -> Vec<DoomedAttachment>;
     async fn forget_attachment(&self, owner: &Owner, id: &AttachmentId) -> ();
     async fn check(&self) -> ();
     async fn secret(&self, name: &str, fresh: Vec<u8>) -> Vec<u8>;

@@ -20,7 +20,7 @@ use crate::{
         AuthMode, Config, ConfigError, ModelApi, StrayVariable, Tenant, place_of, stray_variables,
     },
     routes::assets,
-    server::{beside, open_files},
+    server::{beside, open_files_beside_a_server},
     tenants::{model_client, speech_models},
 };
 
@@ -212,7 +212,7 @@ async fn files(config: &Config) -> Finding {
             );
         }
     };
-    let store = match open_files(config, &database).await {
+    let store = match open_files_beside_a_server(config, &database).await {
         Ok(store) => store,
         Err(error) => return Finding::problem("files", ErrorChain(&error).to_string(), advice),
     };

@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use chrono::{DateTime, NaiveDate, NaiveTime};
 use clap::{Args, Subcommand, ValueEnum};
 use parlor_chatkit::{
     FeedbackCursor, FeedbackQuery, FeedbackRecord, Store,
@@ -16,6 +15,7 @@ use parlor_chatkit::{
 use parlor_store::{PostgresStore, SqliteStore};
 use serde::Serialize;
 
+use super::time;
 use crate::config::Config;
 
 #[derive(Debug, Args)]
@@ -198,17 +198,6 @@ fn csv_line(out: &mut impl Write, fields: &[&str]) -> io::Result<()> {
     out.write_all(b"\r\n")
 }
 
-/// A day (from its beginning, in UTC) or a moment.
-fn time(text: &str) -> Result<Timestamp, String> {
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .map(|day| day.and_time(NaiveTime::MIN).and_utc());
-    day.or_else(|_| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()))
-        .map(Timestamp::from)
-        .map_err(|_| {
-            "write a day such as 2026-11-22, or a time such as 2026-11-22T16:00:00Z".into()
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,15 +228,5 @@ mod tests {
         }
         assert_eq!(line(&["a = b", "5", ""]), "\"a = b\",\"5\",\"\"\r\n");
         assert_eq!(line(&["say \"hi\",\nthen go"]), "\"say \"\"hi\"\",\nthen go\"\r\n");
-    }
-
-    #[test]
-    fn times_are_days_or_moments() {
-        let micros = |text| time(text).map(Timestamp::as_micros);
-        assert_eq!(micros("1970-01-02"), Ok(86_400_000_000));
-        assert_eq!(micros("1970-01-01T01:00:00+01:00"), Ok(0));
-        for wrong in ["", "yesterday", "2026-13-01", "2026-11-22 16:00"] {
-            assert!(time(wrong).is_err(), "{wrong}");
-        }
     }
 }

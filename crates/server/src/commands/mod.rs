@@ -1,9 +1,12 @@
 //! The commands of `parlor`.
 
+mod audit;
 mod doctor;
 mod feedback;
 mod healthcheck;
 mod ingest;
+mod opened;
+mod users;
 
 use std::{
     collections::BTreeMap,
@@ -12,9 +15,10 @@ use std::{
     process::ExitCode,
 };
 
+use chrono::{DateTime, NaiveDate, NaiveTime};
 use clap::{Args, Parser, Subcommand};
 use parlor_agent::pdf;
-use parlor_chatkit::ErrorChain;
+use parlor_chatkit::{ErrorChain, protocol::Timestamp};
 
 use crate::{
     config::{Config, Overrides, stray_variables},
@@ -55,6 +59,10 @@ enum Command {
     Ingest(ingest::IngestArgs),
     /// What users think of answers
     Feedback(feedback::FeedbackArgs),
+    /// Hand out or delete all that is kept of a user
+    Users(users::UsersArgs),
+    /// Print who exported, deleted or moved data of users, and when
+    Audit(audit::AuditArgs),
     /// Check configuration, database, index and model, and say what to do
     Doctor,
     /// Ask the running server whether it can answer, for containers and supervisors
@@ -73,6 +81,9 @@ enum Command {
 }
 
 const EXTRACT_PDF: &str = "extract-pdf";
+
+/// The tenant of users where there is only one.
+const DEFAULT_TENANT: &str = Config::ONLY_TENANT;
 
 /// Runs a command; errors are one line on standard error.
 pub async fn run(cli: Cli) -> ExitCode {
@@ -130,6 +141,8 @@ async fn dispatch(
         }
         Command::Ingest(args) => return ingest::run(&config, args).await,
         Command::Feedback(args) => feedback::run(&config, args).await?,
+        Command::Users(args) => users::run(&config, args).await?,
+        Command::Audit(args) => audit::run(&config, args).await?,
         Command::HealthCheck => healthcheck::run(&config).await?,
         Command::Doctor | Command::OpenApi | Command::ExtractPdf => {}
         Command::Migrate => {
@@ -193,4 +206,30 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     server.run(stop_signal()).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A day (from its beginning, in UTC) or a moment.
+fn time(text: &str) -> Result<Timestamp, String> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    day.or_else(|_| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()))
+        .map(Timestamp::from)
+        .map_err(|_| {
+            "write a day such as 2026-11-22, or a time such as 2026-11-22T16:00:00Z".into()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_days_or_moments() {
+        let micros = |text| time(text).map(Timestamp::as_micros);
+        assert_eq!(micros("1970-01-02"), Ok(86_400_000_000));
+        assert_eq!(micros("1970-01-01T01:00:00+01:00"), Ok(0));
+        for wrong in ["", "yesterday", "2026-13-01", "2026-11-22 16:00"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -266,9 +266,10 @@ async fn row_level_security_alone_keeps_users_and_tenants_apart() {
          pg_proc WHERE pronamespace = '{schema}'::regnamespace AND prosrc ~ '{condition}' LOOP \
          EXECUTE regexp_replace(f.sql, '{condition}', 'true', 'g'); END LOOP; END $do$"
     );
+    // What the operator does with the data of users is behind another wall.
     let left = format!(
         "SELECT string_agg(proname, ' ') FROM pg_proc WHERE pronamespace = \
-         '{schema}'::regnamespace AND prosrc ~ '= p_(tenant|user)'"
+         '{schema}'::regnamespace AND prosrc ~ '= p_(tenant|user)' AND prosrc !~ 'become_system'"
     );
     nobody_else_gets_at_anything(&app, || {
         let postgres = Postgres::shared();

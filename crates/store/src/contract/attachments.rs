@@ -1,8 +1,8 @@
 //! Stories of files that users send along.
 
 use parlor_chatkit::{
-    AttachmentRecord, AttachmentState, BeginOutcome, DeleteAttachmentOutcome, Owner, SignedLink,
-    Store, TurnThread, UnsentQuota, UploadedFile,
+    AttachmentRecord, AttachmentState, BeginOutcome, DeleteAttachmentOutcome, DoomedAttachment,
+    Owner, SignedLink, Store, TurnThread, UnsentQuota, UploadedFile,
     protocol::{AttachmentId, FileAttachment, ThreadItem},
 };
 
@@ -21,31 +21,36 @@ fn announced(id: &str, seconds: i64) -> AttachmentRecord {
         state: AttachmentState::Waiting,
         thread_id: None,
         created_at: at(seconds),
+        stored_for: None,
     }
 }
 
-async fn announce(store: &impl Store, owner: &Owner, id: &str) {
+pub(super) async fn announce(store: &impl Store, owner: &Owner, id: &str) {
     assert!(store.create_attachment(owner, &announced(id, 1_000), PLENTY).await.unwrap());
 }
 
-async fn upload(store: &impl Store, owner: &Owner, id: &str) {
+pub(super) async fn upload(store: &impl Store, owner: &Owner, id: &str) {
     announce(store, owner, id).await;
     let uploaded =
         UploadedFile { size: 7, mime_type: "text/markdown".to_owned(), has_preview: false };
     store.complete_attachment(owner, &id.into(), &uploaded).await.unwrap().unwrap();
 }
 
-async fn record(store: &impl Store, owner: &Owner, id: &str) -> Option<AttachmentRecord> {
+pub(super) async fn record(
+    store: &impl Store,
+    owner: &Owner,
+    id: &str,
+) -> Option<AttachmentRecord> {
     store.attachments(owner, &[id.into()]).await.unwrap().pop()
 }
 
 async fn doomed(store: &impl Store) -> Vec<String> {
     let doomed = store.doomed_attachments(None, 1_000).await.unwrap();
-    doomed.into_iter().map(|(_, id)| id.to_string()).collect()
+    doomed.into_iter().map(|file| file.id.to_string()).collect()
 }
 
 /// A message with these files.
-fn message_with(thread: &str, id: &str, files: &[&str]) -> ThreadItem {
+pub(super) fn message_with(thread: &str, id: &str, files: &[&str]) -> ThreadItem {
     let mut item = user_message(thread, id, "look at these");
     if let ThreadItem::UserMessage(message) = &mut item {
         let file = |id: &&str| FileAttachment {
@@ -63,7 +68,12 @@ fn message_with(thread: &str, id: &str, files: &[&str]) -> ThreadItem {
 }
 
 /// Begins a turn with a message and its files, in a thread that is made with it.
-async fn send(store: &impl Store, owner: &Owner, thread: &str, files: &[&str]) -> BeginOutcome {
+pub(super) async fn send(
+    store: &impl Store,
+    owner: &Owner,
+    thread: &str,
+    files: &[&str],
+) -> BeginOutcome {
     let opening = [message_with(thread, &format!("{thread}-q"), files)];
     let made = TurnThread::New(new_thread(thread));
     begin_with(store, owner, made, &format!("{thread}-turn"), &opening, None).await.unwrap()
@@ -260,8 +270,8 @@ pub async fn doomed_files_are_listed_page_by_page(store: &impl Store) {
     loop {
         let page = store.doomed_attachments(after.as_ref(), 3).await.unwrap();
         assert!(page.len() <= 3);
-        let Some((_, last)) = page.last() else { break };
-        after = Some(last.clone());
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
         found.extend(page);
     }
     let expected: Vec<_> = everybody
@@ -269,7 +279,11 @@ pub async fn doomed_files_are_listed_page_by_page(store: &impl Store) {
         .cycle()
         .take(10)
         .enumerate()
-        .map(|(n, owner)| (owner.clone(), AttachmentId::from(format!("atc-{n}"))))
+        .map(|(n, owner)| DoomedAttachment {
+            owner: owner.clone(),
+            id: AttachmentId::from(format!("atc-{n}")),
+            stored_for: None,
+        })
         .collect();
     assert_eq!(found, expected);
 }

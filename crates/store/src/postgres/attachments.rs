@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use parlor_chatkit::{
-    AttachmentRecord, AttachmentState, Owner, StoreError, TenantId, UnsentQuota, UploadedFile,
-    UserId,
+    AttachmentRecord, AttachmentState, DoomedAttachment, Owner, StoreError, TenantId, UnsentQuota,
+    UploadedFile, UserId,
     protocol::{AttachmentId, ThreadId},
 };
 use sqlx::postgres::{PgArguments, PgRow};
@@ -17,7 +17,7 @@ use super::{
 /// The columns that [`record`] reads.
 macro_rules! attachment_columns {
     () => {
-        "id, name, mime_type, size, state, has_preview, thread_id, created_at"
+        "id, name, mime_type, size, state, has_preview, thread_id, created_at, stored_for"
     };
 }
 pub(super) use attachment_columns as ATTACHMENT_COLUMNS;
@@ -37,6 +37,7 @@ pub(super) fn record(row: &PgRow) -> Result<AttachmentRecord, StoreError> {
         state,
         thread_id: text(row, "thread_id")?.map(ThreadId::new),
         created_at: created_at.into(),
+        stored_for: text(row, "stored_for")?.map(UserId::new),
     })
 }
 
@@ -44,6 +45,15 @@ pub(super) fn record(row: &PgRow) -> Result<AttachmentRecord, StoreError> {
 pub(super) fn owner(row: &PgRow) -> Result<Owner, StoreError> {
     let (tenant, user) = (required(row, "tenant")?, required(row, "usr")?);
     Ok(Owner::authenticated(TenantId::new(tenant), UserId::new(user)))
+}
+
+/// A file that is gone for its owner.
+pub(super) fn doomed(row: &PgRow) -> Result<DoomedAttachment, StoreError> {
+    Ok(DoomedAttachment {
+        owner: owner(row)?,
+        id: AttachmentId::new(required(row, "id")?),
+        stored_for: text(row, "stored_for")?.map(UserId::new),
+    })
 }
 
 /// `bigint` has a sign; no file is that large.

@@ -24,7 +24,7 @@ macro_rules! login_columns {
 pub(super) use login_columns as LOGIN_COLUMNS;
 
 /// Who was authenticated when the record was made.
-fn login(row: &PgRow) -> Result<Login, StoreError> {
+pub(super) fn login(row: &PgRow) -> Result<Login, StoreError> {
     let id: Vec<u8> = column(row, "id")?;
     let id = id.try_into().map_err(|_| StoreError::Failed("a login's id is no hash".into()))?;
     let identity: IdentityRow = json(row, "identity", "identity")?;

@@ -6,6 +6,7 @@
 
 mod attachments;
 mod logins;
+mod operator;
 mod pool;
 mod rows;
 mod schema;
@@ -24,10 +25,10 @@ use std::{
 use async_trait::async_trait;
 use chrono::DateTime;
 use parlor_chatkit::{
-    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, ErrorChain, FeedbackQuery,
-    FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, ReplaceOutcome,
-    SignedLink, Store, StoreError, TenantId, ThreadTitle, TurnKey, TurnState, TurnThread,
-    UnsentQuota, UploadedFile, UserId, Visibility,
+    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, DoomedAttachment,
+    ErrorChain, FeedbackQuery, FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery,
+    RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, TenantId, ThreadTitle, TurnKey,
+    TurnState, TurnThread, UnsentQuota, UploadedFile, UserId, Visibility,
     protocol::{
         AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
         ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
@@ -553,7 +554,7 @@ statements! {
     forget_attachment: "SELECT {}.forget_attachment($1, $2, $3)";
     attachment_owner: "SELECT tenant, usr FROM {}.attachment_owner($1)";
     expire_attachments: "SELECT {}.expire_attachments($1) AS count";
-    doomed_attachments: "SELECT tenant, usr, id FROM {}.doomed_attachments($1, $2)";
+    doomed_attachments: "SELECT tenant, usr, id, stored_for FROM {}.doomed_attachments($1, $2)";
     list_feedback: "SELECT tenant, usr, thread, item, kind, given_at, body, question FROM \
                     {}.list_feedback($1, $2, $3)";
     keep_alive: "SELECT {}.keep_alive($1, $2 * interval '1 ms')";
@@ -565,6 +566,25 @@ statements! {
     refresh_login: "SELECT {}.refresh_login($1, $2, $3, $4) AS done";
     end_login: concat!("SELECT ", LOGIN_COLUMNS!(), " FROM {}.end_login($1)");
     sweep_logins: "SELECT {}.sweep_logins($1, $2) AS count";
+    list_files: concat!("SELECT ", ATTACHMENT_COLUMNS!(), " FROM {}.list_files($1, $2, $3, $4)");
+    list_thread_feedback: "SELECT item, kind, given_at FROM {}.list_thread_feedback($1, $2, $3)";
+    list_logins: concat!("SELECT ", LOGIN_COLUMNS!(), " FROM {}.list_logins($1, $2, $3, $4)");
+    count_holdings: "SELECT threads, files, logins, doomed FROM {}.count_holdings($1, $2)";
+    erase_owner: "SELECT threads, turns, items, feedback, files, logins, others, more FROM \
+                  {}.erase_owner($1, $2, $3, $4, $5, $6)";
+    doomed_of_owner: "SELECT tenant, usr, id, stored_for FROM {}.doomed_of_owner($1, $2, $3, $4)";
+    list_tenants: "SELECT tenant FROM {}.list_tenants($1, $2) AS tenant";
+    count_aged: "SELECT threads, oldest_thread, files, oldest_file, bytes FROM \
+                 {}.count_aged($1, $2, $3)";
+    expire_threads: "SELECT looked_at, threads, files FROM {}.expire_threads($1, $2, $3, $4)";
+    expire_sent_files: "SELECT {}.expire_sent_files($1, $2, $3) AS count";
+    add_audit: "SELECT {}.add_audit($1, $2, $3, $4, $5, $6)";
+    list_audit: "SELECT id, at, act, actor, subject, tenant, counts FROM \
+                 {}.list_audit($1, $2, $3, $4)";
+    move_visitor: "SELECT outcome, threads, files, remaining FROM \
+                   {}.move_visitor($1, $2, $3, $4, $5)";
+    visitor_has_moved: "SELECT {}.visitor_has_moved($1, $2) AS done";
+    unfinished_moves: "SELECT tenant, visitor, usr FROM {}.unfinished_moves($1, $2)";
     keep_secret: "SELECT {}.keep_secret($1, $2) AS value";
     check: "SELECT current_setting('transaction_read_only') = 'on' AS read_only";
     rights: "SELECT current_user::text AS role, current_setting('server_version') AS version, \
@@ -1105,13 +1125,10 @@ impl Store for PostgresStore {
         &self,
         after: Option<&AttachmentId>,
         limit: u32,
-    ) -> Result<Vec<(Owner, AttachmentId)>, StoreError> {
+    ) -> Result<Vec<DoomedAttachment>, StoreError> {
         let arguments = arguments![after.map_or("", AttachmentId::as_str), i64::from(limit)];
         let found = self.inner.read(&self.inner.statements.doomed_attachments, arguments).await?;
-        found
-            .iter()
-            .map(|row| Ok((attachments::owner(row)?, AttachmentId::new(required(row, "id")?))))
-            .collect()
+        found.iter().map(attachments::doomed).collect()
     }
 
     async fn forget_attachment(&self, owner: &Owner, id: &AttachmentId) -> Result<(), StoreError> {

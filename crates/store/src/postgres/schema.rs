@@ -13,6 +13,7 @@ pub(super) const MIGRATIONS: &[Source] = &[
     (1, "tables", include_str!("../../migrations/postgres/0001_tables.sql")),
     (2, "functions", include_str!("../../migrations/postgres/0002_functions.sql")),
     (3, "logins", include_str!("../../migrations/postgres/0003_logins.sql")),
+    (5, "data rights", include_str!("../../migrations/postgres/0005_data_rights.sql")),
 ];
 
 /// In the schema, beside the tables.
@@ -156,7 +157,10 @@ pub(super) fn migrations() -> Migrator {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use parlor_test_postgres::Server;
+
     use super::*;
+    use crate::{PostgresSettings, PostgresStore};
 
     #[test]
     fn only_names_that_need_no_quoting_are_schemas() {
@@ -166,6 +170,45 @@ mod tests {
         let long = "x".repeat(64);
         for name in ["", "2chat", "Chat", "a b", "a;b", "a\"b", "a'b", "ä", "pg_chat", &long] {
             assert!(Schema::new(name).is_err(), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_table_with_data_of_users_is_forgotten_when_one_is_erased() {
+        use crate::operator::{OWNED, OWNERLESS, WITH_THREADS};
+        let place = Server::shared().place();
+        let settings =
+            PostgresSettings { schema: place.schema.clone(), ..PostgresSettings::default() };
+        PostgresStore::migrate(&place.url, &settings).await.unwrap();
+        let mut connection = PgConnection::connect(&place.url).await.unwrap();
+        let rows = sqlx::query(
+            "SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON \
+             a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE c.relkind = 'r' AND \
+             c.relnamespace = $1::regnamespace",
+        )
+        .bind(&place.schema)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        let columns: Vec<(String, String)> =
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        assert!(!columns.is_empty());
+        for (table, column) in &columns {
+            let is_owned = OWNED.iter().any(|(owned, ..)| owned == table);
+            let is_with_threads = WITH_THREADS.contains(&table.as_str());
+            let is_ownerless = OWNERLESS.contains(&table.as_str());
+            assert!(
+                is_owned || is_with_threads || is_ownerless,
+                "say in operator.rs what becomes of the rows of `{table}`"
+            );
+            let is_owner = ["tenant_id", "user_id"].contains(&column.as_str());
+            assert!(!is_owner || !is_ownerless, "`{table}` has owners");
+        }
+        for (table, tenant, user) in OWNED {
+            for column in [tenant, user] {
+                let named = (table.to_owned(), column.to_owned());
+                assert!(columns.contains(&named), "`{table}` has no `{column}`");
+            }
         }
     }
 }

@@ -67,8 +67,8 @@ async fn upgraded() -> PostgresStore {
         make(&url, "parlor", i64::MAX).await;
         let store = PostgresStore::open(&url, &settings("parlor")).await.unwrap();
         store.interrupt_orphans("another process", DateTime::UNIX_EPOCH.into()).await.unwrap();
-        for (owner, id) in store.doomed_attachments(None, 100).await.unwrap() {
-            store.forget_attachment(&owner, &id).await.unwrap();
+        for file in store.doomed_attachments(None, 100).await.unwrap() {
+            store.forget_attachment(&file.owner, &file.id).await.unwrap();
         }
         store.close().await;
         let mut connection = PgConnection::connect(&url).await.unwrap();

@@ -1,8 +1,8 @@
 //! What is known of the files that users send along.
 
 use parlor_chatkit::{
-    AttachmentRecord, AttachmentState, BeginOutcome, DeleteAttachmentOutcome, Owner, SignedLink,
-    StoreError, TenantId, UnsentQuota, UploadedFile, UserId,
+    AttachmentRecord, AttachmentState, BeginOutcome, DeleteAttachmentOutcome, DoomedAttachment,
+    Owner, SignedLink, StoreError, TenantId, UnsentQuota, UploadedFile, UserId,
     protocol::{AttachmentId, ThreadId, ThreadItem, Timestamp},
 };
 use rusqlite::{Connection, Row, named_params, params};
@@ -14,13 +14,15 @@ use super::{
 use crate::record::{attachments_of, json};
 
 /// The columns that [`record`] reads, in its order.
-macro_rules! columns {
+macro_rules! attachment_columns {
     () => {
-        "id, name, mime_type, size, state, has_preview, thread_id, created_at"
+        "id, name, mime_type, size, state, has_preview, thread_id, created_at, stored_for"
     };
 }
 
-fn record(row: &Row<'_>) -> Result<AttachmentRecord, StoreError> {
+pub(super) use attachment_columns as ATTACHMENT_COLUMNS;
+
+pub(super) fn record(row: &Row<'_>) -> Result<AttachmentRecord, StoreError> {
     let state = match required(row, 4)? {
         "uploaded" => AttachmentState::Uploaded { has_preview: row.get(5).map_err(failed)? },
         _ => AttachmentState::Waiting,
@@ -35,6 +37,7 @@ fn record(row: &Row<'_>) -> Result<AttachmentRecord, StoreError> {
         thread_id: text(row, 6)?.map(ThreadId::new),
         created_at: Timestamp::from_micros(row.get(7).map_err(failed)?)
             .unwrap_or_else(|| chrono::DateTime::UNIX_EPOCH.into()),
+        stored_for: text(row, 8)?.map(UserId::new),
     })
 }
 
@@ -92,7 +95,7 @@ pub(super) fn find(
         connection,
         concat!(
             "SELECT ",
-            columns!(),
+            ATTACHMENT_COLUMNS!(),
             " FROM attachments WHERE tenant_id = ?1 AND user_id = ?2 AND state <> 'doomed' AND id \
              IN (SELECT value FROM json_each(?3))"
         ),
@@ -112,7 +115,7 @@ pub(super) fn complete(
         concat!(
             "UPDATE attachments SET state = 'uploaded', size = ?4, mime_type = ?5, has_preview = \
              ?6 WHERE id = ?3 AND tenant_id = ?1 AND user_id = ?2 AND state = 'waiting' RETURNING ",
-            columns!()
+            ATTACHMENT_COLUMNS!()
         ),
         params![
             owner.tenant().as_str(),
@@ -166,6 +169,15 @@ pub(super) fn owner_of(
     )
 }
 
+/// A file that is gone for its owner: its tenant, user, id and the user whose folder it is in.
+pub(super) fn doomed_file(row: &Row<'_>) -> Result<DoomedAttachment, StoreError> {
+    Ok(DoomedAttachment {
+        owner: owner(row)?,
+        id: AttachmentId::new(required(row, 2)?),
+        stored_for: text(row, 3)?.map(UserId::new),
+    })
+}
+
 /// Who was authenticated when the record was made.
 fn owner(row: &Row<'_>) -> Result<Owner, StoreError> {
     let (tenant, user) = (TenantId::new(required(row, 0)?), UserId::new(required(row, 1)?));
@@ -186,13 +198,13 @@ pub(super) fn doomed(
     connection: &Connection,
     after: Option<&AttachmentId>,
     limit: u32,
-) -> Result<Vec<(Owner, AttachmentId)>, StoreError> {
+) -> Result<Vec<DoomedAttachment>, StoreError> {
     all(
         connection,
-        "SELECT tenant_id, user_id, id FROM attachments WHERE state = 'doomed' AND id > ?1 ORDER \
-         BY id LIMIT ?2",
+        "SELECT tenant_id, user_id, id, stored_for FROM attachments WHERE state = 'doomed' AND id > \
+         ?1 ORDER BY id LIMIT ?2",
         params![after.map_or("", AttachmentId::as_str), limit],
-        |row| Ok((owner(row)?, AttachmentId::new(required(row, 2)?))),
+        doomed_file,
     )
 }
 
@@ -210,19 +222,19 @@ pub(super) fn forget(
     .map(drop)
 }
 
-/// Dooms the files of a thread that is about to be deleted, if it is the owner's.
+/// Dooms the files of a thread that is about to be deleted, if it is the owner's. How many.
 pub(super) fn doom_of_thread(
     connection: &Connection,
     owner: &Owner,
     thread_id: &ThreadId,
-) -> Result<(), StoreError> {
-    execute(
+) -> Result<u64, StoreError> {
+    let doomed = execute(
         connection,
         "UPDATE attachments SET state = 'doomed', name = '', thread_id = NULL WHERE thread_id = \
          ?3 AND tenant_id = ?1 AND user_id = ?2",
         params![owner.tenant().as_str(), owner.user().as_str(), thread_id.as_str()],
-    )
-    .map(drop)
+    )?;
+    Ok(doomed as u64)
 }
 
 /// The files that an opening's messages were sent with.

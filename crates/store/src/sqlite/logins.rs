@@ -14,14 +14,16 @@ use crate::{
 };
 
 /// The columns that [`login`] reads, in its order.
-macro_rules! columns {
+macro_rules! login_columns {
     () => {
         "id, tenant_id, user_id, identity, sealed, ends_at, good_until, refresh_at"
     };
 }
 
+pub(super) use login_columns as LOGIN_COLUMNS;
+
 /// Who was authenticated when the record was made.
-fn login(row: &Row<'_>) -> Result<Login, StoreError> {
+pub(super) fn login(row: &Row<'_>) -> Result<Login, StoreError> {
     let time = |micros: i64| {
         Timestamp::from_micros(micros).unwrap_or_else(|| chrono::DateTime::UNIX_EPOCH.into())
     };
@@ -59,7 +61,7 @@ impl LoginStore for SqliteStore {
                     connection,
                     concat!(
                         "INSERT INTO logins (",
-                        columns!(),
+                        LOGIN_COLUMNS!(),
                         ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, min(?7, ?6), ?8)"
                     ),
                     params![
@@ -86,7 +88,7 @@ impl LoginStore for SqliteStore {
                     connection,
                     concat!(
                         "SELECT ",
-                        columns!(),
+                        LOGIN_COLUMNS!(),
                         " FROM logins WHERE id = ?1 AND good_until > ?2"
                     ),
                     params![id, now.as_micros()],
@@ -159,7 +161,7 @@ impl LoginStore for SqliteStore {
             .run(move |connection| {
                 one(
                     connection,
-                    concat!("DELETE FROM logins WHERE id = ?1 RETURNING ", columns!()),
+                    concat!("DELETE FROM logins WHERE id = ?1 RETURNING ", LOGIN_COLUMNS!()),
                     [id],
                     login,
                 )

@@ -2,6 +2,7 @@
 
 mod attachments;
 mod logins;
+mod operator;
 mod rows;
 mod worker;
 
@@ -13,10 +14,10 @@ use std::{
 
 use async_trait::async_trait;
 use parlor_chatkit::{
-    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, FeedbackQuery,
-    FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn, ReplaceOutcome,
-    SignedLink, Store, StoreError, ThreadTitle, TurnKey, TurnState, TurnThread, UnsentQuota,
-    UploadedFile, Visibility,
+    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, DoomedAttachment,
+    FeedbackQuery, FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn,
+    ReplaceOutcome, SignedLink, Store, StoreError, ThreadTitle, TurnKey, TurnState, TurnThread,
+    UnsentQuota, UploadedFile, Visibility,
     protocol::{
         AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
         ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
@@ -116,6 +117,7 @@ const MIGRATIONS: &[Source] = &[
     (3, "attachments", include_str!("../../migrations/sqlite/0003_attachments.sql")),
     (4, "feedback", include_str!("../../migrations/sqlite/0004_feedback.sql")),
     (5, "logins", include_str!("../../migrations/sqlite/0005_logins.sql")),
+    (7, "data rights", include_str!("../../migrations/sqlite/0007_data_rights.sql")),
 ];
 
 impl SqliteStore {
@@ -192,6 +194,19 @@ impl SqliteStore {
     /// The database's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes the log back into the database file and empties it, so that neither holds what was
+    /// deleted before. Where others read or write at the moment, what they need stays for now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.readers
+            .run(|connection| {
+                one(connection, "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map(drop)
+            })
+            .await
     }
 
     /// Closes all connections, which writes the log back into the database file.
@@ -822,7 +837,7 @@ impl Store for SqliteStore {
         &self,
         after: Option<&AttachmentId>,
         limit: u32,
-    ) -> Result<Vec<(Owner, AttachmentId)>, StoreError> {
+    ) -> Result<Vec<DoomedAttachment>, StoreError> {
         let after = after.cloned();
         self.readers
             .run(move |connection| attachments::doomed(connection, after.as_ref(), limit))

@@ -154,3 +154,53 @@ async fn work_that_fails_or_panics_takes_nothing_else_with_it() {
     });
     assert_eq!(names.await.unwrap(), ["a", "b"], "and what was written is committed");
 }
+
+#[tokio::test]
+async fn no_table_with_data_of_users_is_forgotten_when_one_is_erased() {
+    use crate::operator::{OWNED, OWNERLESS, WITH_THREADS};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
+    let columns = store.readers.run(|connection| {
+        all(
+            connection,
+            "SELECT tables.name, columns.name FROM sqlite_schema tables JOIN \
+             pragma_table_info(tables.name) columns WHERE tables.type = 'table' AND tables.name \
+             NOT LIKE 'sqlite%'",
+            [],
+            |row| Ok((text(row, 0)?.unwrap().to_owned(), text(row, 1)?.unwrap().to_owned())),
+        )
+    });
+    let columns = columns.await.unwrap();
+    for (table, _) in &columns {
+        let is_owned = OWNED.iter().any(|(owned, ..)| owned == table);
+        let is_known =
+            WITH_THREADS.contains(&table.as_str()) || OWNERLESS.contains(&table.as_str());
+        assert!(is_owned || is_known, "say in operator.rs what becomes of the rows of `{table}`");
+    }
+    for (table, tenant, user) in OWNED {
+        for column in [tenant, user] {
+            let named = (table.to_owned(), column.to_owned());
+            assert!(columns.contains(&named), "`{table}` has no `{column}`");
+        }
+    }
+    for (table, column) in columns {
+        let is_owner = ["tenant_id", "user_id"].contains(&column.as_str());
+        assert!(!is_owner || !OWNERLESS.contains(&table.as_str()), "`{table}` has owners");
+    }
+}
+
+#[tokio::test]
+async fn acts_on_record_are_not_changed_or_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
+    for sql in [
+        "INSERT INTO audit (at, act, actor, counts) VALUES (1, 'a', 'b', '{}')",
+        "UPDATE audit SET actor = 'nobody'",
+        "DELETE FROM audit",
+    ] {
+        let done = store.writer.run(move |connection| execute(connection, sql, [])).await;
+        assert_eq!(done.is_ok(), sql.starts_with("INSERT"), "{sql}: {done:?}");
+    }
+}

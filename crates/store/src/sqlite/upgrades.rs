@@ -84,8 +84,8 @@ async fn upgraded() -> Kept<SqliteStore, TempDir> {
             let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
             let now = Timestamp::from_micros(0).unwrap();
             store.interrupt_orphans("another process", now).await.unwrap();
-            for (owner, id) in store.doomed_attachments(None, 100).await.unwrap() {
-                store.forget_attachment(&owner, &id).await.unwrap();
+            for file in store.doomed_attachments(None, 100).await.unwrap() {
+                store.forget_attachment(&file.owner, &file.id).await.unwrap();
             }
             let forget =
                 |connection: &Connection| execute(connection, "DELETE FROM feedback", []).map(drop);

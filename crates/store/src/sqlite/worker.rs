@@ -137,7 +137,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
          -- Small caches: the operating system's does the work, and idle memory stays low.
-         PRAGMA cache_size = -1024;",
+         PRAGMA cache_size = -1024;
+         -- What is deleted is overwritten where the page is written anyway.
+         PRAGMA secure_delete = FAST;",
     )?;
     Ok(connection)
 }

@@ -112,7 +112,7 @@ async fn who_is_nobody_sees_nothing() {
     let mut connection = PgConnection::connect(&place.url).await.unwrap();
     // Never anybody, then somebody in an earlier transaction, then half an owner.
     become_owner(&mut connection, &place, None).await;
-    for table in OWNED.into_iter().chain(["secrets"]) {
+    for table in OWNED.into_iter().chain(["secrets", "logins", "visitor_moves", "audit"]) {
         assert_eq!(count(&mut connection, table).await, 0, "{table}");
     }
     run(&mut connection, "COMMIT").await.unwrap();
@@ -273,4 +273,17 @@ async fn a_role_that_walks_through_the_wall_is_told_of() {
     let url = Server::shared().url("postgres");
     let store = PostgresStore::open(&url, &settings(&place)).await.unwrap();
     assert!(store.rights().await.unwrap().bypasses_row_security);
+}
+
+#[tokio::test]
+async fn acts_on_record_are_not_changed_or_deleted_not_even_by_the_operators_path() {
+    let (place, _) = filled().await;
+    let mut connection = PgConnection::connect(&place.url).await.unwrap();
+    for sql in ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit", "TRUNCATE audit"] {
+        become_owner(&mut connection, &place, None).await;
+        run(&mut connection, "SELECT become_system()").await.unwrap();
+        let error = run(&mut connection, sql).await.unwrap_err();
+        assert!(error.to_string().contains("neither changed nor deleted"), "{sql}: {error}");
+        run(&mut connection, "ROLLBACK").await.unwrap();
+    }
 }
