@@ -6,7 +6,7 @@ use aws_lc_rs::{
     hmac::{HMAC_SHA256, Key, sign},
     rand,
 };
-use parlor_chatkit::{Clock as _, Owner, Store, StoreError, SystemClock};
+use parlor_chatkit::{Clock as _, Owner, Store, StoreError, SystemClock, TenantId};
 use parlor_store::{AuditEntry, OperatorStore};
 
 /// Name under which the store keeps the key that subjects are hashed with.
@@ -76,6 +76,11 @@ pub(crate) fn on(subject: [u8; 32], entry: AuditEntry) -> AuditEntry {
     AuditEntry { subject: Some(subject), ..entry }
 }
 
+/// An act on the data of a tenant's users.
+pub(crate) fn on_tenant(tenant: &TenantId, entry: AuditEntry) -> AuditEntry {
+    AuditEntry { tenant: Some(tenant.clone()), ..entry }
+}
+
 /// `2 files, 3 threads`
 pub(crate) fn shown(counts: &BTreeMap<String, u64>) -> String {
     let counts: Vec<_> = counts
@@ -111,7 +116,7 @@ fn name_of(users: &str, uid: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use parlor_chatkit::{TenantId, UserId};
+    use parlor_chatkit::UserId;
 
     use super::*;
 

@@ -13,6 +13,7 @@ mod files;
 mod late;
 mod metrics;
 mod openapi;
+mod retention;
 mod routes;
 mod server;
 mod telemetry;

@@ -9,9 +9,14 @@ use std::{
 };
 
 use axum::Router;
-use parlor_chatkit::{ChatKit, ChatKitError, Clock as _, ErrorChain, StoreError, SystemClock};
+use parlor_chatkit::{
+    AttachmentReadError, Attachments, ChatKit, ChatKitError, Clock as _, ErrorChain, StoreError,
+    SystemClock,
+};
 use parlor_search::SqliteIndex;
-use parlor_store::{FileStore, LoginStore, OpenError, OpenFilesError, PostgresStore, SqliteStore};
+use parlor_store::{
+    FileStore, LoginStore, OpenError, OpenFilesError, OperatorStore, PostgresStore, SqliteStore,
+};
 use tokio::{net::TcpListener, task::AbortHandle};
 
 use crate::{
@@ -23,6 +28,7 @@ use crate::{
     connection,
     late::Late,
     metrics::Metrics,
+    retention::{Pace, Retention, jitter},
     tenants::TenantResponder,
 };
 
@@ -30,6 +36,8 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How soon a sweep that failed is tried again, at first.
 const SWEEP_AGAIN: Duration = Duration::from_secs(1);
+/// How long after its start a server first deletes what is old, at most.
+const RETENTION_JITTER: Duration = Duration::from_secs(5);
 /// How often a database that was away at start is asked again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -41,6 +49,8 @@ pub struct Server {
     metrics: Option<Metrics>,
     /// Where logins are kept, in the mode that has some.
     logins: Option<Arc<dyn LoginStore>>,
+    /// How long things are kept, where that is limited, and who deletes them.
+    retention: Option<(Retention, Arc<dyn OperatorStore>)>,
     /// Waits for a database that was away at start.
     waiting: Option<Waiting>,
 }
@@ -135,6 +145,10 @@ impl Server {
             Opened::Sqlite(store) => Arc::new(store.clone()),
             Opened::Postgres(store) => Arc::new(store.clone()),
         };
+        let operator: Arc<dyn OperatorStore> = match &store {
+            Opened::Sqlite(store) => Arc::new(store.clone()),
+            Opened::Postgres(store) => Arc::new(store.clone()),
+        };
         let builder = match store {
             Opened::Sqlite(store) => ChatKit::builder(store, responder),
             Opened::Postgres(store) => ChatKit::builder(store, responder),
@@ -181,7 +195,10 @@ impl Server {
             },
             metrics: Metrics::new(&config.metrics),
         };
-        Self::new(listener, app).await
+        let mut server = Self::new(listener, app).await?;
+        let retention = Retention::new(config);
+        server.retention = retention.is_set().then_some((retention, operator));
+        Ok(server)
     }
 
     /// Binds a ChatKit of your own to an address, for anonymous visitors and without the demo
@@ -251,7 +268,8 @@ impl Server {
             Err(error) => return Err(error.into()),
         };
         let metrics = app.metrics.clone();
-        Ok(Self { listener, router: app::router(app), chatkit, metrics, logins, waiting })
+        let router = app::router(app);
+        Ok(Self { listener, router, chatkit, metrics, logins, retention: None, waiting })
     }
 
     /// The address in use; the port is the real one when 0 was asked for.
@@ -282,6 +300,19 @@ impl Server {
                     let logins = Arc::clone(&logins);
                     async move { sweep_logins(&*logins).await }
                 }))
+            }),
+            self.retention.map(|(retention, store)| {
+                let files = chatkit.attachments().cloned();
+                tokio::spawn(async move {
+                    // Servers that were started together don't begin together.
+                    tokio::time::sleep(jitter(RETENTION_JITTER)).await;
+                    keep_sweeping("conversations and files that are old", move || {
+                        let (retention, store, files) =
+                            (retention.clone(), Arc::clone(&store), files.clone());
+                        async move { delete_old(&retention, &*store, files.as_ref()).await }
+                    })
+                    .await;
+                })
             }),
             self.metrics.map(|metrics| tokio::spawn(metrics.upkeep())),
         ];
@@ -344,6 +375,19 @@ async fn sweep_logins(logins: &dyn LoginStore) -> Result<u64, StoreError> {
             return Ok(all);
         }
     }
+}
+
+/// Deletes what is older than it may be, and the bytes of its files. How much it was.
+async fn delete_old(
+    retention: &Retention,
+    store: &dyn OperatorStore,
+    files: Option<&Attachments>,
+) -> Result<u64, AttachmentReadError> {
+    let gone = retention.apply(store, SystemClock.now(), "server", Pace::Aside).await?;
+    if let Some(files) = files.filter(|_| gone.files > 0) {
+        files.sweep().await?;
+    }
+    Ok(gone.threads + gone.files)
 }
 
 /// What the folder of files is named after: the file of the database, or one that PostgreSQL

@@ -441,18 +441,20 @@ struct Desk {
     place: Option<parlor_test_postgres::Place>,
     model: parlor_fake_model::FakeModel,
     client: reqwest::Client,
+    settings: Vec<(&'static str, &'static str)>,
 }
 
 impl Desk {
     async fn new(place: Option<parlor_test_postgres::Place>) -> Self {
         let model = parlor_fake_model::FakeModel::start().await;
-        Self { folder: tempfile::tempdir().unwrap(), place, model, client: reqwest::Client::new() }
+        let (folder, client) = (tempfile::tempdir().unwrap(), reqwest::Client::new());
+        Self { folder, place, model, client, settings: Vec::new() }
     }
 
     fn command(&self) -> Command {
         let mut command = parlor(self.folder.path());
         command.env("PARLOR_AUTH", "trusted-header").env("OPENAI_BASE_URL", self.model.base_url());
-        command.env("PARLOR_TITLES__ENABLED", "false");
+        command.env("PARLOR_TITLES__ENABLED", "false").envs(self.settings.iter().copied());
         if let Some(place) = &self.place {
             command.env("DATABASE_URL", &place.url).env("PARLOR_DATABASE_URL", &place.url);
             command.env("PARLOR_DATABASE__SCHEMA", &place.schema);
@@ -694,4 +696,107 @@ async fn after_a_deletion_nothing_in_sqlite_or_the_folder_names_the_user() {
 async fn after_a_deletion_nothing_in_postgresql_or_the_folder_names_the_user() {
     let place = parlor_test_postgres::Server::shared().place();
     a_user_is_exported_and_then_forgotten(Desk::new(Some(place)).await).await;
+}
+
+impl Desk {
+    /// Has all that a user has said and sent happen so many days earlier.
+    fn age(&self, user: &str, days: u32) {
+        let columns = [
+            ("threads", "created_at"),
+            ("turns", "started_at"),
+            ("turns", "ended_at"),
+            ("attachments", "created_at"),
+        ];
+        for (table, column) in columns {
+            match &self.place {
+                Some(place) => {
+                    let sql = format!(
+                        "UPDATE {}.{table} SET {column} = {column} - interval '{days} days' WHERE \
+                         user_id = '{user}'",
+                        place.schema
+                    );
+                    parlor_test_postgres::Server::shared().admin(&sql).unwrap();
+                }
+                None => {
+                    let database = self.folder.path().join("parlor.db");
+                    let database = rusqlite::Connection::open(database).unwrap();
+                    database.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+                    let micros = i64::from(days) * 24 * 60 * 60 * 1_000_000;
+                    let sql = format!(
+                        "UPDATE {table} SET {column} = {column} - {micros} WHERE user_id = ?1"
+                    );
+                    database.execute(&sql, [user]).unwrap();
+                }
+            }
+        }
+    }
+}
+
+async fn what_is_old_goes(mut desk: Desk) {
+    let (serving, url) = Serving::start(&mut desk.command());
+    for user in ["old-user", "file-user", "new-user"] {
+        desk.conversation(&url, user, &format!("question of {user}")).await;
+    }
+    drop(serving);
+    desk.age("old-user", 40);
+    desk.age("file-user", 20);
+    let (code, _, stderr) = desk.parlor(&["retention", "--dry-run"]).await;
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("retention.threads_days"), "{stderr}");
+
+    desk.settings =
+        vec![("PARLOR_RETENTION__THREADS_DAYS", "30"), ("PARLOR_RETENTION__FILES_DAYS", "10")];
+    for _ in 0..2 {
+        let (code, stdout, stderr) = desk.parlor(&["retention", "--dry-run"]).await;
+        assert_eq!(code, Some(0), "{stderr}");
+        assert!(stdout.starts_with("default: 1 conversations with their files"), "{stdout}");
+        assert!(stdout.contains("; 2 files (41 bytes), the oldest of "), "{stdout}");
+    }
+    let before = (desk.everything(), desk.files());
+    assert!(before.0.contains("old-user") && before.1.contains("the file of old-user"));
+
+    let (code, stdout, stderr) = desk.parlor(&["retention"]).await;
+    assert_eq!(
+        (code, stdout.as_str()),
+        (Some(0), "Deleted: 1 conversations, 2 files\n"),
+        "{stderr}"
+    );
+    let (everything, files) = (desk.everything(), desk.files());
+    assert!(!everything.contains("old-user"));
+    assert!(everything.contains("question of file-user"), "the message stays");
+    for (user, is_there) in [("old-user", false), ("file-user", false), ("new-user", true)] {
+        assert_eq!(files.contains(&format!("the file of {user}")), is_there, "{user}");
+    }
+    let (_, stdout, _) = desk.parlor(&["retention", "--dry-run"]).await;
+    assert_eq!(stdout, "Nothing is old enough.\n");
+    let (_, stdout, _) = desk.parlor(&["audit"]).await;
+    assert!(stdout.contains("retention      tenant default by "), "{stdout}");
+    assert!(stdout.ends_with(": 2 files, 1 threads\n"), "{stdout}");
+
+    // A server does it by itself.
+    desk.age("new-user", 31);
+    let (serving, _) = Serving::start(&mut desk.command());
+    for attempt in 0.. {
+        let is_there =
+            desk.everything().contains("new-user") || desk.files().contains("the file of new-user");
+        if !is_there {
+            break;
+        }
+        assert!(attempt < 600, "a server has not deleted it within 60 seconds");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let (_, stdout, _) = desk.parlor(&["audit"]).await;
+    assert!(stdout.ends_with("tenant default by server: 1 files, 1 threads\n"), "{stdout}");
+    drop(serving);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_old_goes_from_sqlite() {
+    what_is_old_goes(Desk::new(None).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_old_goes_from_postgresql() {
+    let place = parlor_test_postgres::Server::shared().place();
+    what_is_old_goes(Desk::new(Some(place)).await).await;
 }

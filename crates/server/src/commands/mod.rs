@@ -1,11 +1,13 @@
 //! The commands of `parlor`.
 
 mod audit;
+mod bytes;
 mod doctor;
 mod feedback;
 mod healthcheck;
 mod ingest;
 mod opened;
+mod retention;
 mod users;
 
 use std::{
@@ -61,6 +63,8 @@ enum Command {
     Feedback(feedback::FeedbackArgs),
     /// Hand out or delete all that is kept of a user
     Users(users::UsersArgs),
+    /// Delete conversations and files that are older than the settings allow
+    Retention(retention::RetentionArgs),
     /// Print who exported, deleted or moved data of users, and when
     Audit(audit::AuditArgs),
     /// Check configuration, database, index and model, and say what to do
@@ -142,6 +146,7 @@ async fn dispatch(
         Command::Ingest(args) => return ingest::run(&config, args).await,
         Command::Feedback(args) => feedback::run(&config, args).await?,
         Command::Users(args) => users::run(&config, args).await?,
+        Command::Retention(args) => retention::run(&config, args).await?,
         Command::Audit(args) => audit::run(&config, args).await?,
         Command::HealthCheck => healthcheck::run(&config).await?,
         Command::Doctor | Command::OpenApi | Command::ExtractPdf => {}

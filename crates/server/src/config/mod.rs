@@ -15,7 +15,7 @@ pub(crate) use sections::is_confidential;
 pub use sections::{
     Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
     JwtClaims, JwtKeys, Limits, Log, LogFormat, Metrics, Model, ModelApi, ModelFiles, OnDisconnect,
-    S3, Search, Server, Session, Site, Telemetry, Titles, TrustedHeader, Turns,
+    Retention, S3, Search, Server, Session, Site, Telemetry, Titles, TrustedHeader, Turns,
 };
 pub use stray::{StrayVariable, stray_variables};
 pub(crate) use tenants::place_of;
@@ -50,6 +50,8 @@ pub struct Config {
     pub auth: Auth,
     /// Files that users send along.
     pub files: Files,
+    /// How long conversations and files are kept.
+    pub retention: Retention,
     /// How answers are made.
     pub turns: Turns,
     /// How much is too much.
@@ -82,6 +84,7 @@ impl Default for Config {
             search: Search::default(),
             auth: Auth::default(),
             files: Files::default(),
+            retention: Retention::default(),
             turns: Turns::default(),
             limits: Limits::default(),
             site: Site::default(),

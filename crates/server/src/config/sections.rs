@@ -957,6 +957,44 @@ impl From<&S3> for S3Config {
     }
 }
 
+/// How long things are kept. What is absent, or 0, is kept for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Days after its last question or answer after which a conversation is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads_days: Option<u32>,
+    /// Days after the last question or answer of their conversation after which files are deleted
+    /// that were sent. Their messages stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_days: Option<u32>,
+}
+
+impl Retention {
+    /// The age of conversations in force.
+    pub fn threads_days(&self) -> Option<u32> {
+        self.threads_days.filter(|days| *days > 0)
+    }
+
+    /// The age of files in force.
+    pub fn files_days(&self) -> Option<u32> {
+        self.files_days.filter(|days| *days > 0)
+    }
+
+    /// Whether anything goes at all.
+    pub fn is_set(&self) -> bool {
+        self.threads_days().or(self.files_days()).is_some()
+    }
+
+    /// These settings laid over others.
+    pub(super) fn over(&self, others: &Self) -> Self {
+        Self {
+            threads_days: self.threads_days.or(others.threads_days),
+            files_days: self.files_days.or(others.files_days),
+        }
+    }
+}
+
 /// How answers are made.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Assistant, Auth, AuthMode, Config, Dictation, Model, ModelApi, ModelFiles, Titles,
+    Assistant, Auth, AuthMode, Config, Dictation, Model, ModelApi, ModelFiles, Retention, Titles,
     sections::hidden,
 };
 
@@ -33,6 +33,9 @@ pub struct Tenant {
     /// The document search.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<TenantSearch>,
+    /// How long conversations and files are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 /// A tenant's part of [`Model`].
@@ -134,6 +137,9 @@ impl Config {
         }
         if let Some(TenantSearch { enabled: Some(enabled) }) = tenant.search {
             config.search.enabled = enabled;
+        }
+        if let Some(own) = &tenant.retention {
+            config.retention = own.over(&config.retention);
         }
         config
     }

@@ -10,10 +10,13 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use parlor_chatkit::{AttachmentStore as _, ErrorChain, FileKey, Owner, TenantId, UserId};
+use parlor_chatkit::{Owner, TenantId, UserId};
 use parlor_store::{Erased, FileStore, Holdings};
 
-use super::opened::{DataStore, Opened, files};
+use super::{
+    bytes::{Bytes, FILES},
+    opened::{DataStore, Opened, files},
+};
 use crate::{
     audit::{self, Subjects},
     config::Config,
@@ -81,8 +84,6 @@ struct DeleteArgs {
 
 /// Threads that are deleted in one transaction: others wait that long.
 const STEP: u32 = 50;
-/// Files that are looked up at once.
-const FILES: u32 = 100;
 /// How often it is looked whether something has come since.
 const ROUNDS: usize = 5;
 
@@ -160,10 +161,10 @@ async fn delete_user(
     if !deleted.did_something() {
         return Err(nobody(&args.who));
     }
-    if let Some(problem) = deleted.problem {
+    if let Some(problem) = deleted.bytes.problem {
         bail!(
             "{} of the user's files could not be deleted ({problem}); see to the storage and run the command again",
-            deleted.failed
+            deleted.bytes.failed
         );
     }
     if !store.holdings(&owner).await?.is_empty() {
@@ -198,14 +199,12 @@ fn confirm(who: &Who, held: Holdings) -> anyhow::Result<()> {
 #[derive(Default)]
 struct Deleted {
     rows: Erased,
-    files: u64,
-    failed: u64,
-    problem: Option<String>,
+    bytes: Bytes,
 }
 
 impl Deleted {
     fn did_something(&self) -> bool {
-        self.rows != Erased::default() || self.files > 0 || self.failed > 0
+        self.rows != Erased::default() || self.bytes.deleted > 0 || self.bytes.failed > 0
     }
 
     fn counts(&self) -> [(&'static str, u64); 8] {
@@ -215,8 +214,8 @@ impl Deleted {
             ("turns", turns),
             ("items", items),
             ("feedback", feedback),
-            ("files", self.files),
-            ("files_left", self.failed),
+            ("files", self.bytes.deleted),
+            ("files_left", self.bytes.failed),
             ("sign_ins", logins),
             ("other_records", others),
         ]
@@ -247,15 +246,14 @@ async fn delete(
             }
         }
         delete_bytes(store, files, owner, deleted).await?;
-        if deleted.problem.is_some() || store.holdings(owner).await?.is_empty() {
+        if deleted.bytes.problem.is_some() || store.holdings(owner).await?.is_empty() {
             break;
         }
     }
     Ok(())
 }
 
-/// Deletes the bytes of the owner's doomed files, and then their records. One that cannot be
-/// deleted keeps no other; the server goes on trying, too.
+/// Deletes the bytes of the owner's doomed files.
 async fn delete_bytes(
     store: &dyn DataStore,
     files: &FileStore,
@@ -267,22 +265,6 @@ async fn delete_bytes(
         let doomed = store.doomed_of(owner, after.as_ref(), FILES).await?;
         let Some(last) = doomed.last() else { return Ok(()) };
         after = Some(last.id.clone());
-        for file in &doomed {
-            let place = file.place();
-            let gone = async {
-                files.delete(&place, &FileKey::preview(&file.id)).await?;
-                files.delete(&place, &FileKey::original(&file.id)).await
-            };
-            match gone.await {
-                Ok(()) => {
-                    store.forget_attachment(&file.owner, &file.id).await?;
-                    deleted.files += 1;
-                }
-                Err(error) => {
-                    deleted.failed += 1;
-                    deleted.problem = Some(ErrorChain(&error).to_string());
-                }
-            }
-        }
+        deleted.bytes.delete(store, files, &doomed).await?;
     }
 }
