@@ -74,7 +74,7 @@ test-conformance: web setup ## Hold our types and the running server against the
 
 test-behaviour: setup ## Cut, stop, race, kill, and put the server behind nginx
 	@./scripts/say "Behaviour when things go wrong"
-	cargo build --quiet -p parlor-server -p parlor-fake-model --bins
+	cargo build --quiet -p parlor-server -p parlor-fake-model -p parlor-test-postgres --bins
 	.cache/venv/bin/python tests/behaviour/run.py
 
 e2e: web setup ## Run the end-to-end tests: real browser, real server, fake model

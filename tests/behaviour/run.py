@@ -14,11 +14,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance"))
 
 import clock
 import crash
+import outages
 import proxies
 import turns
 from harness import Processes
 
-PARTS = {"turns": turns, "clock": clock, "crash": crash, "proxies": proxies}
+PARTS = {"turns": turns, "clock": clock, "crash": crash, "outages": outages, "proxies": proxies}
 
 
 def run(name: str) -> bool:

@@ -34,7 +34,7 @@ use crate::{
     registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
     trace::{self, Traced as _},
-    turn::{EventStream, Job, Opening, Replaced, Shared, Turn, TurnLog, drive},
+    turn::{EventStream, Job, Opening, Replaced, Shared, Turn, TurnLog, Unended, drive},
     validate,
 };
 
@@ -167,6 +167,7 @@ impl ChatKitBuilder {
                     limits: self.limits,
                     on_disconnect: self.on_disconnect,
                     attachments,
+                    unended: Unended::default(),
                 }),
                 responder: self.responder,
                 registry: Arc::new(Registry::default()),
@@ -901,6 +902,9 @@ impl Call {
                 // A turn of this process that the registry does not know has ended, but the
                 // store was not there to be told.
                 BeginOutcome::Busy { turn_id, holder } if holder == self.inner.instance => {
+                    if Unended::end(&self.inner.shared, &turn_id).await? {
+                        continue;
+                    }
                     let lost = TurnKey { turn_id, thread_id: key.thread_id.clone() };
                     let now = self.inner.shared.clock.now();
                     let state = TurnState::Interrupted;

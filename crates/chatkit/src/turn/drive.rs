@@ -9,7 +9,8 @@ use parlor_protocol::{
 };
 
 use super::{
-    LateTitle, OnDisconnect, Patience, Titling, Turn, TurnLog, Unsaved, growing::is_worth_keeping,
+    LateTitle, OnDisconnect, Patience, Titling, Turn, TurnLog, Unended, Unsaved,
+    growing::is_worth_keeping, unended::Ending,
 };
 use crate::{
     ErrorChain, ItemState, ItemWrite, StoreError, ThreadTitle, TurnError, TurnState,
@@ -191,6 +192,17 @@ impl Turn {
                 self.log.finish(TurnState::Interrupted);
             }
             Err(lost) => {
+                if matches!(lost, StoreError::Unavailable(_)) {
+                    let ending = Ending {
+                        owner: self.owner().clone(),
+                        key: self.key.clone(),
+                        // As its followers are told.
+                        state: TurnState::Failed,
+                        writes,
+                        bytes: self.log.bytes(),
+                    };
+                    Unended::keep(&self.shared, ending);
+                }
                 let event = self.report(lost.into());
                 self.send_last(error.unwrap_or(event));
                 self.log.finish(TurnState::Failed);

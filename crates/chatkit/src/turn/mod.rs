@@ -8,6 +8,7 @@ mod image;
 mod log;
 mod message;
 mod titling;
+mod unended;
 mod workflow;
 
 use std::{sync::Arc, time::Duration};
@@ -38,6 +39,7 @@ pub(crate) use log::TurnLog;
 pub use message::MessageWriter;
 pub(crate) use titling::LateTitle;
 use titling::Titling;
+pub(crate) use unended::Unended;
 pub use workflow::WorkflowWriter;
 
 /// What becomes of a turn when the last connection that followed it is gone.
@@ -60,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) on_disconnect: OnDisconnect,
     /// `None`: attachments are not enabled.
     pub(crate) attachments: Option<Attachments>,
+    /// Turns that have ended while the store was away.
+    pub(crate) unended: Unended,
 }
 
 /// One answer being made: what is known, and what can be said.

@@ -860,8 +860,25 @@ async fn a_store_that_stays_away_ends_the_turn_in_a_clear_error() {
     assert_eq!(refused.retry_after(), Some(2));
 
     away.store(false, Ordering::SeqCst);
-    // The store never heard of the end: the next message makes up for it.
+    // The store may not have heard of the end yet: the next message makes up for it.
     server.say(&thread, "say next").await.ended("done");
+    let items = server.items(&thread).await;
+    assert_eq!((items[1].as_str(), items.len()), ("assistant_message text rest", 4), "{items:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_while_the_store_stayed_away_is_stored_when_it_is_back() {
+    let (server, away) = server_over_a_failing_store(Duration::from_millis(50)).await;
+    let (thread, mut reader) = server.begin("half text@go").await;
+    reader.until_text("text").await;
+    away.store(true, Ordering::SeqCst);
+    server.stage.open("go");
+    reader.rest().await.ended("failed");
+    away.store(false, Ordering::SeqCst);
+    // Nobody does anything about it.
+    while server.items(&thread).await.last().unwrap() != "assistant_message text rest" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
