@@ -5,8 +5,9 @@ const END_OF_CHUNKS = Buffer.from('\r\n0\r\n\r\n');
 
 /** One kept-alive connection with one request at a time. */
 export class Connection {
-  constructor(port) {
+  constructor(port, user = 'bench') {
     this.port = port;
+    this.user = user;
   }
 
   open() {
@@ -33,14 +34,14 @@ export class Connection {
    * Sends a POST and reads the whole answer. `marker` is looked for in the stream, `seen` is when it came, in
    * milliseconds after sending; `onMarker` is called then.
    */
-  async post(path, body, { marker, onMarker } = {}) {
+  async post(path, body, { marker, onMarker, user = this.user } = {}) {
     if (!this.socket || this.closed) {
       this.closed = false;
       await this.open();
     }
     const bytes = Buffer.from(body);
     const head =
-      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nX-User-ID: bench\r\nContent-Type: application/json\r\n` +
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nX-User-ID: ${user}\r\nContent-Type: application/json\r\n` +
       `Accept: text/event-stream\r\nContent-Length: ${bytes.length}\r\n\r\n`;
     const request = Buffer.concat([Buffer.from(head), bytes]);
     return new Promise((resolve, reject) => {
