@@ -249,7 +249,7 @@ impl Request {
                 let path = error.path().to_string();
                 let inner = error.into_inner();
                 if inner.is_syntax() || inner.is_eof() {
-                    RequestError::MalformedJson(inner.to_string())
+                    RequestError::MalformedJson(plainly(&inner.to_string()).to_owned())
                 } else if path == "metadata" {
                     RequestError::InvalidField { field: path, message: inner.to_string() }
                 } else {
@@ -266,6 +266,16 @@ impl Request {
             operation: Operation::parse(&envelope.r#type, params)?,
         })
     }
+}
+
+/// What the parser says of half a surrogate pair names neither. Text from languages whose strings
+/// are UTF-16 has some where it was cut within a character.
+fn plainly(message: &str) -> &str {
+    const HALVES: [&str; 2] = ["lone leading surrogate", "unexpected end of hex escape"];
+    if HALVES.iter().any(|half| message.starts_with(half)) {
+        return "the text has half a character: a lone surrogate such as \\ud83d, without its other half; send whole characters";
+    }
+    message
 }
 
 /// What absent `params` are read as, so that the error names the missing field inside.
@@ -292,7 +302,7 @@ fn parse_params<'a, T: Deserialize<'a>>(params: &'a RawValue) -> Result<T, Reque
         if !inner.is_empty() {
             field = format!("{field}.{inner}");
         }
-        let message = message.to_owned();
+        let message = plainly(message).to_owned();
         RequestError::InvalidField { field, message }
     })
 }

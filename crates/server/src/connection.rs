@@ -46,6 +46,11 @@ pub(crate) struct LongStream;
 /// What waits to be written to a stream is sent in one piece up to this size.
 const PIECE_BYTES: usize = 16 * 1024;
 
+/// Longest head of a request, in bytes. Buffers grow up to it only as what comes does. It is beyond
+/// all use, so that tokens and cookies which are far too long are refused by those who read them,
+/// in the same words as others.
+const HEAD_BYTES: usize = 1_200_000;
+
 /// A stream's buffer is kept from one piece to the next up to this size.
 const KEPT_BYTES: usize = 512;
 
@@ -155,7 +160,9 @@ async fn until_stream(
         }
     });
     // Boxed: it is large, and gone while a stream is written.
-    let mut http = Box::new(http1::Builder::new().serve_connection(TokioIo::new(io), service));
+    let mut http = http1::Builder::new();
+    http.max_buf_size(HEAD_BYTES);
+    let mut http = Box::new(http.serve_connection(TokioIo::new(io), service));
     let mut closed = Box::pin(closing.cancelled());
     let mut told = false;
     let taken = poll_fn(|cx| {

@@ -212,12 +212,14 @@ async fn what_is_no_request_is_refused_as_such() {
 async fn lone_surrogates_are_refused_and_leave_nothing() {
     let server = Server::start().await;
     let (thread, _) = server.converse("say hello").await;
-    for text in [r"\ud800", r"\udc00", r"a\ud83d b", r"\udc00\ud800"] {
+    for text in [r"\ud800", r"\udc00", r"a\ud83d b", r"\udc00\ud800", r"\ud800\u0041", r"\ud800\n"]
+    {
         let body = body("threads.add_user_message", &message_to(&thread, "@@"));
         let body = body.replace("@@", text);
         let Err(refused) = server.handle(body.as_bytes(), None).await else { panic!("{text}") };
         let (status, code) = refused.status_and_code();
         assert!(matches!(status, 400 | 422), "{text}: {status} {code}");
+        assert!(refused.to_string().contains("half a character"), "{text}: {refused}");
     }
     assert_eq!(server.items(&thread).await.len(), 2);
 }

@@ -85,6 +85,7 @@ pub(crate) struct Metadata {
     token_endpoint: Url,
     userinfo_endpoint: Option<Url>,
     end_session_endpoint: Option<Url>,
+    revocation_endpoint: Option<Url>,
     #[serde(default)]
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
@@ -222,7 +223,11 @@ impl Provider {
                 format!("it is of the issuer `{}`, not of `{}`", metadata.issuer, self.issuer);
             return Err(refuse(reason));
         }
-        let endpoints = [Some(&metadata.token_endpoint), metadata.userinfo_endpoint.as_ref()];
+        let endpoints = [
+            Some(&metadata.token_endpoint),
+            metadata.userinfo_endpoint.as_ref(),
+            metadata.revocation_endpoint.as_ref(),
+        ];
         for endpoint in endpoints.into_iter().flatten() {
             // Secrets and tokens go there.
             if !config::is_confidential(endpoint) {
@@ -299,6 +304,15 @@ impl Provider {
         self.vouched(tokens, claims).await
     }
 
+    /// Tells the provider that a refresh token is of no more use (RFC 7009), where it wants to know.
+    pub(super) async fn revoke(&self, refresh_token: &str) -> Result<(), ProviderError> {
+        let metadata = self.metadata().await?;
+        let Some(url) = &metadata.revocation_endpoint else { return Ok(()) };
+        let form = [("token", refresh_token), ("token_type_hint", "refresh_token")];
+        // What it answers beyond yes or no is to be ignored (section 2.2).
+        self.send(url, self.as_client(&metadata, url, &form)).await.map(drop)
+    }
+
     /// Where the provider ends its own session. `None`: it has no such place, or cannot be asked.
     pub(super) async fn logout_url(&self, id_token: Option<&str>, back: &str) -> Option<Url> {
         let metadata = self.metadata().await.ok()?;
@@ -365,6 +379,16 @@ impl Provider {
     async fn tokens(&self, form: &[(&str, &str)]) -> Result<Tokens, ProviderError> {
         let metadata = self.metadata().await?;
         let url = &metadata.token_endpoint;
+        self.ask(url, self.as_client(&metadata, url, form)).await
+    }
+
+    /// A form that says, and proves, which client sends it.
+    fn as_client(
+        &self,
+        metadata: &Metadata,
+        url: &Url,
+        form: &[(&str, &str)],
+    ) -> reqwest::RequestBuilder {
         let mut form: Vec<(&str, &str)> = form.to_vec();
         let mut request = self.client.post(url.clone());
         let by_header = metadata
@@ -386,7 +410,7 @@ impl Provider {
             }
             None => form.push(("client_id", &self.client_id)),
         }
-        self.ask(url, request.form(&form)).await
+        request.form(&form)
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -394,6 +418,20 @@ impl Provider {
         url: &Url,
         request: reqwest::RequestBuilder,
     ) -> Result<T, ProviderError> {
+        let body = self.send(url, request).await?;
+        // Of a parser's error only what kind it is: a message may quote a token.
+        serde_json::from_slice(&body).map_err(|error| ProviderError::Answer {
+            url: url.clone(),
+            reason: format!("{:?} error", error.classify()),
+        })
+    }
+
+    /// Sends a request and reads what is answered, if it is a yes.
+    async fn send(
+        &self,
+        url: &Url,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Vec<u8>, ProviderError> {
         let unreachable = |source| ProviderError::Unreachable { url: url.clone(), source };
         let refuse = |reason: String| ProviderError::Answer { url: url.clone(), reason };
         let mut response = request
@@ -429,8 +467,6 @@ impl Provider {
                 None => refuse(format!("status {status}")),
             });
         }
-        // Of a parser's error only what kind it is: a message may quote a token.
-        serde_json::from_slice(&body)
-            .map_err(|error| refuse(format!("{:?} error", error.classify())))
+        Ok(body)
     }
 }

@@ -497,18 +497,32 @@ impl Sessions {
 
     /// Ends the login of the browser that asks, if it has one. Gives where to go to end the
     /// provider's own, where it has such a place.
-    pub(crate) async fn end(&self, parts: &Parts) -> Result<(Option<Url>, HeaderValue), ApiError> {
+    pub(crate) async fn end(
+        self: &Arc<Self>,
+        parts: &Parts,
+    ) -> Result<(Option<Url>, HeaderValue), ApiError> {
         self.check_origin(parts)?;
         let base = self.base(parts);
         let gone = no_cookie(cookie_name(SESSION_COOKIE, &base), &base);
         let Some(id) = self.login_id(parts) else { return Ok((None, gone)) };
         let ended = self.logins.end_login(&id).await.map_err(ChatKitError::from)?;
         let Some(login) = ended else { return Ok((None, gone)) };
-        let id_token = login
+        let sealed = login
             .sealed
             .and_then(|sealed| self.seal.value()?.open(&login.id.0, &sealed))
-            .and_then(|plain| serde_json::from_slice::<Sealed>(&plain).ok())
-            .and_then(|sealed| sealed.id_token);
+            .and_then(|plain| serde_json::from_slice::<Sealed>(&plain).ok());
+        let (refresh_token, id_token) =
+            sealed.map_or((None, None), |sealed| (sealed.refresh_token, sealed.id_token));
+        if let Some(refresh_token) = refresh_token {
+            // Beside the answer: whoever signs out is out, whatever the provider says to it.
+            let sessions = Arc::clone(self);
+            let work = async move {
+                if let Err(error) = sessions.provider.revoke(&refresh_token).await {
+                    tracing::warn!(%error, "the identity provider did not take back a refresh token");
+                }
+            };
+            tokio::spawn(work.in_current_span());
+        }
         let back = format!("{base}/");
         Ok((self.provider.logout_url(id_token.as_deref(), &back).await, gone))
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Follower, TestApp, input, with_model};
 
-fn on(place: &Place) -> impl Fn(&mut Config) {
+pub(crate) fn on(place: &Place) -> impl Fn(&mut Config) {
     let place = place.clone();
     move |config| {
         config.database_url = place.url.clone();

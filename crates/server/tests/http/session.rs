@@ -14,14 +14,17 @@ use axum::{
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use parlor_server::config::{AuthMode, Config, Session};
+use parlor_test_postgres::{Place, Server as Postgres};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use url::Url;
 
 use crate::{
     app::TestApp,
+    postgres,
     tokens::{Signer, now},
 };
 
@@ -47,6 +50,8 @@ struct Granting {
     tokens: usize,
     expires_in: u64,
     refreshed: usize,
+    /// Refresh tokens that were given back.
+    revoked: Vec<String>,
     away: bool,
 }
 
@@ -64,12 +69,14 @@ impl Provider {
             tokens: 0,
             expires_in: 3_600,
             refreshed: 0,
+            revoked: Vec::new(),
             away: false,
         }));
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/keys", get(keys))
             .route("/token", post(token))
+            .route("/revoke", post(revoke))
             .with_state(Arc::clone(&state));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, state }
@@ -88,6 +95,15 @@ impl Provider {
             config.auth.session = Some(session);
         })
         .await
+    }
+
+    /// The same on each database.
+    async fn servers(&self) -> [(TestApp, Logins); 2] {
+        let sqlite = self.server(|_, _| {}).await;
+        let folder = Arc::clone(&sqlite.folder);
+        let place = Postgres::shared().place();
+        let postgres = self.server(|config, _| postgres::on(&place)(config)).await;
+        [(sqlite, Logins::Sqlite(folder)), (postgres, Logins::Postgres(place))]
     }
 
     fn set(&self, change: impl FnOnce(&mut Granting)) {
@@ -137,6 +153,7 @@ async fn discovery(State(state): State<Shared>) -> AxumResponse {
         "authorization_endpoint": at("authorise?tenant=1"),
         "token_endpoint": at("token"),
         "end_session_endpoint": at("end"),
+        "revocation_endpoint": at("revoke"),
     }))
     .into_response()
 }
@@ -154,11 +171,7 @@ async fn token(
     if state.away {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let encode =
-        |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
-    let pair = format!("{}:{}", encode(CLIENT), encode(SECRET));
-    let basic = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(pair));
-    assert_eq!(headers["authorization"], basic);
+    assert_client(&headers);
     let refuse =
         || (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response();
     let claims = match form["grant_type"].as_str() {
@@ -189,6 +202,67 @@ async fn token(
         "id_token": id_token, "refresh_token": refresh_token,
     }))
     .into_response()
+}
+
+/// Of our client, by its name and secret.
+fn assert_client(headers: &axum::http::HeaderMap) {
+    let encode =
+        |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+    let pair = format!("{}:{}", encode(CLIENT), encode(SECRET));
+    let basic = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(pair));
+    assert_eq!(headers["authorization"], basic);
+}
+
+/// RFC 7009: yes to whatever token it is.
+async fn revoke(
+    State(state): State<Shared>,
+    headers: axum::http::HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> StatusCode {
+    assert_client(&headers);
+    assert_eq!(form["token_type_hint"], "refresh_token");
+    let mut state = state.lock().unwrap();
+    state.revoked.push(form["token"].clone());
+    if state.away { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+}
+
+// ---------------------------------------------------------------- where logins are kept
+
+/// The tests that say so run on both databases.
+enum Logins {
+    Sqlite(Arc<TempDir>),
+    Postgres(Place),
+}
+
+impl Logins {
+    fn run(&self, sqlite: &str, postgres: impl Fn(&str) -> String) -> String {
+        match self {
+            Self::Sqlite(folder) => {
+                let path = folder.path().join("parlor.db");
+                let database = rusqlite::Connection::open(path).unwrap();
+                let found = database.query_row(sqlite, [], |row| row.get::<_, i64>(0));
+                found.unwrap().to_string()
+            }
+            Self::Postgres(place) => {
+                let table = format!("{}.logins", place.schema);
+                Postgres::shared().admin(&postgres(&table)).unwrap().trim().to_owned()
+            }
+        }
+    }
+
+    /// Has the provider asked again with the next request.
+    fn due(&self) {
+        let changed = self.run("UPDATE logins SET refresh_at = 1 RETURNING refresh_at", |table| {
+            format!(
+                "WITH changed AS (UPDATE {table} SET refresh_at = 'epoch' RETURNING 1) SELECT count(*) FROM changed"
+            )
+        });
+        assert_eq!(changed, "1");
+    }
+
+    fn count(&self) -> String {
+        self.run("SELECT count(*) FROM logins", |table| format!("SELECT count(*) FROM {table}"))
+    }
 }
 
 // ---------------------------------------------------------------- a browser
@@ -292,39 +366,40 @@ fn database(app: &TestApp) -> rusqlite::Connection {
 #[tokio::test]
 async fn who_has_signed_in_is_known_by_a_cookie_until_they_sign_out() {
     let provider = Provider::start().await;
-    let app = provider.server(|_, _| {}).await;
-    let mut ada = Browser::new(&app);
-    assert_eq!(
-        ada.session().await,
-        json!({
-            "authenticated": false, "anonymous": false,
-            "login_url": "/auth/login", "logout_url": "/auth/logout",
-        })
-    );
-    let refused = ada.list_from(&[("origin", &app.url)]).send().await.unwrap();
-    assert_eq!(refused.status(), 401);
-    let error: Value = refused.json().await.unwrap();
-    assert_eq!(error["error"]["code"], "login_required");
+    for (app, _) in provider.servers().await {
+        let mut ada = Browser::new(&app);
+        assert_eq!(
+            ada.session().await,
+            json!({
+                "authenticated": false, "anonymous": false,
+                "login_url": "/auth/login", "logout_url": "/auth/logout",
+            })
+        );
+        let refused = ada.list_from(&[("origin", &app.url)]).send().await.unwrap();
+        assert_eq!(refused.status(), 401);
+        let error: Value = refused.json().await.unwrap();
+        assert_eq!(error["error"]["code"], "login_required");
 
-    ada.sign_in(&provider, "ada").await;
-    let session = ada.session().await;
-    assert_eq!(session["authenticated"], true);
-    assert_eq!(
-        session["user"],
-        json!({"id": "ada", "name": "Ada Lovelace", "email": null, "roles": ["editor"]})
-    );
-    assert_eq!(ada.list().await, 200);
-    assert_eq!(Browser::new(&app).list().await, 401, "another browser");
+        ada.sign_in(&provider, "ada").await;
+        let session = ada.session().await;
+        assert_eq!(session["authenticated"], true);
+        assert_eq!(
+            session["user"],
+            json!({"id": "ada", "name": "Ada Lovelace", "email": null, "roles": ["editor"]})
+        );
+        assert_eq!(ada.list().await, 200);
+        assert_eq!(Browser::new(&app).list().await, 401, "another browser");
 
-    let mut elsewhere = ada.clone();
-    let ended: Value = ada.sign_out().await.json().await.unwrap();
-    let at_the_provider = Url::parse(ended["provider_logout_url"].as_str().unwrap()).unwrap();
-    let query: HashMap<_, _> = at_the_provider.query_pairs().into_owned().collect();
-    assert_eq!(query["post_logout_redirect_uri"], format!("{}/", app.url));
-    assert_eq!(query["id_token_hint"].split('.').count(), 3);
-    assert_eq!(ada.cookies.len(), 0);
-    assert_eq!(elsewhere.list().await, 401, "the cookie is worth nothing any more");
-    assert_eq!(elsewhere.session().await["authenticated"], false);
+        let mut elsewhere = ada.clone();
+        let ended: Value = ada.sign_out().await.json().await.unwrap();
+        let at_the_provider = Url::parse(ended["provider_logout_url"].as_str().unwrap()).unwrap();
+        let query: HashMap<_, _> = at_the_provider.query_pairs().into_owned().collect();
+        assert_eq!(query["post_logout_redirect_uri"], format!("{}/", app.url));
+        assert_eq!(query["id_token_hint"].split('.').count(), 3);
+        assert_eq!(ada.cookies.len(), 0);
+        assert_eq!(elsewhere.list().await, 401, "the cookie is worth nothing any more");
+        assert_eq!(elsewhere.session().await["authenticated"], false);
+    }
 }
 
 #[tokio::test]
@@ -549,29 +624,30 @@ async fn signing_in_makes_a_new_cookie_and_ends_the_old_one() {
 #[tokio::test]
 async fn many_requests_at_once_ask_the_provider_again_once() {
     let provider = Provider::start().await;
-    provider.set(|state| state.expires_in = 0);
-    let app = provider.server(|_, _| {}).await;
-    let mut ada = Browser::new(&app);
-    ada.sign_in(&provider, "ada").await;
-    provider.set(|state| {
-        state.expires_in = 3_600;
-        if let Some((_, claims)) = &mut state.refresh {
-            claims["name"] = "Countess of Lovelace".into();
-            claims.as_object_mut().unwrap().remove("nonce");
+    for (app, logins) in provider.servers().await {
+        provider.set(|state| (state.expires_in, state.refreshed) = (0, 0));
+        let mut ada = Browser::new(&app);
+        ada.sign_in(&provider, "ada").await;
+        provider.set(|state| {
+            state.expires_in = 3_600;
+            if let Some((_, claims)) = &mut state.refresh {
+                claims["name"] = "Countess of Lovelace".into();
+                claims.as_object_mut().unwrap().remove("nonce");
+            }
+        });
+        logins.due();
+        let asking: Vec<_> = (0..20)
+            .map(|_| {
+                let ada = ada.clone();
+                tokio::spawn(async move { ada.list().await })
+            })
+            .collect();
+        for asked in asking {
+            assert_eq!(asked.await.unwrap(), 200);
         }
-    });
-    due(&app);
-    let asking: Vec<_> = (0..20)
-        .map(|_| {
-            let ada = ada.clone();
-            tokio::spawn(async move { ada.list().await })
-        })
-        .collect();
-    for asked in asking {
-        assert_eq!(asked.await.unwrap(), 200);
+        assert_eq!(provider.refreshed(), 1, "a refresh token is good once");
+        assert_eq!(ada.session().await["user"]["name"], "Countess of Lovelace");
     }
-    assert_eq!(provider.refreshed(), 1, "a refresh token is good once");
-    assert_eq!(ada.session().await["user"]["name"], "Countess of Lovelace");
 }
 
 /// Has the provider asked again with the next request.
@@ -583,27 +659,57 @@ fn due(app: &TestApp) {
 #[tokio::test]
 async fn a_provider_that_is_away_ends_nothing_and_one_that_refuses_does() {
     let provider = Provider::start().await;
-    let app = provider.server(|_, _| {}).await;
-    let mut ada = Browser::new(&app);
-    ada.sign_in(&provider, "ada").await;
+    for (app, logins) in provider.servers().await {
+        provider.set(|state| state.refreshed = 0);
+        let mut ada = Browser::new(&app);
+        ada.sign_in(&provider, "ada").await;
 
-    provider.set(|state| state.away = true);
-    due(&app);
-    assert_eq!(ada.list().await, 200, "she stays who she was");
-    assert_eq!(ada.session().await["authenticated"], true);
-    provider.set(|state| state.away = false);
-    due(&app);
-    assert_eq!(ada.list().await, 200);
-    assert_eq!(provider.refreshed(), 1);
+        provider.set(|state| state.away = true);
+        logins.due();
+        assert_eq!(ada.list().await, 200, "she stays who she was");
+        assert_eq!(ada.session().await["authenticated"], true);
+        provider.set(|state| state.away = false);
+        logins.due();
+        assert_eq!(ada.list().await, 200);
+        assert_eq!(provider.refreshed(), 1);
 
-    provider.set(|state| state.refresh = None);
-    due(&app);
-    assert_eq!(ada.list().await, 401);
-    assert_eq!(provider.refreshed(), 2);
-    assert_eq!(ada.session().await["authenticated"], false);
-    let left: i64 =
-        database(&app).query_row("SELECT count(*) FROM logins", [], |row| row.get(0)).unwrap();
-    assert_eq!(left, 0);
+        provider.set(|state| state.refresh = None);
+        logins.due();
+        assert_eq!(ada.list().await, 401);
+        assert_eq!(provider.refreshed(), 2);
+        assert_eq!(ada.session().await["authenticated"], false);
+        assert_eq!(logins.count(), "0");
+    }
+}
+
+/// Waits until the provider has been given back so many refresh tokens.
+async fn revoked(provider: &Provider, count: usize) -> Vec<String> {
+    for _ in 0..600 {
+        let revoked = provider.state.lock().unwrap().revoked.clone();
+        if revoked.len() >= count {
+            return revoked;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("no {count} refresh tokens were given back within 30 seconds");
+}
+
+#[tokio::test]
+async fn signing_out_gives_the_refresh_token_back_whatever_the_provider_says_to_it() {
+    let provider = Provider::start().await;
+    for (at, (app, logins)) in provider.servers().await.into_iter().enumerate() {
+        let mut ada = Browser::new(&app);
+        ada.sign_in(&provider, "ada").await;
+        let good = provider.state.lock().unwrap().refresh.clone().unwrap().0;
+        // The second one has forgotten what it is for.
+        provider.set(|state| state.away = at == 1);
+        assert_eq!(ada.sign_out().await.status(), 200);
+        provider.set(|state| state.away = false);
+        assert_eq!(logins.count(), "0");
+        assert_eq!(revoked(&provider, at + 1).await[at], good);
+        assert_eq!(ada.sign_out().await.status(), 200, "there is nothing more to give back");
+    }
+    assert_eq!(revoked(&provider, 2).await.len(), 2);
 }
 
 #[tokio::test]

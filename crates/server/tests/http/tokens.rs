@@ -263,6 +263,7 @@ async fn what_is_wrong_with_a_token_is_not_told() {
         ("for a user with a huge name", with(&good, "sub", "x".repeat(300))),
         ("for a list of users", with(&good, "sub", json!(["ada"]))),
         ("larger than 16 KiB", with(&good, "filler", "x".repeat(20_000))),
+        ("larger than 1 MB", with(&good, "filler", "x".repeat(800_000))),
     ];
     for (why, claims) in cases {
         refused(&app, &signer.sign(&claims), why).await;
