@@ -81,6 +81,7 @@ pub(crate) fn routes(demo: bool) -> Router<Arc<App>> {
         .route("/metrics", get(routes::health::get_metrics))
         .route("/openapi.json", get(routes::openapi::get_openapi))
         .route("/chatkit.js", get(routes::assets::get_element))
+        .route("/widget.js", get(routes::assets::get_widget))
         .route("/chunks/{*path}", get(routes::assets::get_chunk));
     if demo {
         router = router

@@ -250,10 +250,13 @@ pub(crate) fn document() -> Value {
             "/chatkit.js": { "get": asset(
                 "getElement", "The element", "The element `<openai-chatkit>` as a module.", json!([]),
             ) },
+            "/widget.js": { "get": asset(
+                "getWidget", "The site widget", "The chat on any site, as a module.", json!([]),
+            ) },
             "/chunks/{path}": { "get": asset(
                 "getChunk",
-                "A part of the element",
-                "A part that the element loads on first use. Its name changes with its content.",
+                "A part of the element or the widget",
+                "A part that is loaded on first use. Its name changes with its content.",
                 json!([{
                     "name": "path",
                     "in": "path",

@@ -1,4 +1,4 @@
-//! The element and its lazy parts, embedded in the binary.
+//! The element, the widget and their lazy parts, embedded in the binary.
 
 use axum::{
     body::Body,
@@ -15,7 +15,7 @@ use crate::error::ApiError;
 #[folder = "../../web/dist"]
 struct WebAssets;
 
-/// Names of chunks change with their content; the element's name never does.
+/// Names of chunks change with their content; those of the element and the widget never do.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 pub(crate) const REVALIDATE: &str = "public, no-cache";
 
@@ -25,11 +25,20 @@ pub(crate) fn are_built() -> bool {
 }
 
 pub(crate) async fn get_element(headers: HeaderMap) -> Response {
+    entry("chatkit.js", &headers)
+}
+
+pub(crate) async fn get_widget(headers: HeaderMap) -> Response {
+    entry("widget.js", &headers)
+}
+
+/// A script that pages name, and that is there if anything was built.
+fn entry(path: &str, headers: &HeaderMap) -> Response {
     if !are_built() {
         return ApiError::not_found("the web assets were not built; run `make build`")
             .into_fresh_response();
     }
-    serve("chatkit.js", REVALIDATE, &headers)
+    serve(path, REVALIDATE, headers)
 }
 
 pub(crate) async fn get_chunk(Path(path): Path<String>, headers: HeaderMap) -> Response {

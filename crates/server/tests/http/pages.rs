@@ -47,18 +47,21 @@ async fn the_demo_can_be_turned_off() {
 }
 
 #[tokio::test]
-async fn the_element_is_served_with_an_entity_tag() {
+async fn element_and_widget_are_served_with_an_entity_tag() {
     let app = TestApp::start().await;
     let client = reqwest::Client::new();
-    let url = format!("{}/chatkit.js", app.url);
-    let response = client.get(&url).send().await.unwrap();
-    assert_eq!(response.status(), 200, "the web assets must be built: make web");
-    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/javascript"));
-    let tag = response.headers()["etag"].clone();
-    let again = client.get(&url).header("if-none-match", tag).send().await.unwrap();
-    assert_eq!(again.status(), 304);
-    let small = client.get(&url).header("accept-encoding", "br").send().await.unwrap();
-    assert_eq!(small.headers()["content-encoding"], "br");
+    for path in ["/chatkit.js", "/widget.js"] {
+        let url = format!("{}{path}", app.url);
+        let response = client.get(&url).send().await.unwrap();
+        assert_eq!(response.status(), 200, "the web assets must be built: make web");
+        let mime = response.headers()["content-type"].to_str().unwrap();
+        assert!(mime.starts_with("text/javascript"), "{path}");
+        let tag = response.headers()["etag"].clone();
+        let again = client.get(&url).header("if-none-match", tag).send().await.unwrap();
+        assert_eq!(again.status(), 304, "{path}");
+        let small = client.get(&url).header("accept-encoding", "br").send().await.unwrap();
+        assert_eq!(small.headers()["content-encoding"], "br", "{path}");
+    }
 }
 
 #[tokio::test]

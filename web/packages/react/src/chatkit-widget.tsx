@@ -1,19 +1,24 @@
 import type { TextSelection } from '@parlor/client';
-import {
-  type Ref,
-  useEffect,
-  useId,
-  useImperativeHandle,
-  useRef,
-  useState,
-  useSyncExternalStore,
-} from 'react';
-import { Icon } from './icons.js';
+import { type Ref, useEffect, useId, useImperativeHandle, useRef, useState } from 'react';
+import { AskButton, Launcher, questionAbout } from './launcher.js';
 import type { MenuEntry, ProfileOptions } from './menu-types.js';
 import { firstView, hasMenu, Panel, type PanelView } from './panel.js';
+import { STYLES } from './panel-styles.js';
 import { Shell } from './shell.js';
-import { type ChatKitWidgetOptions, useChatKitWidget, type WidgetHandle } from './use-chatkit-widget.js';
+import {
+  type AskOptions,
+  type ChatKitWidgetOptions,
+  useChatKitWidget,
+  type WidgetHandle,
+} from './use-chatkit-widget.js';
+import { useColorScheme } from './use-color-scheme.js';
 import { useTextSelection } from './use-text-selection.js';
+
+/** The chat was opened, perhaps with a question. */
+export interface Begun {
+  readonly question?: string | undefined;
+  readonly options?: AskOptions | undefined;
+}
 
 export interface ChatKitWidgetProps extends ChatKitWidgetOptions {
   /** Whether marked text of the page gets an “Ask” button; it does by default. */
@@ -22,6 +27,8 @@ export interface ChatKitWidgetProps extends ChatKitWidgetOptions {
   menu?: readonly MenuEntry[] | undefined;
   /** What users may say of themselves, in a form of the settings menu. */
   profile?: ProfileOptions | undefined;
+  /** What was begun before the widget was there: it is opened at once, and this is asked. */
+  begun?: Begun | undefined;
   /** Opens, closes and asks from outside. */
   handle?: Ref<WidgetHandle> | undefined;
 }
@@ -32,7 +39,14 @@ export interface ChatKitWidgetProps extends ChatKitWidgetOptions {
  *
  * Renders nothing on the server.
  */
-export function ChatKitWidget({ ask = true, menu = [], profile, handle, ...options }: ChatKitWidgetProps) {
+export function ChatKitWidget({
+  ask = true,
+  menu = [],
+  profile,
+  begun,
+  handle,
+  ...options
+}: ChatKitWidgetProps) {
   const { mode = 'popup', colorScheme = 'auto' } = options;
   const inline = mode === 'inline';
   const scheme = useColorScheme(colorScheme);
@@ -91,34 +105,32 @@ export function ChatKitWidget({ ask = true, menu = [], profile, handle, ...optio
   }, [isOpen]);
 
   const askAbout = (marked: TextSelection) => {
-    const title = document.title.trim();
-    const question = title === '' ? labels.questionUntitled : labels.question.replace('{title}', () => title);
-    widget.ask(question, { quote: marked.text });
+    widget.ask(questionAbout(document.title, labels), { quote: marked.text });
     marked.clear();
   };
 
+  // Strict mode runs effects twice.
+  const taken = useRef<Begun | null>(null);
+  useEffect(() => {
+    if (begun === undefined || taken.current === begun) return;
+    taken.current = begun;
+    if (begun.question === undefined) widget.handle.open();
+    else widget.handle.ask(begun.question, begun.options);
+  }, [begun, widget.handle]);
+
   return (
-    <Shell inline={inline} colorScheme={scheme}>
+    <Shell inline={inline} colorScheme={scheme} styles={STYLES}>
       <div className="widget" data-scheme={scheme}>
         {ask && selection !== null && <AskButton selection={selection} labels={labels} onAsk={askAbout} />}
         {!inline && (
-          <button
-            ref={launcher}
-            type="button"
-            className="launcher"
-            part="launcher"
-            aria-label={isOpen ? labels.close : labels.open}
-            aria-expanded={isOpen}
-            aria-controls={panelId}
+          <Launcher
+            button={launcher}
+            isOpen={isOpen}
+            hasFailed={widget.script.status === 'error'}
+            labels={labels}
+            controls={panelId}
             onClick={widget.toggle}
-          >
-            <Icon name={isOpen ? 'close' : 'chat'} />
-            {widget.script.status === 'error' && !isOpen && (
-              <span className="badge">
-                <span className="sr">{labels.failed}</span>
-              </span>
-            )}
-          </button>
+          />
         )}
         {widget.wasOpened && (
           <Panel
@@ -137,55 +149,7 @@ export function ChatKitWidget({ ask = true, menu = [], profile, handle, ...optio
   );
 }
 
-function AskButton({
-  selection,
-  labels,
-  onAsk,
-}: {
-  selection: TextSelection;
-  labels: { ask: string; askLong: string };
-  onAsk: (selection: TextSelection) => void;
-}) {
-  const button = useRef<HTMLButtonElement>(null);
-  const [place, setPlace] = useState<{ left: number; top: number } | null>(null);
-  useEffect(() => {
-    const { width, height } = button.current?.getBoundingClientRect() ?? new DOMRect();
-    setPlace(selection.place(width, height));
-  }, [selection]);
-  return (
-    <button
-      ref={button}
-      type="button"
-      className="ask"
-      part="ask"
-      title={labels.askLong}
-      style={place === null ? { visibility: 'hidden' } : { left: place.left, top: place.top }}
-      // The page must not lose its selection to the button.
-      onPointerDown={(event) => event.preventDefault()}
-      onClick={() => onAsk(selection)}
-    >
-      <Icon name="spark" />
-      {labels.ask}
-    </button>
-  );
-}
-
 function themed<T>(theme: T | undefined, colorScheme: 'light' | 'dark') {
   if (typeof theme === 'string') return theme;
   return { ...(theme as object | undefined), colorScheme } as Exclude<T, string>;
-}
-
-const DARK = '(prefers-color-scheme: dark)';
-
-function useColorScheme(wanted: 'auto' | 'light' | 'dark'): 'light' | 'dark' {
-  const dark = useSyncExternalStore(
-    (listener) => {
-      const query = matchMedia(DARK);
-      query.addEventListener('change', listener);
-      return () => query.removeEventListener('change', listener);
-    },
-    () => matchMedia(DARK).matches,
-    () => false,
-  );
-  return wanted === 'auto' ? (dark ? 'dark' : 'light') : wanted;
 }

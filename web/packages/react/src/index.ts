@@ -1,4 +1,4 @@
-export { ChatKitWidget, type ChatKitWidgetProps } from './chatkit-widget.js';
+export { ChatKitWidget, type Begun, type ChatKitWidgetProps } from './chatkit-widget.js';
 export type { AuthGate, AuthGateOptions, GateStatus, OwnAuth } from './use-auth-gate.js';
 export { useAuthGate } from './use-auth-gate.js';
 export { useChatKitScript, type ChatKitScript } from './use-chatkit-script.js';

@@ -1,4 +1,4 @@
-/** What the widget looks like. Colours, sizes and places are variables, which the page may set on `:root`. */
+/** What is there from the beginning looks like this. Colours, sizes and places are variables, which the page may set on the root. */
 export const STYLES = `
 :host { all: initial; display: contents !important; }
 :host([data-parlor-widget='inline']) { display: block !important; block-size: var(--parlor-inline-height, 40rem); }
@@ -63,152 +63,7 @@ button, .entry { cursor: pointer; }
   border: 2px solid var(--surface);
   background: #d92d20;
 }
-.panel {
-  position: fixed;
-  z-index: var(--parlor-z-index, 2147482000);
-  display: flex;
-  flex-direction: column;
-  overflow: hidden;
-  background: var(--surface);
-  box-shadow: var(--shadow);
-}
-.panel[hidden] { display: none; }
-.panel[data-mode='popup'] {
-  inset-block-end: calc(var(--gap) + 56px + 12px + env(safe-area-inset-bottom));
-  inset-inline-end: var(--gap);
-  inline-size: min(var(--width, var(--parlor-width, 400px)), calc(100vw - 2 * var(--gap)));
-  block-size: min(var(--height, var(--parlor-height, 640px)), calc(100dvh - 2 * var(--gap) - 68px));
-  border-radius: var(--radius);
-}
-.panel[data-mode='panel'] {
-  inset-block: 0;
-  inset-inline-end: 0;
-  inline-size: min(var(--width, var(--parlor-width, 420px)), 100vw);
-}
-.panel[data-mode='inline'] {
-  position: relative;
-  z-index: auto;
-  inline-size: 100%;
-  block-size: 100%;
-  border: 1px solid var(--line);
-  border-radius: var(--radius);
-  box-shadow: none;
-}
-@media (max-width: 520px) {
-  .panel[data-mode='popup'], .panel[data-mode='panel'] {
-    inset: 0;
-    inline-size: auto;
-    block-size: auto;
-    border-radius: 0;
-    padding-block-end: env(safe-area-inset-bottom);
-  }
-  .panel .resize { display: none; }
-}
-.panel openai-chatkit { flex: 1; min-block-size: 0; display: block; inline-size: 100%; }
-.bar {
-  display: flex;
-  align-items: center;
-  gap: 4px;
-  padding: 8px 8px 8px 16px;
-  border-block-end: 1px solid var(--line);
-}
-.bar.over { position: absolute; inset-block-start: 0; inset-inline: 0; z-index: 1; background: var(--surface); }
-.bar h2 { flex: 1; margin: 0; font-size: 16px; font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.icon {
-  display: grid;
-  place-items: center;
-  inline-size: 40px;
-  block-size: 40px;
-  padding: 0;
-  border: 0;
-  border-radius: 10px;
-  background: none;
-}
-.icon:hover { background: var(--hover); }
-.icon svg, .entry svg { inline-size: 20px; block-size: 20px; }
-.view { flex: 1; min-block-size: 0; overflow: auto; display: flex; flex-direction: column; }
-.center { align-items: center; justify-content: center; gap: 12px; padding: 24px; text-align: center; }
-.center h3 { margin: 0; font-size: 18px; font-weight: 600; }
-.center p { margin: 0; max-inline-size: 32ch; color: var(--muted); }
-.button {
-  padding: 10px 18px;
-  border: 1px solid transparent;
-  border-radius: 999px;
-  background: var(--accent);
-  color: var(--on-accent);
-  font-weight: 600;
-}
-.button:hover { filter: brightness(1.06); }
-.button.quiet { background: none; border-color: var(--line); color: inherit; }
-.spinner {
-  inline-size: 28px;
-  block-size: 28px;
-  border: 3px solid var(--line);
-  border-block-start-color: var(--accent);
-  border-radius: 50%;
-  animation: turn 800ms linear infinite;
-}
-@keyframes turn { to { transform: rotate(1turn); } }
-.offline { margin: 0; padding: 8px 16px; background: var(--hover); border-block-end: 1px solid var(--line); font-size: 14px; }
-.entries { list-style: none; margin: 0; padding: 8px; }
-.entry {
-  display: flex;
-  align-items: center;
-  gap: 12px;
-  inline-size: 100%;
-  min-block-size: 44px;
-  padding: 8px 12px;
-  border: 0;
-  border-radius: 10px;
-  background: none;
-  color: inherit;
-  text-align: start;
-  text-decoration: none;
-}
-.entry:hover { background: var(--hover); }
-form { display: flex; flex-direction: column; gap: 14px; padding: 16px; }
-form p { margin: 0; color: var(--muted); font-size: 14px; }
-label { display: flex; flex-direction: column; gap: 4px; font-weight: 600; font-size: 14px; }
-input, select, textarea {
-  padding: 9px 12px;
-  border: 1px solid var(--muted);
-  border-radius: 10px;
-  background: var(--surface);
-  font-weight: 400;
-  font-size: 16px;
-}
-textarea { min-block-size: 84px; resize: vertical; }
-form .button { align-self: start; }
-.resize {
-  position: absolute;
-  inset-block-start: 0;
-  inset-inline-start: 0;
-  z-index: 1;
-  inline-size: 20px;
-  block-size: 20px;
-  padding: 0;
-  border: 0;
-  background: none;
-  cursor: nwse-resize;
-  touch-action: none;
-}
-.resize:dir(rtl) { cursor: nesw-resize; }
-.resize::after {
-  content: '';
-  position: absolute;
-  inset-block-start: 5px;
-  inset-inline-start: 5px;
-  inline-size: 9px;
-  block-size: 9px;
-  border: solid var(--muted);
-  border-width: 2px 0 0 2px;
-  border-start-start-radius: 4px;
-  opacity: 0;
-}
-.resize:dir(rtl)::after { border-width: 2px 2px 0 0; }
 .panel:hover .resize::after, .resize:focus-visible::after { opacity: 0.8; }
-.panel[data-mode='panel'] .resize { block-size: 100%; inline-size: 8px; cursor: ew-resize; }
-.panel[data-mode='panel'] .resize::after { inset-block: 0; inset-inline-start: 0; inline-size: 0; block-size: auto; border-width: 0 0 0 2px; border-radius: 0; }
 .ask {
   position: fixed;
   z-index: var(--parlor-z-index, 2147482000);
@@ -229,10 +84,7 @@ form .button { align-self: start; }
 @media (prefers-reduced-motion: reduce) {
   .launcher { transition: none; }
   .launcher:hover { transform: none; }
-  .spinner { animation-duration: 3s; }
 }
-@media (forced-colors: active) {
-  .launcher, .panel, .ask, .button { border: 1px solid ButtonText; }
-}
-@media print { .launcher, .ask, .panel:not([data-mode='inline']) { display: none; } }
+@media (forced-colors: active) { .launcher, .ask { border: 1px solid ButtonText; } }
+@media print { .launcher, .ask { display: none; } }
 `;

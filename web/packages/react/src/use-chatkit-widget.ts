@@ -13,6 +13,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { LABELS, type Labels } from './labels.js';
 import { Memory, type Remembered } from './memory.js';
 import { type AuthGate, type AuthGateOptions, useAuthGate } from './use-auth-gate.js';
+import { whenIdle } from './when-idle.js';
 import { type ChatKitScript, useChatKitScript } from './use-chatkit-script.js';
 
 /** `popup`: above the button. `panel`: along the side. `inline`: where it stands in the page, always open. */
@@ -35,6 +36,7 @@ export interface ChatKitWidgetOptions {
   auth?: AuthGateOptions | undefined;
   token?: ChatKitFetchOptions['token'];
   headers?: ChatKitFetchOptions['headers'];
+  /** Whether cookies go along; by default also where `server` is another origin. */
   credentials?: RequestCredentials | undefined;
   userId?: string | null | undefined;
   /** What the assistant may know of the user. Wins over what users say of themselves in the profile form. */
@@ -96,6 +98,8 @@ export function useChatKitWidget(given: ChatKitWidgetOptions): ChatKitWidgetStat
   const { mode = 'popup', id = 'default', preload = 'idle', auth = 'none' } = given;
   const base = (given.server ?? '').replace(/\/+$/, '');
   const url = given.url ?? `${base}/chatkit`;
+  // From another origin a visitor is only known by a cookie that is asked for.
+  const credentials = given.credentials ?? (base === '' ? undefined : 'include');
   const latest = useRef(given);
   latest.current = given;
   const labels = useMemo(() => ({ ...LABELS, ...given.labels }), [given.labels]);
@@ -111,7 +115,7 @@ export function useChatKitWidget(given: ChatKitWidgetOptions): ChatKitWidgetStat
   const script = useChatKitScript({ src: `${base}/chatkit.js`, ...given.script });
   const gate = useAuthGate(auth, {
     url: `${base}/auth`,
-    credentials: given.credentials,
+    credentials,
     enabled: wasOpened || isIdle,
   });
   const { load } = script;
@@ -167,9 +171,7 @@ export function useChatKitWidget(given: ChatKitWidgetOptions): ChatKitWidgetStat
         url,
         token: (request) => latest.current.token?.(request) ?? null,
         headers: async () => (await fresh(latest.current.headers)) ?? {},
-        get credentials() {
-          return latest.current.credentials;
-        },
+        credentials,
         userId: () => latest.current.userId,
         userInfo: async () => {
           const info = { ...filled(memory.read().profile), ...(await fresh(latest.current.userInfo)) };
@@ -181,7 +183,7 @@ export function useChatKitWidget(given: ChatKitWidgetOptions): ChatKitWidgetStat
           latest.current.onAuthRequired?.();
         },
       }),
-    [url, memory, readPage, recheck],
+    [url, credentials, memory, readPage, recheck],
   );
 
   const userKey = gate.user?.id ?? given.userId ?? '';
@@ -268,16 +270,6 @@ export function useChatKitWidget(given: ChatKitWidgetOptions): ChatKitWidgetStat
     remember: useCallback((what) => memory.write(what), [memory]),
     labels,
   };
-}
-
-/** Calls once the browser has nothing to do. Returns the way to prevent that. */
-function whenIdle(callback: () => void): () => void {
-  if (typeof requestIdleCallback === 'function') {
-    const handle = requestIdleCallback(callback, { timeout: 10_000 });
-    return () => cancelIdleCallback(handle);
-  }
-  const timer = setTimeout(callback, 2_000);
-  return () => clearTimeout(timer);
 }
 
 function fresh<T>(value: Fresh<T>): T | Promise<T> {

@@ -1,4 +1,4 @@
-import { elementOf, PRIVATE } from './private.js';
+import { PRIVATE, touchesPrivate } from './private.js';
 import { withoutSecrets } from './secrets.js';
 
 /**
@@ -95,14 +95,6 @@ export function selectedText(page: Document = document): string {
   if (selection === null || selection.isCollapsed || selection.rangeCount === 0) return '';
   const range = selection.getRangeAt(0);
   return touchesPrivate(range) ? '' : selection.toString();
-}
-
-/** Whether a range begins, ends or lies in a private part, or has one within. */
-export function touchesPrivate(range: Range): boolean {
-  const around = elementOf(range.commonAncestorContainer);
-  if (around === null) return false;
-  if (around.closest(PRIVATE) !== null) return true;
-  return [...around.querySelectorAll(PRIVATE)].some((part) => range.intersectsNode(part));
 }
 
 /** The headings of the article, else of the main part, else of the body. */

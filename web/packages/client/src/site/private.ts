@@ -12,3 +12,11 @@ export function elementOf(node: Node | null): Element | null {
   if (node === null) return null;
   return node.nodeType === Node.ELEMENT_NODE ? (node as Element) : node.parentElement;
 }
+
+/** Whether a range begins, ends or lies in a private part, or has one within. */
+export function touchesPrivate(range: Range): boolean {
+  const around = elementOf(range.commonAncestorContainer);
+  if (around === null) return false;
+  if (around.closest(PRIVATE) !== null) return true;
+  return [...around.querySelectorAll(PRIVATE)].some((part) => range.intersectsNode(part));
+}

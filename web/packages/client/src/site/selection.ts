@@ -1,5 +1,4 @@
-import { elementOf, PRIVATE, WIDGET } from './private.js';
-import { touchesPrivate } from './page-context.js';
+import { elementOf, PRIVATE, touchesPrivate, WIDGET } from './private.js';
 
 /** A rectangle in the viewport, in CSS pixels. */
 export interface Box {

@@ -1,0 +1,99 @@
+import type { Begun, ChatKitWidgetProps, WidgetHandle } from '@parlor/react';
+import {
+  AskButton,
+  LABELS,
+  Launcher,
+  Memory,
+  questionAbout,
+  Shell,
+  useColorScheme,
+  useTextSelection,
+  whenIdle,
+} from '@parlor/react/first-view';
+import { type ComponentType, useEffect, useImperativeHandle, useMemo, useRef, useState } from 'react';
+
+type Whole = ComponentType<ChatKitWidgetProps>;
+
+/**
+ * The button, and the one beside marked text; the rest is loaded once it is needed, or the page has
+ * nothing to do. Then it takes their place.
+ */
+export function App(props: ChatKitWidgetProps) {
+  const [Widget, setWidget] = useState<Whole | null>(null);
+  const [begun, setBegun] = useState<Begun | undefined>(undefined);
+  const [failed, setFailed] = useState(false);
+  const { mode = 'popup', id = 'default', preload = 'idle', defaultOpen = false, ask = true } = props;
+  const memory = useMemo(() => new Memory(id), [id]);
+  const needed = begun !== undefined || mode === 'inline';
+
+  useEffect(() => {
+    let given = true;
+    const load = () => {
+      setFailed(false);
+      import('@parlor/react').then(
+        ({ ChatKitWidget }) => given && setWidget(() => ChatKitWidget),
+        () => given && setFailed(true),
+      );
+    };
+    if (needed || (memory.readOpen() ?? defaultOpen)) load();
+    else if (preload === 'idle') return whenIdle(load);
+    return () => {
+      given = false;
+    };
+  }, [needed, memory, defaultOpen, preload, begun]);
+
+  if (Widget !== null) return <Widget {...props} begun={begun} />;
+  if (mode === 'inline') return null;
+  return <FirstView props={props} failed={failed} asks={ask} onBegin={setBegun} />;
+}
+
+function FirstView({
+  props,
+  failed,
+  asks,
+  onBegin,
+}: {
+  props: ChatKitWidgetProps;
+  failed: boolean;
+  asks: boolean;
+  onBegin: (begun: Begun) => void;
+}) {
+  const scheme = useColorScheme(props.colorScheme ?? 'auto');
+  const labels = { ...LABELS, ...props.labels };
+  const selection = useTextSelection({ enabled: asks });
+  const button = useRef<HTMLButtonElement>(null);
+  useImperativeHandle(
+    props.handle,
+    (): WidgetHandle => ({
+      open: () => onBegin({}),
+      close: () => undefined,
+      toggle: () => onBegin({}),
+      ask: (question, options) => onBegin({ question, options }),
+    }),
+    [onBegin],
+  );
+  return (
+    <Shell inline={false} colorScheme={scheme}>
+      <div className="widget" data-scheme={scheme}>
+        {selection !== null && (
+          <AskButton
+            selection={selection}
+            labels={labels}
+            onAsk={({ text, clear }) => {
+              onBegin({ question: questionAbout(document.title, labels), options: { quote: text } });
+              clear();
+            }}
+          />
+        )}
+        <Launcher
+          button={button}
+          isOpen={false}
+          hasFailed={failed}
+          labels={labels}
+          // A new object each time: another click tries again.
+          onClick={() => onBegin({})}
+        />
+      </div>
+    </Shell>
+  );
+}

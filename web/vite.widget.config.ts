@@ -1,0 +1,39 @@
+import { defineConfig } from 'vite';
+import { compactStyles, plainImports, precompressed } from './build/plugins.js';
+
+/** What is needed before the chat is opened: kept small (`npm run size`). */
+const FIRST_VIEW =
+  /node_modules\/preact|packages\/widget\/src\/(app|options)|packages\/client\/src\/site\/(selection|private)|packages\/react\/src\/(first-view|icons|labels|launcher|memory|shell|styles|use-color-scheme|use-text-selection|when-idle)\./;
+
+// The widget as one script: @parlor/react with Preact in the place of React, which would be three times as large as all
+// the rest. Built after the element, into the same folder.
+export default defineConfig({
+  base: './',
+  define: { 'process.env.NODE_ENV': '"production"' },
+  resolve: {
+    alias: [
+      { find: /^react\/jsx-runtime$/, replacement: 'preact/jsx-runtime' },
+      { find: /^react-dom\/client$/, replacement: 'preact/compat/client' },
+      { find: /^react(-dom)?$/, replacement: 'preact/compat' },
+    ],
+  },
+  build: {
+    target: 'es2022',
+    outDir: 'dist',
+    emptyOutDir: false,
+    modulePreload: false,
+    reportCompressedSize: false,
+    rolldownOptions: {
+      input: 'packages/widget/src/index.tsx',
+      output: {
+        format: 'es',
+        entryFileNames: 'widget.js',
+        chunkFileNames: 'chunks/[name]-[hash].js',
+        // Not in the entry: what is loaded later shares it, and the entry's address may have a query, with which
+        // it would be another module.
+        codeSplitting: { groups: [{ name: 'widget-core', test: FIRST_VIEW }] },
+      },
+    },
+  },
+  plugins: [compactStyles(), plainImports(), precompressed()],
+});
