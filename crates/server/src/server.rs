@@ -22,7 +22,7 @@ use tokio::{net::TcpListener, task::AbortHandle};
 use crate::{
     app::{self, App, DemoOffers},
     attachments::{FileLinks, Files},
-    auth::{AuthKeys, Authenticator, SessionParts},
+    auth::{AuthKeys, Authenticator, SessionParts, Visitors},
     body::BodyLimits,
     config::{self, AuthMode, Config, Site},
     connection,
@@ -36,6 +36,8 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How soon a sweep that failed is tried again, at first.
 const SWEEP_AGAIN: Duration = Duration::from_secs(1);
+/// How often it is looked what is left of visitors who signed in while an answer was under way.
+const MOVE_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How long after its start a server first deletes what is old, at most.
 const RETENTION_JITTER: Duration = Duration::from_secs(5);
 /// How often a database that was away at start is asked again.
@@ -49,6 +51,8 @@ pub struct Server {
     metrics: Option<Metrics>,
     /// Where logins are kept, in the mode that has some.
     logins: Option<Arc<dyn LoginStore>>,
+    /// Visitors, in the modes in which they may become accounts.
+    visitors: Option<Visitors>,
     /// How long things are kept, where that is limited, and who deletes them.
     retention: Option<(Retention, Arc<dyn OperatorStore>)>,
     /// Waits for a database that was away at start.
@@ -160,11 +164,17 @@ impl Server {
             chatkit = chatkit.attachments(bytes, links, (&config.files).into());
         }
         let chatkit = chatkit.build();
+        let visitors =
+            |may_ask| Visitors::new(Arc::clone(&operator), Arc::new(SystemClock), may_ask);
         let auth = match config.auth.mode() {
             AuthMode::TrustedHeader => {
                 Authenticator::TrustedHeader(config.auth.trusted_header.clone().unwrap_or_default())
             }
-            AuthMode::Jwt => Authenticator::jwt(&config.auth.jwt.clone().unwrap_or_default())?,
+            AuthMode::Jwt => {
+                let settings = config.auth.jwt.clone().unwrap_or_default();
+                let visitors = visitors(settings.anonymous);
+                Authenticator::jwt(&settings, visitors)?
+            }
             AuthMode::Session => {
                 let settings = config.auth.session.clone().unwrap_or_default();
                 let parts = SessionParts {
@@ -172,6 +182,7 @@ impl Server {
                     clock: Arc::new(SystemClock),
                     public_url: config.server.public_url.clone(),
                     origins: config.site.cors_origins.clone(),
+                    visitors: visitors(settings.anonymous),
                 };
                 Authenticator::session(&settings, parts)?
             }
@@ -250,6 +261,7 @@ impl Server {
         let chatkit = app.chatkit.clone();
         let keys = app.auth.keys();
         let logins = app.auth.sessions().map(|sessions| Arc::clone(sessions.logins()));
+        let visitors = app.auth.visitors().cloned();
         let links = app.files.as_ref().map(|files| files.links.clone());
         let waiting = match prepare(&chatkit, &keys, links.as_ref()).await {
             Ok(()) => None,
@@ -269,7 +281,7 @@ impl Server {
         };
         let metrics = app.metrics.clone();
         let router = app::router(app);
-        Ok(Self { listener, router, chatkit, metrics, logins, retention: None, waiting })
+        Ok(Self { listener, router, chatkit, metrics, logins, visitors, retention: None, waiting })
     }
 
     /// The address in use; the port is the real one when 0 was asked for.
@@ -301,6 +313,7 @@ impl Server {
                     async move { sweep_logins(&*logins).await }
                 }))
             }),
+            self.visitors.map(|visitors| tokio::spawn(keep_moving(visitors))),
             self.retention.map(|(retention, store)| {
                 let files = chatkit.attachments().cloned();
                 tokio::spawn(async move {
@@ -373,6 +386,16 @@ async fn sweep_logins(logins: &dyn LoginStore) -> Result<u64, StoreError> {
         all += deleted;
         if deleted < u64::from(BATCH) {
             return Ok(all);
+        }
+    }
+}
+
+/// Moves what could not be moved when a visitor signed in.
+async fn keep_moving(visitors: Visitors) {
+    loop {
+        tokio::time::sleep(MOVE_EVERY).await;
+        if let Err(error) = visitors.finish().await {
+            tracing::warn!(error = %ErrorChain(&error), "visitors' conversations could not be moved; tried again");
         }
     }
 }

@@ -8,8 +8,9 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
 use super::{
-    Caller, MAX_USER_ID,
+    Caller, MAX_USER_ID, Visitors,
     jwks::{Keys, KeysError, Place, PublishedKeys, VerifyingKey},
+    visitors::is_visitor,
 };
 use crate::{
     config::{self, ConfigError, JwtKeys},
@@ -55,6 +56,7 @@ pub enum JwtConfigError {
 pub(crate) struct Jwt {
     verifier: Verifier,
     claims: config::JwtClaims,
+    visitors: Visitors,
 }
 
 /// Why a token does not count.
@@ -102,7 +104,7 @@ impl Verifier {
 
 impl Jwt {
     /// Must be called within a runtime: a provider's keys are fetched in the background.
-    pub(super) fn new(settings: &config::Jwt) -> Result<Self, JwtConfigError> {
+    pub(super) fn new(settings: &config::Jwt, visitors: Visitors) -> Result<Self, JwtConfigError> {
         let allowed: Vec<Algorithm> =
             settings.algorithms().iter().map(|algorithm| (*algorithm).into()).collect();
         let keys = match settings.keys()? {
@@ -128,10 +130,21 @@ impl Jwt {
             required.push("iss");
         }
         validation.set_required_spec_claims(&required);
-        Ok(Self { verifier: Verifier::new(keys, validation), claims: settings.claims.clone() })
+        let verifier = Verifier::new(keys, validation);
+        Ok(Self { verifier, claims: settings.claims.clone(), visitors })
+    }
+
+    pub(super) fn visitors(&self) -> &Visitors {
+        &self.visitors
     }
 
     pub(super) async fn authenticate(&self, parts: &Parts) -> Result<Caller, ApiError> {
+        // Who says nothing of who they are is a visitor; who says something wrong is refused.
+        let says_nothing = !parts.headers.contains_key(header::AUTHORIZATION)
+            && !parts.headers.contains_key(USER_ID_HEADER);
+        if says_nothing && self.visitors.may_ask() {
+            return self.visitors.authenticate(parts).await;
+        }
         let token = bearer(&parts.headers)?;
         let claims = self.verifier.verify(token).await.map_err(|error| match error {
             TokenError::Invalid(reason) => refuse(&reason),
@@ -145,13 +158,17 @@ impl Jwt {
             }
         })?;
         let (owner, identity) = who(&claims, &self.claims).map_err(|reason| refuse(&reason))?;
-        let caller = Caller { owner, identity, new_cookie: None };
+        if is_visitor(&owner) {
+            return Err(refuse("its user id is one of visitors"));
+        }
+        let mut caller = Caller { owner, identity, new_cookie: None };
         let claimed = parts.headers.get(USER_ID_HEADER).map(|value| value.as_bytes());
         if claimed.is_some_and(|claimed| claimed != caller.owner.user().as_str().as_bytes()) {
             return Err(ApiError::forbidden(
                 "X-User-ID is not the user of the access token; leave it away or send the token's own",
             ));
         }
+        caller.new_cookie = self.visitors.become_account(parts, &caller.owner).await;
         Ok(caller)
     }
 }

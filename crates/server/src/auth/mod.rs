@@ -5,6 +5,7 @@ mod jwt;
 mod provider;
 mod seal;
 mod session;
+mod visitors;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -14,12 +15,9 @@ use std::{
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     extract::ConnectInfo,
-    http::{HeaderMap, HeaderValue, header, request::Parts},
+    http::{HeaderValue, request::Parts},
 };
-use axum_extra::extract::{
-    SignedCookieJar,
-    cookie::{Cookie, Key, SameSite},
-};
+use axum_extra::extract::cookie::Key;
 use parlor_chatkit::{Identity, Owner, Store, StoreError, TenantId, UserId};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
@@ -29,8 +27,9 @@ pub use provider::ProviderConfigError;
 pub(crate) use session::{
     CallbackQuery, Redirection, SESSION_COOKIE, SessionParts, Sessions, SignInError,
 };
+pub(crate) use visitors::{VISITOR_COOKIE, Visitors};
 
-use crate::{config, error::ApiError, late::Late};
+use crate::{audit::Subjects, config, error::ApiError, late::Late};
 use jwt::Jwt;
 use seal::Seal;
 
@@ -61,15 +60,9 @@ pub(crate) struct Caller {
     pub new_cookie: Option<HeaderValue>,
 }
 
-/// Cookie that tells anonymous visitors apart.
-pub(crate) const VISITOR_COOKIE: &str = "parlor_visitor";
-
 /// Header by which the demo page plays several users. It divides a visitor's own threads and
 /// gives access to nobody else's.
 const PERSONA_HEADER: &str = "x-parlor-persona";
-
-/// What ids of visitors begin with.
-const VISITOR_PREFIX: &str = "visitor:";
 
 /// Name under which the store keeps the key that signs visitor cookies.
 const VISITOR_KEY: &str = "visitor_cookie";
@@ -97,10 +90,10 @@ impl Authenticator {
     /// Whether it has what it needs of the database.
     pub(crate) fn is_ready(&self) -> bool {
         match self {
-            Self::TrustedHeader(_) | Self::Jwt(_) => true,
+            Self::TrustedHeader(_) => true,
+            Self::Jwt(jwt) => !jwt.visitors().may_ask() || jwt.visitors().are_ready(),
             Self::Session(sessions) => {
-                sessions.seal().value().is_some()
-                    && sessions.visitors().is_none_or(|key| key.value().is_some())
+                sessions.seal().value().is_some() && sessions.visitors().are_ready()
             }
             Self::Anonymous { key, .. } => key.value().is_some(),
         }
@@ -114,25 +107,38 @@ impl Authenticator {
         }
     }
 
+    /// Visitors, in the modes in which they may become accounts.
+    pub(crate) fn visitors(&self) -> Option<&Visitors> {
+        match self {
+            Self::Jwt(jwt) => Some(jwt.visitors()),
+            Self::Session(sessions) => Some(sessions.visitors()),
+            Self::TrustedHeader(_) | Self::Anonymous { .. } => None,
+        }
+    }
+
     /// The keys that it needs of the database.
     pub(crate) fn keys(&self) -> AuthKeys {
         match self {
-            Self::TrustedHeader(_) | Self::Jwt(_) => AuthKeys::default(),
+            Self::TrustedHeader(_) => AuthKeys::default(),
+            Self::Jwt(jwt) => AuthKeys::of(jwt.visitors()),
             Self::Session(sessions) => AuthKeys {
-                visitors: sessions.visitors().cloned(),
                 seal: Some(sessions.seal().clone()),
+                ..AuthKeys::of(sessions.visitors())
             },
-            Self::Anonymous { key, .. } => AuthKeys { visitors: Some(key.clone()), seal: None },
+            Self::Anonymous { key, .. } => {
+                AuthKeys { visitors: Some(key.clone()), ..AuthKeys::default() }
+            }
         }
     }
 
     /// A cookie for a visitor who has none yet, so that a page's first requests share one.
     pub(crate) fn welcome(&self, parts: &Parts) -> Option<HeaderValue> {
         match self {
-            Self::TrustedHeader(_) | Self::Jwt(_) => None,
-            Self::Session(sessions) => {
-                anonymous(sessions.visitors()?.value()?, false, parts).ok()?.new_cookie
-            }
+            Self::TrustedHeader(_) => None,
+            Self::Jwt(jwt) => jwt.visitors().welcome(parts),
+            // Who has signed in is no visitor, though the login may have ended.
+            Self::Session(sessions) if sessions.has_cookie(parts) => None,
+            Self::Session(sessions) => sessions.visitors().welcome(parts),
             Self::Anonymous { key, personas } => {
                 anonymous(key.value()?, *personas, parts).ok()?.new_cookie
             }
@@ -143,8 +149,8 @@ impl Authenticator {
     ///
     /// # Errors
     /// When its settings cannot be used.
-    pub(crate) fn jwt(settings: &config::Jwt) -> Result<Self, JwtConfigError> {
-        Ok(Self::Jwt(Box::new(Jwt::new(settings)?)))
+    pub(crate) fn jwt(settings: &config::Jwt, visitors: Visitors) -> Result<Self, JwtConfigError> {
+        Ok(Self::Jwt(Box::new(Jwt::new(settings, visitors)?)))
     }
 
     /// Mode `session`.
@@ -163,10 +169,16 @@ impl Authenticator {
 #[derive(Clone, Default)]
 pub(crate) struct AuthKeys {
     visitors: Option<Late<Key>>,
+    subjects: Option<Late<Subjects>>,
     seal: Option<Late<Seal>>,
 }
 
 impl AuthKeys {
+    fn of(visitors: &Visitors) -> Self {
+        let (key, subjects) = visitors.keys();
+        Self { visitors: Some(key), subjects: Some(subjects), seal: None }
+    }
+
     /// Takes those that this store keeps.
     ///
     /// # Errors
@@ -178,6 +190,9 @@ impl AuthKeys {
             let key =
                 Key::try_from(&key[..]).map_err(|error| StoreError::Failed(Box::new(error)))?;
             late.set(key);
+        }
+        if let Some(late) = &self.subjects {
+            late.set(Subjects::load(store).await?);
         }
         // One of the configuration is there already.
         if let Some(late) = self.seal.as_ref().filter(|late| late.value().is_none()) {
@@ -249,16 +264,8 @@ fn trusted_header(settings: &config::TrustedHeader, parts: &Parts) -> Result<Cal
 }
 
 fn anonymous(key: &Key, personas: bool, parts: &Parts) -> Result<Caller, ApiError> {
-    let jar = SignedCookieJar::from_headers(&parts.headers, key.clone());
-    let known = jar.get(VISITOR_COOKIE).and_then(|cookie| Uuid::try_parse(cookie.value()).ok());
-    let (visitor, new_cookie) = match known {
-        Some(visitor) => (visitor, None),
-        None => {
-            let visitor = Uuid::new_v4();
-            (visitor, Some(visitor_cookie(visitor, key, &parts.headers)?))
-        }
-    };
-    let mut user = format!("{VISITOR_PREFIX}{}", visitor.simple());
+    let (visitor, new_cookie) = visitors::visitor(key, &parts.headers)?;
+    let mut user = visitors::user_id(visitor);
     if personas
         && let Some(persona) = parts.headers.get(PERSONA_HEADER).and_then(|v| v.to_str().ok())
         && !persona.is_empty()
@@ -273,24 +280,6 @@ fn anonymous(key: &Key, personas: bool, parts: &Parts) -> Result<Caller, ApiErro
         identity: Identity::default(),
         new_cookie,
     })
-}
-
-fn visitor_cookie(visitor: Uuid, key: &Key, headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
-    let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-    let mut cookie = Cookie::new(VISITOR_COOKIE, visitor.simple().to_string());
-    cookie.set_path("/");
-    cookie.set_http_only(true);
-    cookie.set_same_site(SameSite::Lax);
-    cookie.set_secure(secure);
-    cookie.make_permanent();
-    // The jar signs; its response part is the one place where the signed form can be had.
-    let jar = SignedCookieJar::new(key.clone()).add(cookie);
-    let response = axum::response::IntoResponse::into_response(jar);
-    response
-        .headers()
-        .get(header::SET_COOKIE)
-        .cloned()
-        .ok_or_else(|| ApiError::internal("the visitor cookie could not be signed"))
 }
 
 #[cfg(test)]

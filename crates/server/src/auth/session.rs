@@ -7,10 +7,10 @@ use aws_lc_rs::error::Unspecified;
 use axum::http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 use axum_extra::extract::{
     CookieJar,
-    cookie::{Cookie, Key, SameSite},
+    cookie::{Cookie, SameSite},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use parlor_chatkit::{ChatKitError, Clock, Identity, Owner, StoreError, protocol::Timestamp};
+use parlor_chatkit::{ChatKitError, Clock, Identity, StoreError, protocol::Timestamp};
 use parlor_store::{Login, LoginId, LoginStore, RefreshedLogin};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -19,10 +19,11 @@ use tracing::Instrument as _;
 use url::Url;
 
 use super::{
-    Caller, anonymous,
+    Caller, Visitors,
     jwt::who,
     provider::{Authorisation, Provider, ProviderConfigError, ProviderError, Vouched},
     seal::{Seal, random},
+    visitors::is_visitor,
 };
 use crate::{attachments::base_url, config, error::ApiError, late::Late};
 
@@ -60,8 +61,8 @@ pub(crate) struct Sessions {
     public_url: Option<Url>,
     /// Origins of pages that may use the API along with their visitors' cookies.
     origins: Vec<String>,
-    /// Signs the cookies of visitors who have not signed in. `None`: they may not ask.
-    visitors: Option<Late<Key>>,
+    /// Those who have not signed in, and what becomes of theirs when they do.
+    visitors: Visitors,
 }
 
 /// What is remembered while somebody signs in at the provider.
@@ -140,6 +141,8 @@ pub(crate) struct SessionParts {
     pub(crate) public_url: Option<Url>,
     /// Origins of other sites whose pages may use the API.
     pub(crate) origins: Vec<String>,
+    /// Those who have not signed in.
+    pub(crate) visitors: Visitors,
 }
 
 impl Sessions {
@@ -165,7 +168,7 @@ impl Sessions {
             clock: parts.clock,
             public_url: parts.public_url,
             origins: parts.origins,
-            visitors: settings.anonymous.then(Late::default),
+            visitors: parts.visitors,
         })
     }
 
@@ -174,14 +177,19 @@ impl Sessions {
         &self.seal
     }
 
-    /// The key that signs visitors' cookies.
-    pub(super) fn visitors(&self) -> Option<&Late<Key>> {
-        self.visitors.as_ref()
+    /// Those who have not signed in.
+    pub(super) fn visitors(&self) -> &Visitors {
+        &self.visitors
+    }
+
+    /// Whether a request has a login's cookie, whatever became of the login.
+    pub(super) fn has_cookie(&self, parts: &Parts) -> bool {
+        self.login_id(parts).is_some()
     }
 
     /// Whether people who have not signed in may ask, too.
     pub(crate) fn takes_visitors(&self) -> bool {
-        self.visitors.is_some()
+        self.visitors.may_ask()
     }
 
     /// Where logins are kept.
@@ -203,12 +211,13 @@ impl Sessions {
         self.check_origin(parts)?;
         if let Some(login) = self.current(parts).await? {
             let Login { owner, identity, .. } = login;
-            return Ok(Caller { owner, identity, new_cookie: None });
+            let new_cookie = self.visitors.become_account(parts, &owner).await;
+            return Ok(Caller { owner, identity, new_cookie });
         }
-        match &self.visitors {
-            Some(key) => anonymous(key.get()?, false, parts),
-            None => Err(ApiError::login_required()),
+        if self.visitors.may_ask() {
+            return self.visitors.authenticate(parts).await;
         }
+        Err(ApiError::login_required())
     }
 
     /// Who has signed in with the browser that asks.
@@ -483,7 +492,8 @@ impl Sessions {
         };
         self.logins.begin_login(&login, self.login_id(parts).as_ref()).await?;
         tracing::info!("somebody has signed in");
-        let cookies = vec![
+        let visitors_end = self.visitors.become_account(parts, &login.owner).await;
+        let mut cookies = vec![
             no_cookie(name, &base),
             set_cookie(
                 cookie_name(SESSION_COOKIE, &base),
@@ -492,6 +502,7 @@ impl Sessions {
                 &base,
             ),
         ];
+        cookies.extend(visitors_end);
         Ok(Redirection { to: attempt.return_to, cookies })
     }
 
@@ -537,11 +548,6 @@ impl Sessions {
 /// The provider knows them, and does not let them in any more.
 fn ends_the_login(error: &ProviderError) -> bool {
     error.is_end_of_grant() || matches!(error, ProviderError::Claims(_))
-}
-
-/// Names as visitors have them are not taken from a provider.
-fn is_visitor(owner: &Owner) -> bool {
-    owner.user().as_str().starts_with(super::VISITOR_PREFIX)
 }
 
 fn merged(new: Identity, old: &Identity) -> Identity {

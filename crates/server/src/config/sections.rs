@@ -415,6 +415,8 @@ pub struct Jwt {
     pub algorithms: Option<Vec<JwtAlgorithm>>,
     /// Seconds that the clocks of issuer and server may differ.
     pub leeway_seconds: u64,
+    /// Whether people without a token may ask, too.
+    pub anonymous: bool,
     /// Which claims say what.
     pub claims: JwtClaims,
 }
@@ -429,6 +431,7 @@ impl Default for Jwt {
             secret: None,
             algorithms: None,
             leeway_seconds: 60,
+            anonymous: false,
             claims: JwtClaims::default(),
         }
     }

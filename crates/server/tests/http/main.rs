@@ -19,4 +19,5 @@ mod session;
 mod tenants;
 mod tokens;
 mod traces;
+mod visitors;
 mod wall;

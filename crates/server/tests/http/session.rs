@@ -34,7 +34,7 @@ const SECRET: &str = "a secret of Parlor's & the provider's";
 // ---------------------------------------------------------------- an OpenID provider
 
 /// A provider that can be made difficult. Who has signed in there is what the tests say.
-struct Provider {
+pub(crate) struct Provider {
     url: String,
     state: Arc<Mutex<Granting>>,
 }
@@ -58,7 +58,7 @@ struct Granting {
 type Shared = Arc<Mutex<Granting>>;
 
 impl Provider {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(Granting {
@@ -82,7 +82,7 @@ impl Provider {
         Self { url, state }
     }
 
-    async fn server(&self, change: impl FnOnce(&mut Config, &mut Session)) -> TestApp {
+    pub(crate) async fn server(&self, change: impl FnOnce(&mut Config, &mut Session)) -> TestApp {
         let mut session = Session {
             issuer: self.url.clone(),
             client_id: CLIENT.to_owned(),
@@ -122,7 +122,12 @@ impl Provider {
     }
 
     /// What the user does there: signs in, and is sent back with a code.
-    fn sign_in(&self, asked: &Url, user: &str, change: impl FnOnce(&mut Value)) -> String {
+    pub(crate) fn sign_in(
+        &self,
+        asked: &Url,
+        user: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> String {
         let query: HashMap<_, _> = asked.query_pairs().into_owned().collect();
         assert_eq!(query["response_type"], "code");
         assert_eq!(query["client_id"], CLIENT);
@@ -269,24 +274,24 @@ impl Logins {
 
 /// Keeps cookies, and says where its requests come from.
 #[derive(Clone)]
-struct Browser {
-    client: Client,
-    url: String,
-    cookies: BTreeMap<String, String>,
+pub(crate) struct Browser {
+    pub(crate) client: Client,
+    pub(crate) url: String,
+    pub(crate) cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
-    fn new(app: &TestApp) -> Self {
+    pub(crate) fn new(app: &TestApp) -> Self {
         let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
         Self { client, url: app.url.clone(), cookies: BTreeMap::new() }
     }
 
-    fn with_cookies(&self, request: RequestBuilder) -> RequestBuilder {
+    pub(crate) fn with_cookies(&self, request: RequestBuilder) -> RequestBuilder {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, v)| format!("{name}={v}")).collect();
         request.header("cookie", cookies.join("; "))
     }
 
-    fn keep(&mut self, response: &Response) {
+    pub(crate) fn keep(&mut self, response: &Response) {
         for cookie in response.headers().get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();
             assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
@@ -299,7 +304,7 @@ impl Browser {
         }
     }
 
-    async fn get(&mut self, address: &str) -> Response {
+    pub(crate) async fn get(&mut self, address: &str) -> Response {
         let address = if address.starts_with('/') {
             format!("{}{address}", self.url)
         } else {
@@ -311,7 +316,7 @@ impl Browser {
     }
 
     /// Up to the provider.
-    async fn leave(&mut self, return_to: &str) -> Url {
+    pub(crate) async fn leave(&mut self, return_to: &str) -> Url {
         let mut login = Url::parse(&format!("{}/auth/login", self.url)).unwrap();
         login.query_pairs_mut().append_pair("return_to", return_to);
         let response = self.get(login.as_str()).await;
@@ -319,7 +324,7 @@ impl Browser {
         location(&response).parse().unwrap()
     }
 
-    async fn sign_in(&mut self, provider: &Provider, user: &str) {
+    pub(crate) async fn sign_in(&mut self, provider: &Provider, user: &str) {
         let asked = self.leave("/docs/").await;
         let back = self.get(&provider.sign_in(&asked, user, |_| {})).await;
         assert_eq!((back.status().as_u16(), &*location(&back)), (303, "/docs/"));
@@ -344,7 +349,7 @@ impl Browser {
         response.json().await.unwrap()
     }
 
-    async fn sign_out(&mut self) -> Response {
+    pub(crate) async fn sign_out(&mut self) -> Response {
         let request = self.client.post(format!("{}/auth/logout", self.url));
         let request = self.with_cookies(request).header("origin", &self.url);
         let response = request.send().await.unwrap();
@@ -357,7 +362,7 @@ fn location(response: &Response) -> String {
     response.headers()["location"].to_str().unwrap().to_owned()
 }
 
-fn database(app: &TestApp) -> rusqlite::Connection {
+pub(crate) fn database(app: &TestApp) -> rusqlite::Connection {
     rusqlite::Connection::open(app.folder.path().join("parlor.db")).unwrap()
 }
 
