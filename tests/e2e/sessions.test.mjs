@@ -4,8 +4,9 @@ import { describe } from 'node:test';
 import { eventually, FakeModel, OpenIdProvider, Parlor } from './support/processes.mjs';
 import { modelSettings, scenes } from './support/scene.mjs';
 
-describe('signing in with Parlor', () => {
-  const { scene } = scenes('session', async (here) => {
+/** Parlor and a provider that knows it. */
+function withProvider(kind, environment = {}) {
+  return scenes(kind, async (here) => {
     here.provider = await OpenIdProvider.start();
     here.model = await FakeModel.start();
     here.parlor = await Parlor.start({
@@ -14,6 +15,7 @@ describe('signing in with Parlor', () => {
       PARLOR_AUTH__SESSION__ISSUER: here.provider.url,
       PARLOR_AUTH__SESSION__CLIENT_ID: 'parlor',
       PARLOR_AUTH__SESSION__CLIENT_SECRET: 'a secret of Parlor & the provider, of some length',
+      ...environment,
     });
     await here.provider.control('client', {
       client_id: 'parlor',
@@ -25,22 +27,30 @@ describe('signing in with Parlor', () => {
     });
     return here.parlor.url;
   });
+}
 
-  const account = (visitor) => visitor.page.locator('#account');
-  const signInLink = (visitor) => visitor.page.getByRole('link', { name: 'Sign in', exact: true });
+const account = (visitor) => visitor.page.locator('#account');
+const signInLink = (visitor) => visitor.page.getByRole('link', { name: 'Sign in', exact: true });
 
-  /** The provider is another origin, and a request without a login is refused. */
-  function atHome(visitor, provider) {
-    visitor.expected.push(new RegExp(`^request to ${provider.url}/`), /status of 401/);
-  }
+/** The provider is another origin, and a request without a login is refused. */
+function atHome(visitor, provider) {
+  visitor.expected.push(new RegExp(`^request to ${provider.url}/`), /status of 401/);
+}
 
-  async function signIn(visitor, name, from = '/') {
-    await visitor.page.goto(from);
-    await signInLink(visitor).click();
-    await visitor.page.getByLabel('Name').fill(name);
-    await visitor.page.getByRole('button', { name: 'Sign in' }).click();
-    await visitor.ready();
-  }
+async function signInHere(visitor, name) {
+  await signInLink(visitor).click();
+  await visitor.page.getByLabel('Name').fill(name);
+  await visitor.page.getByRole('button', { name: 'Sign in' }).click();
+  await visitor.ready();
+}
+
+async function signIn(visitor, name, from = '/') {
+  await visitor.page.goto(from);
+  await signInHere(visitor, name);
+}
+
+describe('signing in with Parlor', () => {
+  const { scene } = withProvider('session');
 
   scene('whoever signs in finds their conversations, and nobody else does', async (visitor, { provider, parlor }) => {
     atHome(visitor, provider);
@@ -166,5 +176,47 @@ describe('signing in with Parlor', () => {
     } finally {
       await provider.control('set', { away: false });
     }
+  });
+});
+
+describe('visitors who sign in', () => {
+  const { scene } = withProvider('visitors', { PARLOR_AUTH__SESSION__ANONYMOUS: 'true' });
+
+  scene('what was asked as a visitor is still open after signing in, and the account’s', async (visitor, { provider, parlor }) => {
+    atHome(visitor, provider);
+    const cookies = async () => (await visitor.context.cookies(parlor.url)).map(({ name }) => name);
+    const threads = async () => (await visitor.api('threads.list', {})).body.data.map(({ id }) => id);
+    await visitor.page.goto('/docs/models/');
+    await account(visitor).getByText('Asking as a visitor').waitFor();
+    await visitor.ask('/notools A question of a visitor');
+    const asked = await threads();
+    assert.equal(asked.length, 1);
+    assert.ok((await cookies()).includes('parlor_visitor'));
+    const [old] = (await visitor.context.cookies(parlor.url)).filter(({ name }) => name === 'parlor_visitor');
+
+    await signInHere(visitor, 'ada');
+    await account(visitor).getByText('Signed in as Ada').waitFor();
+    await visitor.answered(1);
+    assert.match(await visitor.questions.last().innerText(), /A question of a visitor/);
+    await visitor.isAccessible('the page of a visitor who has signed in');
+    await visitor.screenshot('visitor-signed-in');
+    assert.deepEqual(await threads(), asked);
+    assert.ok(!(await cookies()).includes('parlor_visitor'), 'the visitor is no more');
+    await visitor.ask('/notools And another one');
+    assert.equal(await visitor.questions.count(), 2, 'it goes on in the same conversation');
+    assert.deepEqual(await threads(), asked);
+
+    await account(visitor).getByRole('button', { name: 'Sign out' }).click();
+    await visitor.page.getByRole('button', { name: 'Yes, sign out' }).click();
+    await account(visitor).getByText('Asking as a visitor').waitFor();
+    // The copy that somebody kept of the cookie is worth nothing.
+    await visitor.context.addCookies([old]);
+    assert.deepEqual(await threads(), []);
+    await signIn(visitor, 'linus');
+    await account(visitor).getByText('Signed in as Linus').waitFor();
+    assert.deepEqual(await threads(), []);
+    await visitor.context.clearCookies();
+    await signIn(visitor, 'ada');
+    assert.deepEqual(await threads(), asked);
   });
 });
