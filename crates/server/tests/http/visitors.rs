@@ -155,7 +155,7 @@ async fn an_answer_under_way_is_written_to_its_end_and_moves_then() {
 
     browser.come_in(&provider, "ada").await;
     assert!(browser.cookies.contains_key(VISITOR), "something is left");
-    assert_eq!(browser.threads().await, [idle.clone()]);
+    assert_eq!(browser.threads().await, std::slice::from_ref(&idle));
     // Whoever has the cookie meanwhile gets nothing: not as the visitor, nor as somebody else.
     let mut copy = before.clone();
     assert_eq!(copy.threads().await, Vec::<String>::new());
@@ -189,7 +189,7 @@ async fn what_visitors_have_stays_in_their_tenant() {
     let back = provider.sign_in(&asked, "ada", |claims| claims["org"] = json!("acme"));
     assert_eq!(browser.get(&back).await.status(), 303);
     assert_eq!(browser.threads().await, Vec::<String>::new());
-    assert_eq!(visitor.clone().threads().await, [thread.clone()]);
+    assert_eq!(visitor.clone().threads().await, std::slice::from_ref(&thread));
     let mut other = visitor;
     let asked = other.leave("/").await;
     let back = provider.sign_in(&asked, "eve", |claims| claims["org"] = json!("default"));
