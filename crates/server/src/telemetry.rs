@@ -1,6 +1,7 @@
 //! The log, and traces for OpenTelemetry.
 
 use std::{
+    io::IsTerminal as _,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -80,7 +81,10 @@ pub(crate) fn init(log: &Log, collector: Option<&Url>) -> Result<Traces, String>
 }
 
 fn text<S: Subscriber + for<'span> LookupSpan<'span>>() -> impl tracing_subscriber::Layer<S> {
-    fmt::layer().with_target(false).with_writer(std::io::stderr)
+    // Colours are for people, not for files and journals (https://no-color.org).
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colors = !no_color && std::io::stderr().is_terminal();
+    fmt::layer().with_target(false).with_ansi(colors).with_writer(std::io::stderr)
 }
 
 fn json<S: Subscriber + for<'span> LookupSpan<'span>>() -> impl tracing_subscriber::Layer<S> {

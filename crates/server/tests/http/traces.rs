@@ -32,7 +32,7 @@ use crate::app::{Stream, input};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is in a message, a profile, a page and a key, and must be in no trace.
-const MARKER: &str = "ZEBRAFINCH";
+pub(crate) const MARKER: &str = "ZEBRAFINCH";
 
 // ---------------------------------------------------------------- a collector
 
@@ -153,15 +153,34 @@ fn hex(bytes: &[u8]) -> String {
 
 // ---------------------------------------------------------------- the program
 
-struct Parlor {
+/// The program, with its log in a file.
+pub(crate) struct Parlor {
     child: Child,
-    url: String,
-    folder: TempDir,
+    pub(crate) url: String,
+    pub(crate) folder: TempDir,
 }
 
 impl Parlor {
+    /// One that collects traces.
     async fn start(model: &FakeModel, collector: SocketAddr, more: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let collector = format!("http://{collector}");
+        let variables = [
+            ("PARLOR_AUTH", "trusted-header"),
+            ("PARLOR_LOG__FORMAT", "json"),
+            ("PARLOR_LOG__FILTER", "info,parlor_server=debug"),
+            ("OPENAI_API_KEY", MARKER),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector),
+            ("OTEL_BSP_SCHEDULE_DELAY", "20"),
+        ];
+        Self::with(tempfile::tempdir().unwrap(), model, &[&variables[..], more].concat()).await
+    }
+
+    /// One with these variables and no others.
+    pub(crate) async fn with(
+        folder: TempDir,
+        model: &FakeModel,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
         command
@@ -169,15 +188,9 @@ impl Parlor {
             .current_dir(folder.path())
             .env_clear()
             .env("PARLOR_LISTEN", "127.0.0.1:0")
-            .env("PARLOR_AUTH", "trusted-header")
             .env("OPENAI_BASE_URL", model.base_url())
-            .env("OPENAI_API_KEY", MARKER)
             .env("PARLOR_MODEL", "fake")
-            .env("PARLOR_LOG__FORMAT", "json")
-            .env("PARLOR_LOG__FILTER", "info,parlor_server=debug")
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"))
-            .env("OTEL_BSP_SCHEDULE_DELAY", "20")
-            .envs(more.iter().copied())
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true);
@@ -209,7 +222,7 @@ impl Parlor {
         (request_id, Stream::read(response).await)
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
@@ -223,7 +236,7 @@ impl Parlor {
     }
 
     /// Stops it as a supervisor does.
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         let pid = self.child.id().unwrap().to_string();
         let told = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(told.success());
@@ -232,7 +245,8 @@ impl Parlor {
     }
 }
 
-fn documents(folder: &Path, address: &str) {
+/// Indexes a document that holds the marker.
+pub(crate) fn documents(folder: &Path, address: &str) {
     let docs = folder.join("docs");
     std::fs::create_dir_all(&docs).unwrap();
     std::fs::write(docs.join("a.md"), format!("# {MARKER}\n\nThe {MARKER} sings at night.\n"))
