@@ -26,11 +26,12 @@ use tracing::Instrument as _;
 
 use crate::{
     AttachmentLimits, AttachmentLinks, AttachmentStore, Attachments, BeginOutcome, BeginTurn,
-    ChatKitError, Clock, ErrorChain, Extension, Identity, Limits, OnDisconnect, Owner, PageQuery,
-    RecordedTurn, ReplaceOutcome, RequestContext, Responder, Store, StoreError, SystemClock,
-    TurnError, TurnKey, TurnState, TurnThread, Visibility,
+    ChatKitError, Clock, ErrorChain, Extension, HeldTurn, Identity, Limits, OnDisconnect, Owner,
+    PageQuery, RecordedTurn, ReplaceOutcome, RequestContext, Responder, Store, StoreError,
+    SystemClock, TurnError, TurnKey, TurnState, TurnThread, Visibility,
     attachments::dress,
     ids, measure,
+    peers::{self, Answer, Caller, Post, Question},
     registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
     trace::{self, Traced as _},
@@ -53,18 +54,25 @@ struct Inner {
     registry: Arc<Registry>,
     /// Names this process in the store, so that turns of a process that is gone can be told.
     instance: String,
+    /// The other processes, if the store is one that several share.
+    post: Option<Arc<Post>>,
     /// Set once the store knows that this process lives.
     alive: OnceCell<()>,
 }
 
 impl Inner {
     /// Has the store know that this process lives, as long as it does: before its first turn,
-    /// and then again and again. Nothing to do for a store that one process has for itself.
+    /// and then again and again. From then on it hears what other processes say. Nothing to do for
+    /// a store that one process has for itself.
     async fn live(self: &Arc<Self>) -> Result<(), StoreError> {
-        let Some(lease) = self.shared.store.lease() else { return Ok(()) };
         let begin = async || {
-            self.shared.store.keep_alive(&self.instance).await?;
-            tokio::spawn(keep_alive(Arc::downgrade(self), lease / HEARTBEATS));
+            if let Some(lease) = self.shared.store.lease() {
+                self.shared.store.keep_alive(&self.instance).await?;
+                tokio::spawn(keep_alive(Arc::downgrade(self), lease / HEARTBEATS));
+            }
+            if let Some(post) = &self.post {
+                post.join().await;
+            }
             Ok(())
         };
         self.alive.get_or_try_init(begin).await.copied()
@@ -159,22 +167,20 @@ impl ChatKitBuilder {
             let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
             Attachments::new(store, parts.bytes, parts.links, parts.limits, clock)
         });
-        ChatKit {
-            inner: Arc::new(Inner {
-                shared: Arc::new(Shared {
-                    store: self.store,
-                    clock: self.clock,
-                    limits: self.limits,
-                    on_disconnect: self.on_disconnect,
-                    attachments,
-                    unended: Unended::default(),
-                }),
-                responder: self.responder,
-                registry: Arc::new(Registry::default()),
-                instance: ids::instance(),
-                alive: OnceCell::new(),
-            }),
-        }
+        let shared = Arc::new(Shared {
+            store: self.store,
+            clock: self.clock,
+            limits: self.limits,
+            on_disconnect: self.on_disconnect,
+            attachments,
+            unended: Unended::default(),
+        });
+        let (registry, instance) = (Arc::<Registry>::default(), ids::instance());
+        let post = shared.store.peers().map(|peers| {
+            Post::new(Arc::clone(&shared), Arc::clone(&registry), instance.clone(), peers)
+        });
+        let (responder, alive) = (self.responder, OnceCell::new());
+        ChatKit { inner: Arc::new(Inner { shared, responder, registry, instance, post, alive }) }
     }
 }
 
@@ -280,8 +286,14 @@ impl ChatKit {
     }
 
     /// Takes no more turns and ends those that run, keeping their partial text.
+    ///
+    /// Where several processes share a store, those who follow these turns elsewhere are told of
+    /// their end, and those who follow turns of others here are cut off, to go on elsewhere.
     pub async fn shut_down(&self) {
         self.inner.registry.close().await;
+        if let Some(post) = &self.inner.post {
+            post.close().await;
+        }
     }
 
     /// A new request id.
@@ -408,9 +420,12 @@ impl Call {
     // Reading and housekeeping.
 
     async fn get_thread(&self, thread_id: &ThreadId) -> Result<Response, ChatKitError> {
-        let thread = self.thread(thread_id).await?;
         // Asked before the items are read: a turn that ends in between is in the items.
-        let running = self.running_turn(thread_id);
+        let (thread, elsewhere) = match self.inner.post {
+            Some(_) => self.thread_and_turn(thread_id).await?,
+            None => (self.thread(thread_id).await?, None),
+        };
+        let running = self.running_turn(thread_id).map(|turn| turn.key.turn_id.clone());
         let query = PageQuery { limit: FIRST_PAGE, order: Order::Asc, after: None };
         let mut items = self
             .store()
@@ -422,7 +437,7 @@ impl Call {
         let Response::Json(mut response) = JsonResponse::of(&thread.into_response(items)) else {
             return Err(ChatKitError::NotFound("thread"));
         };
-        response.running_turn = running.map(|turn| turn.key.turn_id.clone());
+        response.running_turn = running.or(elsewhere.map(|held| held.turn_id));
         Ok(Response::Json(response))
     }
 
@@ -453,12 +468,21 @@ impl Call {
     }
 
     async fn delete_thread(&self, thread_id: &ThreadId) -> Result<Response, ChatKitError> {
+        // Asked before the deletion, which leaves nothing to ask for.
+        let elsewhere = match (&self.inner.post, self.running_turn(thread_id)) {
+            (Some(post), None) => Some(post).zip(self.thread_and_turn(thread_id).await?.1),
+            _ => None,
+        };
         if !self.store().delete_thread(self.owner(), thread_id).traced("delete_thread").await? {
             return Err(ChatKitError::NotFound("thread"));
         }
         // Asked after the deletion: a turn that began meanwhile is found.
         if let Some(running) = self.running_turn(thread_id) {
             running.cancel(TurnState::Interrupted);
+        }
+        if let Some((post, held)) = elsewhere {
+            let key = held.key(thread_id);
+            post.tell_of_deletion(self.owner(), &held, &key).await;
         }
         if let Some(attachments) = self.attachments() {
             attachments.delete_bytes_soon();
@@ -816,8 +840,22 @@ impl Call {
     async fn stop(&self, params: &StopParams) -> Result<Response, ChatKitError> {
         let running = self.running_turn(&params.thread_id);
         let Some(running) = running else {
-            self.thread(&params.thread_id).await?;
-            return Ok(JsonResponse::of(&StopResult { stopped: false }));
+            let Some(post) = self.joined().await? else {
+                self.thread(&params.thread_id).await?;
+                return Ok(JsonResponse::of(&StopResult { stopped: false }));
+            };
+            let stopped = match self.thread_and_turn(&params.thread_id).await?.1 {
+                Some(held) => {
+                    let key = held.key(&params.thread_id);
+                    let (owner, holder) = (self.owner(), &held.holder);
+                    match post.ask(owner, &key, holder, Question::Stop).await? {
+                        Some(answer) => answer == Answer::Ended(TurnState::Stopped),
+                        None => return Err(no_answer(&held)),
+                    }
+                }
+                None => false,
+            };
+            return Ok(JsonResponse::of(&StopResult { stopped }));
         };
         running.cancel(TurnState::Stopped);
         // It may have ended by itself in the same moment.
@@ -827,16 +865,101 @@ impl Call {
 
     async fn resume(&self, params: &ResumeParams) -> Result<Response, ChatKitError> {
         let Some(turn) = self.inner.registry.recent(self.owner(), &params.thread_id) else {
-            self.thread(&params.thread_id).await?;
-            return Err(ChatKitError::NoRunningTurn);
+            return self.resume_elsewhere(params).await;
         };
         let same_turn = params.turn_id.as_ref().is_none_or(|id| *id == turn.key.turn_id);
         if turn.log.end().is_some() && (params.turn_id.is_none() || !same_turn) {
-            // It ended, and the client was not following it: the thread has all there is.
-            return Err(ChatKitError::NoRunningTurn);
+            // It ended, and the client was not following it: unless another one runs, the thread
+            // has all there is.
+            return self.resume_elsewhere(params).await;
         }
         let after = if same_turn { params.after.unwrap_or(0) } else { 0 };
         Ok(Response::Stream { turn_id: turn.key.turn_id.clone(), events: turn.log.follow(after) })
+    }
+
+    /// Follows a turn that another process runs, or ran a moment ago.
+    async fn resume_elsewhere(&self, params: &ResumeParams) -> Result<Response, ChatKitError> {
+        let Some(post) = self.joined().await? else {
+            self.thread(&params.thread_id).await?;
+            return Err(ChatKitError::NoRunningTurn);
+        };
+        let owner = self.owner();
+        let running = self.thread_and_turn(&params.thread_id).await?.1;
+        let (key, held) = match (running, &params.turn_id) {
+            (Some(held), _) => (held.key(&params.thread_id), held),
+            (None, Some(turn_id)) => {
+                let turn_id = turn_id.clone();
+                let key = TurnKey { turn_id, thread_id: params.thread_id.clone() };
+                let held = post.state_of(owner, &key).await?;
+                (key, held.ok_or(ChatKitError::NoRunningTurn)?)
+            }
+            (None, None) => return Err(ChatKitError::NoRunningTurn),
+        };
+        let same_turn = params.turn_id.as_ref().is_none_or(|id| *id == key.turn_id);
+        let after = if same_turn { params.after.unwrap_or(0) } else { 0 };
+        if held.holder == self.inner.instance {
+            return Err(ChatKitError::NoRunningTurn);
+        }
+        if held.state != TurnState::Running {
+            if !held.holder_is_alive {
+                // Its events are gone with the process that made them.
+                let events = self.tell_from_store(&key, held.state, after).await?;
+                return Ok(Response::Stream { turn_id: key.turn_id, events });
+            }
+            if post.ask(owner, &key, &held.holder, Question::Have).await? != Some(Answer::Here) {
+                return Err(ChatKitError::NoRunningTurn);
+            }
+        }
+        self.follow_elsewhere(post, key, &held, after)
+    }
+
+    fn follow_elsewhere(
+        &self,
+        post: &Arc<Post>,
+        key: TurnKey,
+        held: &HeldTurn,
+        after: u64,
+    ) -> Result<Response, ChatKitError> {
+        let events = post.follow(self.owner(), &key, &held.holder, after, self.caller());
+        let events = events.ok_or(ChatKitError::ShuttingDown)?;
+        Ok(Response::Stream { turn_id: key.turn_id, events })
+    }
+
+    /// A turn whose events are gone: its items, numbered from behind `after`.
+    async fn tell_from_store(
+        &self,
+        key: &TurnKey,
+        state: TurnState,
+        after: u64,
+    ) -> Result<EventStream, ChatKitError> {
+        let (shared, caller) = (&self.inner.shared, self.caller());
+        let told = peers::tell_from_store(shared, self.owner(), key, state, &caller);
+        let events = told.await?;
+        Ok(EventStream::replay(&events, state, after, self.limits().turn_bytes))
+    }
+
+    fn caller(&self) -> Caller {
+        let request_id = self.context.request_id().clone();
+        Caller { request_id, base_url: self.base_url.clone() }
+    }
+
+    /// The way to the other processes, once this one is among them.
+    async fn joined(&self) -> Result<Option<&Arc<Post>>, ChatKitError> {
+        let Some(post) = &self.inner.post else { return Ok(None) };
+        self.inner.live().await?;
+        Ok(Some(post))
+    }
+
+    /// A thread, and the turn that another process runs in it.
+    async fn thread_and_turn(
+        &self,
+        thread_id: &ThreadId,
+    ) -> Result<(ThreadMetadata, Option<HeldTurn>), ChatKitError> {
+        let found =
+            self.store().thread_and_turn(self.owner(), thread_id).traced("thread_and_turn").await?;
+        let (thread, held) = found.ok_or(ChatKitError::NotFound("thread"))?;
+        // One of our own that is not in the registry has ended; an orphan has, too.
+        Ok((thread, held.filter(|held| held.holder != self.inner.instance && !held.is_orphan())))
     }
 
     /// The turn that runs in a thread, if it is the caller's.
@@ -881,6 +1004,7 @@ impl Call {
         }
 
         let key = TurnKey { turn_id: ids::turn(), thread_id };
+        let mut asked = false;
         let outcome = loop {
             let outcome = self
                 .store()
@@ -911,6 +1035,22 @@ impl Call {
                     match self.store().end_turn(self.owner(), &lost, state, &[], now).await {
                         Ok(()) | Err(StoreError::TurnLost(_)) => {}
                         Err(error) => return Err(error.into()),
+                    }
+                }
+                // A turn of another process, which gives way if nobody follows it. Asked once: what
+                // has begun there since then was sent just now.
+                BeginOutcome::Busy { turn_id, holder } if !asked => {
+                    let Some(post) = &self.inner.post else {
+                        return Err(ChatKitError::ThreadBusy);
+                    };
+                    let held = TurnKey { turn_id, thread_id: key.thread_id.clone() };
+                    let answer = post.ask(self.owner(), &held, &holder, Question::Yield).await?;
+                    if !matches!(answer, Some(Answer::Ended(_) | Answer::Unknown)) {
+                        return Err(ChatKitError::ThreadBusy);
+                    }
+                    asked = true;
+                    if !matches!(start, Start::Message { .. }) {
+                        prepared = self.prepare(&key.thread_id, &start).await?;
                     }
                 }
                 outcome => break outcome,
@@ -999,6 +1139,16 @@ impl Call {
         }
         let thread = self.thread(&recorded.thread_id).await?;
         let key = TurnKey { turn_id: turn_id.clone(), thread_id: recorded.thread_id };
+        let mut state = recorded.state;
+        if let Some(post) = &self.inner.post
+            && state == TurnState::Running
+            && let Some(held) = post.state_of(self.owner(), &key).await?
+        {
+            if held.state == TurnState::Running && held.holder != self.inner.instance {
+                return self.follow_elsewhere(post, key, &held, 0);
+            }
+            state = held.state;
+        }
         let items = self.store().turn_items(self.owner(), &key).traced("turn_items").await?;
         let mut events: Vec<ThreadStreamEvent> = Vec::new();
         if made_the_thread {
@@ -1009,19 +1159,19 @@ impl Call {
             self.dress(&mut item);
             ThreadItemDoneEvent { item }.into()
         }));
-        let state = match recorded.state {
+        let state = match state {
             // It runs nowhere that is known here: its process is gone.
             TurnState::Running => TurnState::Interrupted,
             TurnState::Failed => {
                 // What exactly went wrong was told then; that it did must be told again.
-                let error = TurnError::new("turn.failed", "The answer could not be completed.");
+                let error = TurnError::not_completed();
                 let request_id = self.context.request_id().clone();
                 events.push(error.allow_retry(true).into_event(request_id).into());
                 TurnState::Failed
             }
             state => state,
         };
-        let events = EventStream::replay(&events, state, self.limits().turn_bytes);
+        let events = EventStream::replay(&events, state, 0, self.limits().turn_bytes);
         Ok(Response::Stream { turn_id, events })
     }
 }
@@ -1071,6 +1221,19 @@ fn opening_events(
         .into_iter()
         .map(|item| ThreadItemDoneEvent { item }.into())
         .chain(replaced.map(|item| ThreadItemReplacedEvent { item }.into()))
+}
+
+/// The process that holds a turn lives, and does not answer.
+fn no_answer(held: &HeldTurn) -> ChatKitError {
+    let holder = held.holder.clone();
+    ChatKitError::Store(StoreError::Unavailable(Box::new(NoAnswer { holder })))
+}
+
+/// For the log: clients are told that chat is unavailable.
+#[derive(Debug, thiserror::Error)]
+#[error("the server `{holder}`, which makes this answer, does not answer this one")]
+struct NoAnswer {
+    holder: String,
 }
 
 fn not_active(status: &ThreadStatus) -> ChatKitError {

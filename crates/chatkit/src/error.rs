@@ -189,6 +189,11 @@ impl TurnError {
         }
     }
 
+    /// That a turn failed, where it is not known any more what exactly went wrong.
+    pub(crate) fn not_completed() -> Self {
+        Self::new("turn.failed", "The answer could not be completed.")
+    }
+
     /// Whether clients offer to try again. They don't by default.
     #[must_use]
     pub fn allow_retry(mut self, allow: bool) -> Self {

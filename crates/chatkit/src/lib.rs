@@ -9,6 +9,7 @@ mod ids;
 mod limits;
 mod measure;
 mod owner;
+mod peers;
 mod registry;
 mod responder;
 mod store;
@@ -33,11 +34,12 @@ pub use error::{ChatKitError, ErrorChain, TurnError};
 pub use limits::Limits;
 pub use measure::describe_metrics;
 pub use owner::{Owner, TenantId, UserId};
+pub use peers::{Delivery, Peers};
 pub use responder::{ActionSender, Feedback, Responder};
 pub use store::{
-    BeginOutcome, BeginTurn, FeedbackCursor, FeedbackQuery, FeedbackRecord, ItemState, ItemWrite,
-    PageQuery, RecordedTurn, ReplaceOutcome, Store, StoreError, ThreadTitle, TurnKey, TurnState,
-    TurnThread, Visibility,
+    BeginOutcome, BeginTurn, FeedbackCursor, FeedbackQuery, FeedbackRecord, HeldTurn, ItemState,
+    ItemWrite, PageQuery, RecordedTurn, ReplaceOutcome, Store, StoreError, ThreadTitle, TurnKey,
+    TurnState, TurnThread, Visibility,
 };
 pub use turn::{EventStream, ImageWriter, MessageWriter, OnDisconnect, Turn, WorkflowWriter};
 pub use widgets::{WidgetTemplate, WidgetTemplateError, WidgetWriter, diff_widget};

@@ -17,6 +17,8 @@ const TURNS: &str = "parlor_turns_total";
 const RUNNING: &str = "parlor_turns_running";
 const DURATION: &str = "parlor_turn_duration_seconds";
 const FIRST_ITEM: &str = "parlor_turn_first_item_seconds";
+const REMOTE: &str = "parlor_remote_turns_open";
+const MESSAGES: &str = "parlor_peer_messages_total";
 
 /// Tells the recorder of this process what each figure of the SDK means. Call it after installing
 /// one.
@@ -30,6 +32,11 @@ pub fn describe_metrics() {
         "Turns that have ended, by outcome: done, stopped, failed or interrupted."
     );
     describe_gauge!(RUNNING, "Turns that are running in this process.");
+    describe_gauge!(REMOTE, "Turns of other processes that are followed in this one.");
+    describe_counter!(
+        MESSAGES,
+        "Messages between processes that share a store, by direction: sent or received."
+    );
     describe_histogram!(DURATION, Unit::Seconds, "From the start of a turn to its end.");
     describe_histogram!(
         FIRST_ITEM,
@@ -70,6 +77,30 @@ impl Drop for RunningTurnMeasure {
         counter!(TURNS, "outcome" => self.state.as_str()).increment(1);
         histogram!(DURATION).record(self.since.elapsed());
     }
+}
+
+/// A turn of another process that is followed here.
+pub(crate) struct RemoteTurnMeasure(());
+
+pub(crate) fn remote_turn() -> RemoteTurnMeasure {
+    gauge!(REMOTE).increment(1);
+    RemoteTurnMeasure(())
+}
+
+impl Drop for RemoteTurnMeasure {
+    fn drop(&mut self) {
+        gauge!(REMOTE).decrement(1);
+    }
+}
+
+/// A message has gone to another process.
+pub(crate) fn sent_to_peer() {
+    counter!(MESSAGES, "direction" => "sent").increment(1);
+}
+
+/// A message has come from another process.
+pub(crate) fn received_from_peer() {
+    counter!(MESSAGES, "direction" => "received").increment(1);
 }
 
 /// The first part of an answer was sent that long after the start of its turn.

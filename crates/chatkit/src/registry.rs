@@ -92,7 +92,30 @@ pub(crate) enum Occupied {
     Closed,
 }
 
+/// What is known here of a turn.
+pub(crate) enum Known {
+    /// It runs, or has just ended.
+    Turn(Arc<RunningTurn>),
+    /// One is about to begin in its thread: this one, or another.
+    Starting,
+    /// It neither runs here nor has just ended here.
+    Unknown,
+}
+
 impl Registry {
+    /// What is known of a turn that another process asks for.
+    pub(crate) fn know(&self, owner: &Owner, key: &TurnKey) -> Known {
+        let place = (owner.clone(), key.thread_id.clone());
+        let turns = self.lock();
+        let running = turns.running.get(&place);
+        let found = running.and_then(Option::as_ref).into_iter().chain(turns.ended.get(&place));
+        match found.into_iter().find(|turn| turn.key.turn_id == key.turn_id) {
+            Some(turn) => Known::Turn(Arc::clone(turn)),
+            None if matches!(running, Some(None)) => Known::Starting,
+            None => Known::Unknown,
+        }
+    }
+
     /// Reserves a thread for a turn.
     pub(crate) fn reserve(
         self: &Arc<Self>,

@@ -3,7 +3,7 @@
 //! A store is written by implementing [`Store`]; the stories that every store must pass are in
 //! `parlor_store::contract`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parlor_protocol::{
@@ -12,8 +12,8 @@ use parlor_protocol::{
 };
 
 use crate::{
-    AttachmentRecord, DeleteAttachmentOutcome, DoomedAttachment, Owner, SignedLink, UnsentQuota,
-    UploadedFile,
+    AttachmentRecord, DeleteAttachmentOutcome, DoomedAttachment, Owner, Peers, SignedLink,
+    UnsentQuota, UploadedFile,
 };
 
 /// Why a store could not do what was asked.
@@ -143,6 +143,31 @@ pub struct RecordedTurn {
     pub state: TurnState,
 }
 
+/// A turn and who holds it, as other processes see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldTurn {
+    /// The turn.
+    pub turn_id: TurnId,
+    /// What became of it.
+    pub state: TurnState,
+    /// The process that runs it, or ran it.
+    pub holder: String,
+    /// Whether that process has said within the [`lease`](Store::lease) that it lives.
+    pub holder_is_alive: bool,
+}
+
+impl HeldTurn {
+    /// It and its thread.
+    pub(crate) fn key(&self, thread_id: &ThreadId) -> TurnKey {
+        TurnKey { turn_id: self.turn_id.clone(), thread_id: thread_id.clone() }
+    }
+
+    /// Whether nobody runs it any more, although the store has it as running.
+    pub fn is_orphan(&self) -> bool {
+        self.state == TurnState::Running && !self.holder_is_alive
+    }
+}
+
 /// What became of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnState {
@@ -179,7 +204,7 @@ impl TurnState {
 }
 
 /// A turn and the thread it holds: they travel together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TurnKey {
     /// The turn.
     pub turn_id: TurnId,
@@ -411,6 +436,38 @@ pub trait Store: Send + Sync + 'static {
     async fn keep_alive(&self, holder: &str) -> Result<(), StoreError> {
         let _ = holder;
         Ok(())
+    }
+
+    /// The way to the other processes that use this store. `None`: there are none, or requests of
+    /// one conversation all reach the same one.
+    ///
+    /// A store that has it also has [`held_turn`](Self::held_turn).
+    fn peers(&self) -> Option<Arc<dyn Peers>> {
+        None
+    }
+
+    /// A turn of this thread: the one named, or the one that is running. Only asked of stores with
+    /// [`peers`](Self::peers).
+    async fn held_turn(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        turn_id: Option<&TurnId>,
+    ) -> Result<Option<HeldTurn>, StoreError> {
+        let _ = (owner, thread_id, turn_id);
+        Ok(None)
+    }
+
+    /// A thread together with the turn that is running in it: both at once where that is cheaper.
+    async fn thread_and_turn(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+    ) -> Result<Option<(ThreadMetadata, Option<HeldTurn>)>, StoreError> {
+        match self.thread(owner, thread_id).await? {
+            Some(thread) => Ok(Some((thread, self.held_turn(owner, thread_id, None).await?))),
+            None => Ok(None),
+        }
     }
 
     /// Closes running turns of processes other than `holder` as interrupted, unless they have

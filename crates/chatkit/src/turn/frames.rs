@@ -8,9 +8,11 @@ use std::{io::Write as _, ops::Range};
 
 use parlor_protocol::{ItemId, ThreadItemUpdate, ThreadStreamEvent};
 
-/// Frames, numbered from 1. What is put in comes out byte by byte.
+/// Frames, numbered from 1, or from where they begin. What is put in comes out byte by byte.
 #[derive(Default)]
 pub(super) struct Frames {
+    /// How many there were before the first one that is kept.
+    base: usize,
     /// What is kept of each frame, one after the other.
     kept: Vec<u8>,
     /// Where in it that ends, for each frame.
@@ -38,9 +40,19 @@ struct Run {
 const BLANK_LINE: &[u8] = b"\n\n";
 
 impl Frames {
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
+    /// Frames of which the first has the number behind this one.
+    pub(super) fn behind(base: usize) -> Self {
+        Self { base, ..Self::default() }
+    }
+
+    /// The number before that of the first frame.
+    pub(super) fn base(&self) -> usize {
+        self.base
+    }
+
+    /// The number of the last frame.
+    pub(super) fn last(&self) -> usize {
+        self.base + self.ends.len()
     }
 
     /// How long they are, all together.
@@ -53,15 +65,36 @@ impl Frames {
         let before = self.kept.len();
         let (length, template) = match self.delta(event) {
             Some((length, template)) => (length, Some(template)),
-            None => {
-                let data = json(event);
-                self.make_room(data.len() + BLANK_LINE.len());
-                self.kept.extend_from_slice(&data);
-                self.kept.extend_from_slice(BLANK_LINE);
-                (data.len() + BLANK_LINE.len(), None)
-            }
+            None => (self.keep(&json(event)), None),
         };
-        let number = self.len() + 1;
+        self.close(before, length, template, max)
+    }
+
+    /// Adds a frame whose data has come from elsewhere, without a line break in it. `None`, and
+    /// nothing added, when they would be longer than `max`.
+    pub(super) fn push_data(&mut self, data: &[u8], max: usize) -> Option<()> {
+        let before = self.kept.len();
+        let length = self.keep(data);
+        self.close(before, length, None, max)
+    }
+
+    /// Keeps data as it is; gives its length with the blank line.
+    fn keep(&mut self, data: &[u8]) -> usize {
+        self.make_room(data.len() + BLANK_LINE.len());
+        self.kept.extend_from_slice(data);
+        self.kept.extend_from_slice(BLANK_LINE);
+        data.len() + BLANK_LINE.len()
+    }
+
+    /// Ends the frame of what was kept behind `before`, unless it is too much.
+    fn close(
+        &mut self,
+        before: usize,
+        length: usize,
+        template: Option<usize>,
+        max: usize,
+    ) -> Option<()> {
+        let number = self.last() + 1;
         let bytes = self.bytes + length + opening_len(number);
         let end = u32::try_from(self.kept.len()).ok().filter(|_| bytes <= max);
         let Some(end) = end else {
@@ -71,7 +104,7 @@ impl Frames {
         self.bytes = bytes;
         self.ends.push(end);
         if let Some(template) = template {
-            let at = number - 1;
+            let at = self.ends.len() - 1;
             match self.runs.last_mut() {
                 Some(run) if run.frames.end == at && run.template == template => {
                     run.frames.end += 1;
@@ -118,18 +151,25 @@ impl Frames {
         }
     }
 
-    /// Appends the frames behind the first `skipped` to `out`.
-    pub(super) fn write(&self, skipped: usize, out: &mut Vec<u8>) {
+    /// Appends the frames behind number `after` to `out`, until it holds `enough` bytes. Gives the
+    /// number of the last one.
+    pub(super) fn write(&self, after: usize, enough: usize, out: &mut Vec<u8>) -> usize {
+        let skipped = after.saturating_sub(self.base);
+        let mut last = after.max(self.base);
         let mut runs = &self.runs[self.runs.partition_point(|run| run.frames.end <= skipped)..];
         let mut start = match skipped {
             0 => 0,
             _ => self.ends.get(skipped - 1).map_or(self.kept.len(), |end| *end as usize),
         };
         for (at, end) in self.ends.iter().enumerate().skip(skipped) {
+            if out.len() >= enough {
+                break;
+            }
+            last = self.base + at + 1;
             let kept = &self.kept[start..*end as usize];
             start = *end as usize;
             // Writing to a Vec cannot fail.
-            let _ = write!(out, "id: {}\ndata: ", at + 1);
+            let _ = write!(out, "id: {last}\ndata: ");
             if let [run, rest @ ..] = runs
                 && run.frames.contains(&at)
             {
@@ -144,6 +184,7 @@ impl Frames {
                 out.extend_from_slice(kept);
             }
         }
+        last
     }
 
     /// Gives back memory that is not needed once no more frames come.
@@ -151,6 +192,24 @@ impl Frames {
         self.kept.shrink_to_fit();
         self.ends.shrink_to_fit();
     }
+}
+
+/// The frames in what [`Frames::write`] wrote, each with its number; `None` for what is none.
+pub(super) fn split(written: &[u8]) -> impl Iterator<Item = Option<(usize, &[u8])>> {
+    let mut rest = written;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        // Data has no line breaks: a frame is two lines and a blank one.
+        let mut lines = rest.splitn(4, |byte| *byte == b'\n');
+        let (id, data, blank) = (lines.next(), lines.next(), lines.next());
+        rest = lines.next().unwrap_or_default();
+        let number = id
+            .and_then(|id| std::str::from_utf8(id.strip_prefix(b"id: ")?).ok()?.parse().ok())
+            .filter(|_| blank == Some(b""));
+        Some(number.zip(data.and_then(|data| data.strip_prefix(b"data: "))))
+    })
 }
 
 /// Our types have no maps with other keys than text, so this cannot fail.
@@ -202,11 +261,47 @@ mod tests {
             let plain: Vec<_> =
                 events.iter().enumerate().map(|(at, event)| plainly(at + 1, event)).collect();
             let mut out = Vec::new();
-            frames.write(skipped, &mut out);
+            prop_assert_eq!(frames.write(skipped, usize::MAX, &mut out), skipped.max(plain.len()));
             let expected = plain.get(skipped..).unwrap_or_default().concat();
             prop_assert_eq!(String::from_utf8(out).ok(), Some(expected));
             prop_assert_eq!(frames.bytes(), plain.concat().len());
-            prop_assert_eq!(frames.len(), plain.len());
+            prop_assert_eq!(frames.last(), plain.len());
+        }
+
+        /// As they go from one process to another: in pieces, and from any number on.
+        #[test]
+        fn frames_that_are_passed_on_piece_by_piece_are_the_same(
+            events in prop::collection::vec((0u8..8, "\\PC{0,6}|[\"\\\\\n\u{7f}é👋}]{0,4}"), 1..60),
+            after in 0usize..60,
+            enough in 1usize..2_000,
+        ) {
+            let mut frames = Frames::default();
+            for (kind, text) in &events {
+                frames.push(&event(*kind, text), usize::MAX);
+            }
+            let after = after.min(events.len());
+            let mut passed_on = Frames::behind(after);
+            while passed_on.last() < frames.last() {
+                let mut piece = Vec::new();
+                let last = frames.write(passed_on.last(), enough, &mut piece);
+                for frame in split(&piece) {
+                    let (number, data) = frame.ok_or_else(|| TestCaseError::fail("no frame"))?;
+                    prop_assert_eq!(number, passed_on.last() + 1);
+                    passed_on.push_data(data, usize::MAX);
+                }
+                prop_assert_eq!(passed_on.last(), last);
+            }
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            frames.write(after, usize::MAX, &mut one);
+            passed_on.write(after, usize::MAX, &mut other);
+            prop_assert_eq!(one, other);
+        }
+
+        #[test]
+        fn anything_is_split_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            for (_, data) in split(&bytes).flatten() {
+                prop_assert!(!data.contains(&b'\n'));
+            }
         }
     }
 
@@ -227,10 +322,10 @@ mod tests {
         let bytes = frames.bytes();
         assert!(frames.push(&event(1, &"x".repeat(1_000)), 1_000).is_none());
         assert!(frames.push(&event(0, &"x".repeat(1_000)), 1_000).is_none());
-        assert_eq!((frames.len(), frames.bytes()), (1, bytes));
+        assert_eq!((frames.last(), frames.bytes()), (1, bytes));
         assert!(frames.push(&event(1, "second"), 1_000).is_some());
         let mut out = Vec::new();
-        frames.write(1, &mut out);
+        frames.write(1, usize::MAX, &mut out);
         assert_eq!(String::from_utf8_lossy(&out), plainly(2, &event(1, "second")));
     }
 }

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::ReusableBoxFuture;
 
-use super::frames::Frames;
+use super::frames::{self, Frames};
 use crate::TurnState;
 
 /// How long a stream may be silent before a comment keeps it alive. Proxies cut at 30 s or 60 s.
@@ -45,6 +45,8 @@ pub(crate) struct TurnLog {
 struct Events {
     frames: Frames,
     end: Option<TurnState>,
+    /// The turn goes on, but not here: streams break off without an end.
+    cut: bool,
 }
 
 /// The log has reached its size limit.
@@ -52,10 +54,26 @@ struct Events {
 #[error("the answer is larger than {0} bytes of events")]
 pub(crate) struct LogFull(usize);
 
+/// Frames that came from elsewhere do not fit behind those that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// Some are missing in between.
+    Gap,
+    /// They are no frames, or too many.
+    Broken,
+}
+
 impl TurnLog {
     pub(crate) fn new() -> Arc<Self> {
+        Self::behind(0)
+    }
+
+    /// A log of the events behind number `after`.
+    pub(crate) fn behind(after: u64) -> Arc<Self> {
+        let base = usize::try_from(after).unwrap_or(usize::MAX);
+        let events = Events { frames: Frames::behind(base), ..Events::default() };
         Arc::new(Self {
-            events: Mutex::default(),
+            events: Mutex::new(events),
             changed: watch::Sender::new(()),
             readers: AtomicUsize::new(0),
             left: Notify::new(),
@@ -67,6 +85,64 @@ impl TurnLog {
         self.lock().frames.push(event, max).ok_or(LogFull(max))?;
         self.changed.send_replace(());
         Ok(())
+    }
+
+    /// Publishes events of another process's log, as [`piece`](Self::piece) gave them there. What
+    /// is there already is passed over.
+    pub(crate) fn extend(&self, piece: &[u8], max: usize) -> Result<(), Misfit> {
+        let fitted = {
+            let mut log = self.lock();
+            frames::split(piece).try_for_each(|frame| {
+                let (number, data) = frame.ok_or(Misfit::Broken)?;
+                match number.cmp(&(log.frames.last() + 1)) {
+                    std::cmp::Ordering::Less => Ok(()),
+                    std::cmp::Ordering::Equal => {
+                        log.frames.push_data(data, max).ok_or(Misfit::Broken)
+                    }
+                    std::cmp::Ordering::Greater => Err(Misfit::Gap),
+                }
+            })
+        };
+        self.changed.send_replace(());
+        fitted
+    }
+
+    /// The events behind number `after`, up to about so many bytes, the number of the last one, and
+    /// the turn's end if that comes next.
+    pub(crate) fn piece(&self, after: u64, enough: usize) -> (Vec<u8>, u64, Option<TurnState>) {
+        let log = self.lock();
+        let mut piece = Vec::new();
+        let after = usize::try_from(after).unwrap_or(usize::MAX);
+        let last = log.frames.write(after, enough, &mut piece);
+        let end = log.end.filter(|_| last >= log.frames.last());
+        (piece, last as u64, end)
+    }
+
+    /// The number before that of the first event.
+    pub(crate) fn base(&self) -> u64 {
+        self.lock().frames.base() as u64
+    }
+
+    /// The number of the last event.
+    pub(crate) fn last(&self) -> u64 {
+        self.lock().frames.last() as u64
+    }
+
+    /// Breaks off all streams without an end, so that their clients resume the turn elsewhere.
+    pub(crate) fn cut(&self) {
+        self.lock().cut = true;
+        self.changed.send_replace(());
+    }
+
+    /// Is told of every change.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Counts as somebody who follows, until it is dropped.
+    pub(crate) fn join(self: &Arc<Self>) -> Reading {
+        self.readers.fetch_add(1, Ordering::AcqRel);
+        Reading(Arc::clone(self))
     }
 
     /// Publishes the end. Later calls change nothing: a turn ends in exactly one way.
@@ -122,10 +198,9 @@ impl TurnLog {
 
     /// Follows the log from behind event number `after`.
     pub(crate) fn follow(self: &Arc<Self>, after: u64) -> EventStream {
-        self.readers.fetch_add(1, Ordering::AcqRel);
         EventStream {
-            log: Arc::clone(self),
-            next: usize::try_from(after).unwrap_or(usize::MAX),
+            reading: self.join(),
+            sent: usize::try_from(after).unwrap_or(usize::MAX).max(self.lock().frames.base()),
             changed: ReusableBoxFuture::new(changed(self.changed.subscribe())),
             keep_alive: Box::pin(sleep_until(Instant::now() + KEEP_ALIVE)),
             // Long enough ago for the first frame to go at once.
@@ -142,6 +217,17 @@ impl TurnLog {
     }
 }
 
+/// Somebody who follows a log.
+pub(crate) struct Reading(Arc<TurnLog>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if self.0.readers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.left.notify_waiters();
+        }
+    }
+}
+
 async fn changed(mut receiver: watch::Receiver<()>) -> watch::Receiver<()> {
     let _ = receiver.changed().await;
     receiver
@@ -154,8 +240,9 @@ async fn changed(mut receiver: watch::Receiver<()>) -> watch::Receiver<()> {
 /// Dropping it does not touch the turn, unless the server is built with
 /// [`OnDisconnect::Cancel`](crate::OnDisconnect::Cancel).
 pub struct EventStream {
-    log: Arc<TurnLog>,
-    next: usize,
+    reading: Reading,
+    /// The number of the last event that was sent, or that the client has.
+    sent: usize,
     changed: ReusableBoxFuture<'static, watch::Receiver<()>>,
     keep_alive: Pin<Box<Sleep>>,
     last_sent: Instant,
@@ -167,15 +254,22 @@ pub struct EventStream {
 
 impl EventStream {
     /// A stream of events that all exist already.
-    pub(crate) fn replay(events: &[ThreadStreamEvent], state: TurnState, max: usize) -> Self {
-        let log = TurnLog::new();
+    ///
+    /// They are numbered from behind `after`.
+    pub(crate) fn replay(
+        events: &[ThreadStreamEvent],
+        state: TurnState,
+        after: u64,
+        max: usize,
+    ) -> Self {
+        let log = TurnLog::behind(after);
         for event in events {
             if log.append(event, max).is_err() {
                 break;
             }
         }
         log.finish(state);
-        log.follow(0)
+        log.follow(after)
     }
 }
 
@@ -201,6 +295,9 @@ impl Stream for EventStream {
                 this.last_sent = Instant::now();
                 return Poll::Ready(Some(piece));
             }
+            if this.ended {
+                return Poll::Ready(None);
+            }
             if let Poll::Ready(receiver) = this.changed.poll(cx) {
                 this.changed.set(changed(receiver));
                 continue;
@@ -225,31 +322,25 @@ impl EventStream {
     /// Whether there is something to send, but something was sent only just now, and more is to
     /// come: it is sent together with what comes until then.
     fn is_early(&self) -> bool {
-        let log = self.log.lock();
-        self.next < log.frames.len() && log.end.is_none() && self.last_sent.elapsed() < PACE
+        let log = self.reading.0.lock();
+        self.sent < log.frames.last() && log.end.is_none() && self.last_sent.elapsed() < PACE
     }
 
     /// All frames that are there and were not sent; the end, once there are no more.
     fn take(&mut self) -> Option<Bytes> {
-        let log = self.log.lock();
-        let skipped = self.next;
-        self.next = self.next.max(log.frames.len());
-        if skipped < self.next {
+        let log = self.reading.0.lock();
+        if self.sent < log.frames.last() {
             let mut piece = Vec::with_capacity(256);
-            log.frames.write(skipped, &mut piece);
+            self.sent = log.frames.write(self.sent, usize::MAX, &mut piece);
             return Some(piece.into());
+        }
+        if log.cut {
+            self.ended = true;
+            return None;
         }
         let end = log.end?;
         self.ended = true;
         Some(Bytes::from(format!(": end {}\n\n", end.as_str())))
-    }
-}
-
-impl Drop for EventStream {
-    fn drop(&mut self) {
-        if self.log.readers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.log.left.notify_waiters();
-        }
     }
 }
 

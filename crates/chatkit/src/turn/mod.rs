@@ -35,7 +35,7 @@ pub(crate) use drive::{Job, Opening, Replaced, drive};
 use growing::Growing;
 pub use image::ImageWriter;
 pub use log::EventStream;
-pub(crate) use log::TurnLog;
+pub(crate) use log::{Misfit, TurnLog};
 pub use message::MessageWriter;
 pub(crate) use titling::LateTitle;
 use titling::Titling;

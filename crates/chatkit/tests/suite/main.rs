@@ -3,6 +3,7 @@
 
 mod attachments;
 mod emitters;
+mod replicas;
 mod requests;
 mod support;
 mod titles;

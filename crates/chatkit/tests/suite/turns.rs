@@ -7,16 +7,18 @@ use std::{
     time::Duration,
 };
 
+use crate::replicas::Bus;
 use crate::support::{Reader, Server, body, message, message_to, text_of};
 use async_trait::async_trait;
 use futures::future::join_all;
 use parlor_chatkit::{
     AttachmentRecord, BeginOutcome, BeginTurn, ChatKitError, DeleteAttachmentOutcome,
-    DoomedAttachment, FeedbackQuery, FeedbackRecord, ItemWrite, Limits, Owner, PageQuery,
-    RecordedTurn, ReplaceOutcome, Response, SignedLink, Store, StoreError, ThreadTitle, TurnKey,
-    TurnState, UnsentQuota, UploadedFile, Visibility,
+    DoomedAttachment, FeedbackQuery, FeedbackRecord, HeldTurn, ItemWrite, Limits, Owner, PageQuery,
+    Peers, RecordedTurn, ReplaceOutcome, Response, SignedLink, Store, StoreError, ThreadTitle,
+    TurnKey, TurnState, UnsentQuota, UploadedFile, Visibility,
     protocol::{
         AttachmentId, FeedbackKind, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
+        TurnId,
     },
 };
 use parlor_store::SqliteStore;
@@ -765,13 +767,14 @@ async fn citations_stand_behind_the_cited_words() {
     assert_eq!(answer["content"][0]["annotations"][0]["index"], 3, "code points are counted");
 }
 
-/// A store that fails when it is told to.
+/// A store that fails when it is told to, and that several processes may share.
 #[derive(Clone)]
-struct Failing {
-    store: SqliteStore,
-    away: Arc<AtomicBool>,
+pub(crate) struct Failing {
+    pub(crate) store: SqliteStore,
+    pub(crate) away: Arc<AtomicBool>,
     /// Only this method is away.
-    only: Option<&'static str>,
+    pub(crate) only: Option<&'static str>,
+    pub(crate) bus: Option<Arc<Bus>>,
 }
 
 impl Failing {
@@ -794,6 +797,19 @@ macro_rules! delegate {
                     self.store.$name($($arg),*).await
                 }
             )+
+
+            fn peers(&self) -> Option<Arc<dyn Peers>> {
+                self.bus.clone().map(|bus| bus as _)
+            }
+
+            async fn held_turn(
+                &self,
+                owner: &Owner,
+                thread_id: &ThreadId,
+                turn_id: Option<&TurnId>,
+            ) -> Result<Option<HeldTurn>, StoreError> {
+                Ok(self.bus.as_ref().and_then(|bus| bus.held_turn(owner, thread_id, turn_id)))
+            }
         }
     };
 }
@@ -839,7 +855,7 @@ async fn server_over_a_store_that_fails(
     let path = folder.path().join("chat.db");
     let store = SqliteStore::open(path.to_str().unwrap()).await.unwrap();
     let away = Arc::new(AtomicBool::new(false));
-    let failing = Failing { store, away: Arc::clone(&away), only };
+    let failing = Failing { store, away: Arc::clone(&away), only, bus: None };
     let limits = Limits { store_patience: patience, ..Limits::default() };
     (Server::over(failing, limits, folder), away)
 }
