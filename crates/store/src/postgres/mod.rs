@@ -7,6 +7,7 @@
 mod attachments;
 mod logins;
 mod operator;
+mod peers;
 mod pool;
 mod rows;
 mod schema;
@@ -23,17 +24,20 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::DateTime;
+use futures::StreamExt as _;
 use parlor_chatkit::{
-    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, DoomedAttachment,
-    ErrorChain, FeedbackQuery, FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery,
-    RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, TenantId, ThreadTitle, TurnKey,
-    TurnState, TurnThread, UnsentQuota, UploadedFile, UserId, Visibility,
+    AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, Delivery, DoomedAttachment,
+    ErrorChain, FeedbackQuery, FeedbackRecord, HeldTurn, ItemState, ItemWrite, Owner, PageQuery,
+    Peers, RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, TenantId, ThreadTitle,
+    TurnKey, TurnState, TurnThread, UnsentQuota, UploadedFile, UserId, Visibility,
     protocol::{
         AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
         ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
     },
 };
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     Connection as _, PgConnection,
     migrate::MigrateError,
@@ -43,9 +47,10 @@ use sqlx::{
 use crate::record::{ItemRow, ThreadRow, attachments_of, kind_name, page};
 use attachments::ATTACHMENT_COLUMNS;
 use logins::LOGIN_COLUMNS;
+use peers::PostgresPeers;
 pub use pool::describe_metrics;
 use pool::{Patience, Pool, Repeatable};
-use rows::{THREAD_COLUMNS, column, feedback, item, json, required, thread};
+use rows::{THREAD_COLUMNS, column, feedback, item, json, required, text, thread};
 use schema::{Schema, State};
 
 /// The arguments of a statement.
@@ -70,6 +75,8 @@ const LEASE: Duration = Duration::from_secs(10);
 const WARM: u32 = 2;
 /// How long to wait before the database is looked for again, at first and at most.
 const SEARCH: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+/// How long a notification may take in a check.
+const NOTIFICATION: Duration = Duration::from_secs(3);
 /// How often a turn's beginning is tried with what has to be settled first.
 const SETTLE_ATTEMPTS: usize = 5;
 
@@ -86,6 +93,9 @@ struct Inner {
     schema: Schema,
     auto_migrate: bool,
     warm: u32,
+    /// How the connection is made that listens.
+    listen: PgConnectOptions,
+    connect_timeout: Duration,
     address: String,
     /// The schema has been found up to date, and connections are there.
     up: AtomicBool,
@@ -106,6 +116,9 @@ pub struct PostgresSettings {
     pub statement_timeout: Duration,
     /// How long a statement may wait for a lock.
     pub lock_timeout: Duration,
+    /// Another URL of the same database for the connection that listens to the other servers: one
+    /// without a pooler in between that gives a connection away after each transaction.
+    pub listen_url: Option<SecretString>,
 }
 
 impl Default for PostgresSettings {
@@ -117,6 +130,7 @@ impl Default for PostgresSettings {
             connect_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(10),
             lock_timeout: Duration::from_secs(5),
+            listen_url: None,
         }
     }
 }
@@ -140,6 +154,11 @@ pub enum PostgresError {
         "the database URL is no PostgreSQL URL; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"
     )]
     Url(#[source] sqlx::Error),
+    /// The URL for listening is none of PostgreSQL's.
+    #[error(
+        "database.listen_url is no PostgreSQL URL; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    )]
+    ListenUrl(#[source] sqlx::Error),
     /// The name of the schema would need quoting.
     #[error(
         "`{0}` is no name for a schema; use small letters, digits and `_`, at most 63, and begin with a letter other than pg_"
@@ -318,6 +337,24 @@ impl PostgresStore {
         })
     }
 
+    /// Whether notifications sent over one connection reach another one, as several servers on one
+    /// database need it. Waits a few seconds for one.
+    ///
+    /// # Errors
+    /// When none can be sent.
+    pub async fn hears_notifications(&self) -> Result<bool, StoreError> {
+        let (peers, name) = (self.listener(), peers::random_name()?);
+        let mut deliveries = peers.join(&name).await;
+        peers.send(&name, Bytes::from_static(b"heard")).await?;
+        let heard = tokio::time::timeout(NOTIFICATION, deliveries.next()).await;
+        Ok(matches!(heard, Ok(Some(Delivery::Message(_)))))
+    }
+
+    fn listener(&self) -> PostgresPeers {
+        let Inner { listen, connect_timeout, .. } = &*self.inner;
+        PostgresPeers::new(self.clone(), listen.clone(), *connect_timeout)
+    }
+
     /// Closes all connections.
     pub async fn close(&self) {
         self.inner.pool.close().await;
@@ -369,12 +406,21 @@ impl Inner {
                 ("lock_timeout", millis(settings.lock_timeout)),
             ]),
         );
+        let listen = match &settings.listen_url {
+            Some(url) => {
+                let url = url.expose_secret();
+                PgConnectOptions::from_str(url).map_err(PostgresError::ListenUrl)?
+            }
+            None => options.clone(),
+        };
         let patience = Patience {
             connect: settings.connect_timeout,
             // The server's own time-outs come first and keep the connection.
             operation: settings.statement_timeout + Duration::from_secs(2),
         };
         Ok(Arc::new(Self {
+            listen: sqlx::ConnectOptions::disable_statement_logging(listen),
+            connect_timeout: settings.connect_timeout,
             pool: Pool::new(options, settings.connections, patience),
             statements: Statements::new(&schema),
             schema,
@@ -452,6 +498,7 @@ impl Inner {
         let statements = &self.statements;
         let calls = [
             (&statements.get_thread, get_thread_arguments(&nobody, &turn.thread_id)?),
+            (&statements.get_thread_and_turn, thread_and_turn_arguments(&nobody, &turn.thread_id)?),
             (&statements.list_threads, list_threads_arguments(&nobody, &query)?),
             (
                 &statements.list_items,
@@ -557,6 +604,13 @@ statements! {
     doomed_attachments: "SELECT tenant, usr, id, stored_for FROM {}.doomed_attachments($1, $2)";
     list_feedback: "SELECT tenant, usr, thread, item, kind, given_at, body, question FROM \
                     {}.list_feedback($1, $2, $3)";
+    get_thread_and_turn: concat!(
+        "SELECT ", THREAD_COLUMNS!(), ", turn, state, holder, alive FROM \
+         {}.get_thread_and_turn($1, $2, $3, $4 * interval '1 ms')"
+    );
+    held_turn: "SELECT turn, state, holder, alive FROM \
+                {}.held_turn($1, $2, $3, $4, $5 * interval '1 ms')";
+    notify: "SELECT pg_notify(channel, part) FROM unnest($1, $2) AS parts (channel, part)";
     keep_alive: "SELECT {}.keep_alive($1, $2 * interval '1 ms')";
     interrupt_orphans: "SELECT {}.interrupt_orphans($1, $2 * interval '1 ms', $3) AS count";
     begin_login: "SELECT {}.begin_login($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -593,6 +647,13 @@ statements! {
 
 fn get_thread_arguments(owner: &Owner, thread_id: &ThreadId) -> Result<PgArguments, StoreError> {
     arguments![owner.tenant().as_str(), owner.user().as_str(), known(thread_id.as_str())]
+}
+
+fn thread_and_turn_arguments(
+    owner: &Owner,
+    thread_id: &ThreadId,
+) -> Result<PgArguments, StoreError> {
+    arguments![owner.tenant().as_str(), owner.user().as_str(), known(thread_id.as_str()), lease()]
 }
 
 fn list_threads_arguments(owner: &Owner, query: &PageQuery) -> Result<PgArguments, StoreError> {
@@ -766,6 +827,17 @@ fn lease() -> i64 {
 /// The row of a function that always gives one.
 fn one(rows: &[PgRow]) -> Result<&PgRow, StoreError> {
     rows.first().ok_or_else(|| StoreError::Failed(Box::new(sqlx::Error::RowNotFound)))
+}
+
+/// The turn in a row; `None` for a row without one.
+fn held(row: &PgRow) -> Result<Option<HeldTurn>, StoreError> {
+    let Some(turn_id) = text(row, "turn")? else { return Ok(None) };
+    Ok(Some(HeldTurn {
+        turn_id: TurnId::new(turn_id),
+        state: TurnState::from_name(required(row, "state")?).unwrap_or(TurnState::Interrupted),
+        holder: required(row, "holder")?.to_owned(),
+        holder_is_alive: column(row, "alive")?,
+    }))
 }
 
 /// What a function that says whether it was done has said.
@@ -1055,6 +1127,38 @@ impl Store for PostgresStore {
     async fn keep_alive(&self, holder: &str) -> Result<(), StoreError> {
         let arguments = arguments![holder, lease()];
         self.inner.write(&self.inner.statements.keep_alive, arguments).await.map(drop)
+    }
+
+    fn peers(&self) -> Option<Arc<dyn Peers>> {
+        Some(Arc::new(self.listener()))
+    }
+
+    async fn held_turn(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        turn_id: Option<&TurnId>,
+    ) -> Result<Option<HeldTurn>, StoreError> {
+        let arguments = arguments![
+            owner.tenant().as_str(),
+            owner.user().as_str(),
+            known(thread_id.as_str()),
+            turn_id.map(|turn_id| known(turn_id.as_str())),
+            lease(),
+        ];
+        let found = self.inner.read(&self.inner.statements.held_turn, arguments).await?;
+        Ok(found.first().map(held).transpose()?.flatten())
+    }
+
+    async fn thread_and_turn(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+    ) -> Result<Option<(ThreadMetadata, Option<HeldTurn>)>, StoreError> {
+        let arguments = thread_and_turn_arguments(owner, thread_id);
+        let found = self.inner.read(&self.inner.statements.get_thread_and_turn, arguments).await?;
+        let Some(row) = found.first() else { return Ok(None) };
+        Ok(thread(row)?.map(|thread| held(row).map(|held| (thread, held))).transpose()?)
     }
 
     async fn interrupt_orphans(&self, holder: &str, now: Timestamp) -> Result<u64, StoreError> {

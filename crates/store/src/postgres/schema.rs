@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: &[Source] = &[
     (2, "functions", include_str!("../../migrations/postgres/0002_functions.sql")),
     (3, "logins", include_str!("../../migrations/postgres/0003_logins.sql")),
     (5, "data rights", include_str!("../../migrations/postgres/0005_data_rights.sql")),
+    (6, "replicas", include_str!("../../migrations/postgres/0006_replicas.sql")),
 ];
 
 /// In the schema, beside the tables.

@@ -4,6 +4,7 @@
 mod cast;
 mod isolation;
 mod outage;
+mod peers;
 mod replicas;
 mod schema;
 
