@@ -72,7 +72,7 @@ pub(super) async fn run(
         Ok(config) => {
             findings.push(configuration(&config));
             findings.push(address(&config).await);
-            findings.push(database(&config).await);
+            findings.extend(database(&config).await);
             findings.push(files(&config).await);
             findings.push(index(&config).await);
             findings.push(model(&config, &ModelSettings::everybodys()).await);
@@ -149,10 +149,14 @@ async fn address(config: &Config) -> Finding {
     }
 }
 
-async fn database(config: &Config) -> Finding {
-    if config.is_postgres() {
-        return postgres(config).await;
+async fn database(config: &Config) -> Vec<Finding> {
+    match config.is_postgres() {
+        true => postgres(config).await,
+        false => vec![sqlite(config).await],
     }
+}
+
+async fn sqlite(config: &Config) -> Finding {
     let url = &config.database_url;
     let store = match SqliteStore::open(url).await {
         Ok(store) => store,
@@ -225,17 +229,17 @@ async fn files(config: &Config) -> Finding {
     }
 }
 
-async fn postgres(config: &Config) -> Finding {
+async fn postgres(config: &Config) -> Vec<Finding> {
     let address = config.shown_database_url();
     let store = PostgresStore::open_now(&config.database_url, &(&config.database).into()).await;
     let store = match store {
         Ok(store) => store,
         Err(error) => {
-            return Finding::problem(
+            return vec![Finding::problem(
                 "database",
                 ErrorChain(&error).to_string(),
                 "see docs/databases.md; the URL is database_url (PARLOR_DATABASE_URL, --database-url)",
-            );
+            )];
         }
     };
     let usable = async {
@@ -245,8 +249,12 @@ async fn postgres(config: &Config) -> Finding {
         store.rights().await
     };
     let rights = usable.await;
+    let notifications = match rights {
+        Ok(_) => Some(notifications(&store).await),
+        Err(_) => None,
+    };
     store.close().await;
-    match rights {
+    let database = match rights {
         Ok(rights) if rights.bypasses_row_security => Finding::note(
             "database",
             format!(
@@ -263,6 +271,22 @@ async fn postgres(config: &Config) -> Finding {
             "database",
             format!("{address}: {}", ErrorChain(&error)),
             "check free space, permissions, and that it is no standby",
+        ),
+    };
+    [Some(database), notifications].into_iter().flatten().collect()
+}
+
+async fn notifications(store: &PostgresStore) -> Finding {
+    let what = "other servers";
+    let advice = "only matters with several servers on one database: set database.listen_url to an \
+                  address of PostgreSQL itself, if there is a pooler in between";
+    match store.hears_notifications().await {
+        Ok(true) => Finding::ok(what, "notifications of PostgreSQL come in (LISTEN and NOTIFY)"),
+        Ok(false) => Finding::note(what, "notifications of PostgreSQL do not come in", advice),
+        Err(error) => Finding::note(
+            what,
+            format!("notifications of PostgreSQL cannot be sent: {}", ErrorChain(&error)),
+            advice,
         ),
     }
 }

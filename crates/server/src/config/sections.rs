@@ -33,6 +33,10 @@ pub struct Database {
     pub statement_timeout_seconds: u64,
     /// Seconds that a statement may wait for another one.
     pub lock_timeout_seconds: u64,
+    /// URL of the same database for the connection over which servers hear each other, where
+    /// `url` leads to a pooler that gives connections away after each transaction.
+    #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    pub listen_url: Option<SecretString>,
 }
 
 impl Default for Database {
@@ -46,6 +50,7 @@ impl Default for Database {
             connect_timeout_seconds: settings.connect_timeout.as_secs(),
             statement_timeout_seconds: settings.statement_timeout.as_secs(),
             lock_timeout_seconds: settings.lock_timeout.as_secs(),
+            listen_url: None,
         }
     }
 }
@@ -60,6 +65,7 @@ impl From<&Database> for PostgresSettings {
             connect_timeout: seconds(database.connect_timeout_seconds),
             statement_timeout: seconds(database.statement_timeout_seconds),
             lock_timeout: seconds(database.lock_timeout_seconds),
+            listen_url: database.listen_url.clone(),
         }
     }
 }
