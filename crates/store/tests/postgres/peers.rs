@@ -1,7 +1,7 @@
 //! Processes that speak to each other over a database.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -265,9 +265,8 @@ fn a_replica_that_is_killed_in_mid_turn_is_noticed_by_who_follows_and_by_the_nex
     let stage = Stage::new(["first", "never"]);
     // What a runtime does is gone with it, like the threads of a process that is killed.
     let doomed = Runtime::new().unwrap();
-    let threads: Arc<Mutex<Vec<String>>> = Arc::default();
     let here = doomed.block_on(process(&place, &stage));
-    for _ in 0..3 {
+    let [followed, resumed, spoken_to] = [(); 3].map(|()| {
         let (thread, reader) = doomed.block_on(begin(&here, "first"));
         // Long enough for the answer's checkpoint.
         let sql = format!(
@@ -277,25 +276,24 @@ fn a_replica_that_is_killed_in_mid_turn_is_noticed_by_who_follows_and_by_the_nex
         doomed.block_on(until("a checkpoint", async || {
             (Server::shared().admin(&sql).unwrap() == "1").then_some(())
         }));
-        threads.lock().unwrap().push(thread);
+        let turn = reader.turn.clone();
+        // Dropping it would be to leave.
         std::mem::forget(reader);
-    }
-    let [followed, resumed, spoken_to] =
-        <[String; 3]>::try_from(threads.lock().unwrap().clone()).unwrap();
+        json!({"thread_id": thread, "turn_id": turn, "input": input("next")})
+    });
     let runtime = Runtime::new().unwrap();
     runtime.block_on(async {
         let there = process(&place, &stage).await;
-        let mut follower = stream(&there, "threads.resume", json!({"thread_id": followed})).await;
+        let mut follower = stream(&there, "threads.resume", followed).await;
         follower.until("first").await;
         doomed.shutdown_background();
         let died = Instant::now();
         // What time does to a process that is gone; the other one says again that it lives.
         let sql = format!("UPDATE {}.holders SET alive_until = 'epoch'", place.schema);
         Server::shared().admin(&sql).unwrap();
-        let resumed = stream(&there, "threads.resume", json!({"thread_id": resumed})).await;
-        let next = json!({"thread_id": spoken_to, "input": input("next")});
+        let resumed = stream(&there, "threads.resume", resumed).await;
         let (follower, resumed, next) = tokio::join!(follower.rest(1), resumed.rest(1), async {
-            stream(&there, "threads.add_user_message", next).await.rest(1).await
+            stream(&there, "threads.add_user_message", spoken_to).await.rest(1).await
         });
         // The lease of the server of these tests, which has only just started, and for slow
         // machines.
