@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Owner, TurnKey, TurnState,
     registry::{Known, RunningTurn},
+    turn::Unended,
 };
 
 /// A process that has not been heard of for so long follows no more. It says that it does every
@@ -124,12 +125,26 @@ impl Post {
                 Known::Unknown => break,
             }
         }
+        if self.end_in_store(key).await {
+            return None;
+        }
         let (store, now) = (&self.shared.store, self.shared.clock.now());
         // Most often it has ended in the meantime, and this changes nothing.
         if let Err(error) = store.end_turn(owner, key, TurnState::Interrupted, &[], now).await {
             tracing::debug!(%error, "a turn that another server asked for has ended");
         }
         None
+    }
+
+    /// Has the store know of the end of a turn, if that still waits for it. Whether it did.
+    async fn end_in_store(&self, key: &TurnKey) -> bool {
+        match Unended::end(&self.shared, &key.turn_id).await {
+            Ok(waited) => waited,
+            Err(error) => {
+                tracing::debug!(%error, "the end of a turn still waits for the store");
+                true
+            }
+        }
     }
 
     pub(super) fn serve_question(
@@ -159,6 +174,9 @@ impl Post {
                     Question::Have => Answer::Here,
                 },
             };
+            if matches!(answer, Answer::Ended(_)) {
+                post.end_in_store(&key).await;
+            }
             post.try_send(&from, &Message::Answer { number, answer }).await;
         });
     }
