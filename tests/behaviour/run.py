@@ -16,10 +16,11 @@ import clock
 import crash
 import outages
 import proxies
+import replicas
 import turns
 from harness import Processes
 
-PARTS = {"turns": turns, "clock": clock, "crash": crash, "outages": outages, "proxies": proxies}
+PARTS = {"turns": turns, "clock": clock, "crash": crash, "outages": outages, "proxies": proxies, "replicas": replicas}
 
 
 def run(name: str) -> bool:

@@ -1,0 +1,169 @@
+"""Two real servers on one PostgreSQL, behind a proxy that takes turns: no request knows where it goes.
+
+Conversations go on while requests alternate, and while one of the servers is killed and replaced.
+"""
+
+import contextlib
+import itertools
+import socket
+import threading
+from collections.abc import Iterator
+
+import requests
+from corpus import add, message
+from harness import PARLOR, PATIENCE_SECONDS, Process, Processes, Session, run_case
+from postgres import Postgres
+from turns import items, problems_of, script, text_of, until
+
+Result = tuple[str, list[str]]
+
+HALF = {"step": "text", "text": "The first half, "}
+REST = {"step": "text", "text": "and the second."}
+WHOLE = "The first half, and the second."
+
+
+class TakesTurns:
+    """Gives each connection to the next server. Clients here send one request over each."""
+
+    def __init__(self, servers: list[Process]):
+        self.servers = servers
+        self._next = itertools.count()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            near, _ = self._listener.accept()
+            threading.Thread(target=self._connect, args=(near,), daemon=True).start()
+
+    def _connect(self, near: socket.socket) -> None:
+        # One that is not there is passed over, as by any proxy.
+        for _ in self.servers:
+            host, port = self.servers[next(self._next) % len(self.servers)].url.removeprefix("http://").split(":")
+            with contextlib.suppress(OSError):
+                far = socket.create_connection((host, int(port)))
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=ends, daemon=True).start()
+                return
+        near.close()
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+def begin(s: Session, url: str, *steps: dict) -> tuple:
+    """An answer whose first half has come, at this server."""
+    s.script(script(HALF, *steps))
+    live = Session(s.name, url, s.model).open("create", "threads.create", {"input": message("Tell me")})
+    live.until(lambda exchange: "half" in str(exchange.events))
+    named = {"thread_id": live.exchange.thread_id, "turn_id": live.exchange.headers["parlor-turn"]}
+    return live, named
+
+
+def resumed_everywhere(s: Session, urls: list[str]) -> None:
+    live, named = begin(s, urls[0], {"step": "hold", "name": "here"}, REST)
+    # Through the proxy, so often that each server has been asked.
+    followers = [s.open(f"resume {n}", "threads.resume", named | {"after": n % 4}) for n in range(8)]
+    for follower in followers:
+        follower.until(lambda exchange: "half" in str(exchange.events))
+    for n in range(2):
+        found = s.send(f"look {n}", "threads.get_by_id", {"thread_id": named["thread_id"]})
+        assert found.headers.get("parlor-turn") == named["turn_id"], found.headers
+    s.release("here")
+    whole = live.finish()
+    assert whole.comments[-1:] == ["end done"], whole.comments
+    for n, follower in enumerate(followers):
+        came = follower.finish()
+        after = n % 4
+        assert came.events == whole.events[after:], f"resumed after {after}: other events"
+        assert came.ids == whole.ids[after:], came.ids
+        assert came.comments[-1:] == ["end done"], came.comments
+    assert [text_of(item) for item in items(s, named["thread_id"])] == ["Tell me", WHOLE]
+
+
+def stopped_elsewhere(s: Session, urls: list[str]) -> None:
+    for began, stops in (urls, reversed(urls)):
+        live, named = begin(s, began, {"step": "hold", "name": "here"}, REST)
+        elsewhere = Session(s.name, stops, s.model)
+        stopped = elsewhere.send("stop", "threads.stop", {"thread_id": named["thread_id"]})
+        assert stopped.status == 200 and stopped.body == {"stopped": True}, stopped.text
+        ended = live.finish()
+        assert ended.comments[-1:] == ["end stopped"], ended.comments
+        requests.post(f"{s.model.url}/control/reset", timeout=PATIENCE_SECONDS).raise_for_status()
+        assert add(s, named["thread_id"], "And now?").comments[-1:] == ["end done"]
+
+
+def nobody_elses(s: Session, urls: list[str]) -> None:
+    live, named = begin(s, urls[0], {"step": "hold", "name": "here"}, REST)
+    for url in urls:
+        mallory = Session("mallory", url, s.model)
+        for operation in ("threads.stop", "threads.resume", "threads.get_by_id", "threads.delete"):
+            refused = mallory.send(operation, operation, named)
+            assert refused.status == 404 and refused.body["error"]["code"] == "not_found", refused.text
+    s.release("here")
+    assert live.finish().comments[-1:] == ["end done"]
+
+
+CASES = [resumed_everywhere, stopped_elsewhere, nobody_elses]
+
+
+def killed(s: Session, servers: list[Process], database: Postgres) -> None:
+    urls = [f"{server.url}/chatkit" for server in servers]
+    followed, first = begin(s, urls[0], {"step": "hold", "name": "one"}, REST)
+    elsewhere = Session(s.name, urls[1], s.model).open("follow", "threads.resume", first)
+    elsewhere.until(lambda exchange: "half" in str(exchange.events))
+    spoken_to, second = begin(s, urls[0], {"step": "hold", "name": "two"}, REST)
+    # Kept for good about a second after it was said.
+    look = "SELECT count(*) FROM parlor.items WHERE pending"
+    until("checkpoints", lambda: database.do(f"sql {look}") == "2")
+    servers[0].kill()
+    for live in (followed, spoken_to):
+        live.finish()
+    # The client's own way back, through the proxy.
+    resumed = s.open("resume", "threads.resume", first | {"after": len(followed.exchange.events)})
+    for live in (elsewhere, resumed):
+        told = live.finish()
+        errors = [event for event in told.events if event["type"] == "error"]
+        assert [error["reason"] for error in errors] == ["turn.interrupted"], f"{told.label}: {told.events}"
+        assert told.comments[-1:] == ["end interrupted"], f"{told.label}: {told.comments}"
+        assert "The first half," in str(told.items("assistant_message")), f"{told.label}: {told.events}"
+    requests.post(f"{s.model.url}/control/reset", timeout=PATIENCE_SECONDS).raise_for_status()
+    for named in (second, first):
+        assert add(s, named["thread_id"], "And now?").comments[-1:] == ["end done"]
+        said = [text_of(item).strip() for item in items(s, named["thread_id"])]
+        assert said[:3] == ["Tell me", "The first half,", "And now?"], said
+
+
+def results(processes: Processes, model: Process) -> Iterator[Result]:
+    with Postgres() as database:
+        environment = {
+            "OPENAI_BASE_URL": f"{model.url}/v1",
+            "PARLOR_SEARCH__ENABLED": "false",
+            "PARLOR_FILES__ENABLED": "false",
+            "PARLOR_AUTH": "trusted-header",
+            "PARLOR_SITE__DEMO": "false",
+            "PARLOR_TITLES__ENABLED": "false",
+        }
+        command = [PARLOR, "serve", "--listen", "127.0.0.1:0", "--database-url", database.url]
+        servers = [processes.start(f"replica-{n}", command, **environment).ready() for n in range(2)]
+        proxy = TakesTurns(servers)
+        urls = [f"{server.url}/chatkit" for server in servers]
+        for case in CASES:
+
+            def both(s: Session, case=case) -> None:
+                case(s, urls)
+
+            both.__name__ = case.__name__
+            yield f"replicas: {case.__name__}", problems_of(run_case(both, f"{proxy.url}/chatkit", model))
+
+        def dying(s: Session) -> None:
+            killed(s, servers, database)
+
+        yield "replicas: killed in mid-turn", problems_of(run_case(dying, f"{proxy.url}/chatkit", model))
