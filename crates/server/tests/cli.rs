@@ -628,6 +628,23 @@ async fn a_user_is_exported_and_then_forgotten(desk: Desk) {
         fs::remove_dir_all(desk.folder.path().join(folder)).unwrap();
     }
 
+    // She was a visitor before, and something of that was still to become hers.
+    desk.conversation(&url, "visitor:of-ada", "left by a visitor").await;
+    let left = "visitor_moves (tenant_id, visitor_id, user_id, moved_at) VALUES ('default', \
+                'visitor:of-ada', 'user-of-ada',";
+    match &desk.place {
+        Some(place) => {
+            let sql = format!("INSERT INTO {}.{left} now())", place.schema);
+            parlor_test_postgres::Server::shared().admin(&sql).unwrap();
+        }
+        None => {
+            let database = desk.folder.path().join("parlor.db");
+            let database = rusqlite::Connection::open(database).unwrap();
+            database.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+            database.execute(&format!("INSERT INTO {left} 0)"), []).unwrap();
+        }
+    }
+
     let (code, _, stderr) = desk.parlor(&["users", "delete", "user-of-ada"]).await;
     assert_eq!(code, Some(1));
     assert!(stderr.contains("--yes"), "{stderr}");
@@ -653,11 +670,18 @@ async fn a_user_is_exported_and_then_forgotten(desk: Desk) {
     };
     let (stream, (code, stdout, stderr)) = tokio::join!(following, deleting);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stdout.contains("3 threads") && stdout.contains("2 files"), "{stdout}");
+    assert!(stdout.contains("4 threads") && stdout.contains("3 files"), "{stdout}");
     assert!(!stream.contains(": end done"), "{stream}");
 
     let (everything, files) = (desk.everything(), desk.files());
-    for trace in ["user-of-ada", "first of ada", "second of ada", "third of ada"] {
+    for trace in [
+        "user-of-ada",
+        "first of ada",
+        "second of ada",
+        "third of ada",
+        "visitor:of-ada",
+        "left by",
+    ] {
         assert!(!everything.contains(trace), "a table still has `{trace}`");
         assert!(!files.contains(trace), "a file still has `{trace}`");
     }
@@ -671,12 +695,12 @@ async fn a_user_is_exported_and_then_forgotten(desk: Desk) {
     let lines: Vec<_> = stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{stdout}");
     assert!(lines[0].contains("users.export") && lines[2].contains("users.delete"), "{stdout}");
-    assert!(lines[2].contains("3 threads"), "{stdout}");
+    assert!(lines[2].contains("4 threads"), "{stdout}");
     let (_, stdout, _) = desk.parlor(&["audit", "--user", "user-of-ada", "--format", "json"]).await;
     let acts: Vec<serde_json::Value> =
         stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(acts.len(), 3, "she is found by whoever knows her id");
-    assert_eq!(acts[2]["counts"]["feedback"], 2);
+    assert_eq!(acts[2]["counts"]["feedback"], 3);
     let (_, stdout, _) = desk.parlor(&["audit", "--user", "user-of-bob"]).await;
     assert_eq!(stdout, "");
     let (_, stdout, _) = desk.parlor(&["audit", "--since", "2999-01-01"]).await;

@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use futures::TryStreamExt as _;
 use parlor_chatkit::{
-    AttachmentRecord, AttachmentStore as _, Clock as _, ErrorChain, FileKey, Owner, PageQuery,
-    SystemClock, Visibility,
+    AttachmentRecord, AttachmentState, AttachmentStore as _, Clock as _, ErrorChain, FileKey,
+    Owner, PageQuery, SystemClock, Visibility,
     protocol::{AttachmentId, FeedbackKind, Order, ThreadId, ThreadMetadata, Timestamp},
 };
 use parlor_store::{FileStore, GivenFeedback, Login};
@@ -188,7 +188,10 @@ async fn copy(
     let key = FileKey::original(&record.id);
     let mut opened = match files.get(&record.place(owner), &key).await {
         Ok(Some(opened)) => opened,
-        Ok(None) => return Ok(Some("it was announced, and its bytes never came".to_owned())),
+        Ok(None) if record.state == AttachmentState::Waiting => {
+            return Ok(Some("it was announced, and its bytes never came".to_owned()));
+        }
+        Ok(None) => return Ok(Some("its bytes are not in the storage".to_owned())),
         Err(error) => return Ok(Some(ErrorChain(&error).to_string())),
     };
     let mut out = BufWriter::new(File::create(path).with_context(|| cannot_write(path))?);

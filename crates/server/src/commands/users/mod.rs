@@ -9,8 +9,9 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use chrono::DateTime;
 use clap::{Args, Subcommand, ValueEnum};
-use parlor_chatkit::{Owner, TenantId, UserId};
+use parlor_chatkit::{Owner, TenantId, UserId, protocol::Timestamp};
 use parlor_store::{Erased, FileStore, Holdings};
 
 use super::{
@@ -225,6 +226,22 @@ impl Deleted {
 /// Deletes rows and bytes. A running server may be at work meanwhile: its turns of this user lose
 /// their threads.
 async fn delete(
+    store: &dyn DataStore,
+    files: &FileStore,
+    owner: &Owner,
+    deleted: &mut Deleted,
+) -> anyhow::Result<()> {
+    // What is not the user's yet, because an answer was under way when they signed in.
+    let epoch = Timestamp::from(DateTime::UNIX_EPOCH);
+    for left in store.unfinished_moves(epoch, u32::MAX).await? {
+        if left.visitor.tenant() == owner.tenant() && left.account == *owner.user() {
+            delete_all_of(store, files, &left.visitor, deleted).await?;
+        }
+    }
+    delete_all_of(store, files, owner, deleted).await
+}
+
+async fn delete_all_of(
     store: &dyn DataStore,
     files: &FileStore,
     owner: &Owner,
