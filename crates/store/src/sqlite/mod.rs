@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use parlor_chatkit::{
     AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, DoomedAttachment,
     FeedbackQuery, FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn,
-    ReplaceOutcome, SignedLink, Store, StoreError, ThreadTitle, TurnKey, TurnState, TurnThread,
-    UnsentQuota, UploadedFile, Visibility,
+    ReplaceOutcome, SignedLink, Store, StoreError, TenantId, ThreadTitle, TurnKey, TurnState,
+    TurnThread, UnsentQuota, UploadedFile, UserId, Visibility,
     protocol::{
         AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
         ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
@@ -176,11 +176,36 @@ impl SqliteStore {
             }
             _ => path.clone(),
         };
-        Ok(Self {
+        let store = Self {
             writer: Worker::writer(&file).map_err(connect)?,
             readers: Readers::start(&file, READERS).map_err(connect)?,
             path: path.clone(),
-        })
+        };
+        store.warm_up().await;
+        Ok(store)
+    }
+
+    /// Has the first message cost no more than the next: the log beside the file is made by the
+    /// first commit, which waits for the disk once more than others, and reading begins cold.
+    async fn warm_up(&self) {
+        // What it was already, so nothing changes; SQLite writes it all the same.
+        let write = |connection: &Connection| {
+            let version = "SELECT user_version FROM pragma_user_version";
+            let version = one(connection, version, [], |row| row.get::<_, i64>(0).map_err(failed))?;
+            let sql = format!("PRAGMA user_version = {}", version.unwrap_or(0));
+            connection.execute_batch(&sql).map_err(failed)
+        };
+        let nobody = Owner::authenticated(TenantId::new(""), UserId::new(""));
+        let first = PageQuery { limit: 1, order: Order::Desc, after: None };
+        let written = self.writer.run(write).await;
+        let mut read = Ok(());
+        for _ in 0..READERS {
+            read = read.and(self.threads(&nobody, &first).await.map(drop));
+        }
+        if let Err(error) = written.and(read) {
+            // A disk that is full, say: whoever asks for something is told.
+            tracing::debug!(%error, "the database was not warmed up");
+        }
     }
 
     /// The file that a path or URL names, whether or not it is there.
