@@ -259,19 +259,27 @@ def struck(outages: list[Outage], server: Process, model: Process, measured: dic
     yield "outages: nothing acknowledged is lost", lost
 
 
-def serve(processes: Processes, model: Process, database: str, **environment: str) -> Process:
+def serve(
+    processes: Processes, model: Process, database: str, *, full: bool = False, **environment: str
+) -> Process:
+    """`parlor serve`, on a disk that is full if so wished: no file can be written."""
     # A write beyond the limit of a file's size is then an error, and not the end of the process.
-    command = ["/bin/sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh", PARLOR, "serve", "--listen", "127.0.0.1:0"]
+    prepare = "trap '' XFSZ; ulimit -S -f 0;" if full else "trap '' XFSZ;"
+    command = ["/bin/sh", "-c", f'{prepare} exec "$@"', "sh", PARLOR, "serve", "--listen", "127.0.0.1:0"]
     return processes.start(
-        f"parlor-on-{database.partition(':')[0]}",
+        "parlor-on-" + re.sub(r"\W.*/|\W", "-", database),
         [*command, "--database-url", database],
         OPENAI_BASE_URL=f"{model.url}/v1",
         PARLOR_AUTH="trusted-header",
         PARLOR_SITE__DEMO="false",
         PARLOR_TITLES__ENABLED="false",
-        PARLOR_SEARCH__ENABLED="false",
         **environment,
     )
+
+
+def room(server: Process, size: int) -> None:
+    """Lets files grow to so many bytes, as if the disk had no room for more."""
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 FULL = """
@@ -290,6 +298,7 @@ def on_postgres(processes: Processes, model: Process, measured: dict[str, float]
             processes,
             model,
             postgres.url.replace(str(postgres.port), str(proxy.port)),
+            PARLOR_SEARCH__ENABLED="false",
             PARLOR_DATABASE__CONNECT_TIMEOUT_SECONDS="2",
             PARLOR_DATABASE__STATEMENT_TIMEOUT_SECONDS="2",
             PARLOR_DATABASE__LOCK_TIMEOUT_SECONDS="2",
@@ -356,20 +365,30 @@ def on_postgres(processes: Processes, model: Process, measured: dict[str, float]
 
 
 def on_sqlite(processes: Processes, model: Process, measured: dict[str, float]) -> Iterator[Result]:
-    server = serve(processes, model, "sqlite://outage.db").ready()
+    what = "SQLite has a full disk at the start"
+    server = serve(processes, model, "sqlite://full.db", full=True).ready()
+    problems = []
+    try:
+        serves(server, what, 503)
+        for operation in ("threads.create", "threads.list"):
+            refuses(server.url, what, operation)
+        room(server, resource.RLIM_INFINITY)
+        measured[what] = back(server, what, time.monotonic())
+    except (AssertionError, requests.exceptions.RequestException) as error:
+        problems.append(str(error))
+    server.stop()
+    yield f"outages: {what}", problems
+
+    # The talkers' answers are held against what they asked, without what a search has found.
+    server = serve(processes, model, "sqlite://outage.db", PARLOR_SEARCH__ENABLED="false").ready()
     database = Path(processes.folder) / "outage.db"
-    pid = server.process.pid
-
-    def room(size: int) -> None:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
     # Writes as a backup does that takes its time.
     other = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
     outages = [
         Outage(
             "SQLite has a full disk",
-            lambda: room(0),
-            lambda: room(resource.RLIM_INFINITY),
+            lambda: room(server, 0),
+            lambda: room(server, resource.RLIM_INFINITY),
             ready=None,
             reads=True,
         ),

@@ -1,8 +1,41 @@
-//! What the database has to give before requests can be answered.
+//! What comes later than the server: what the database has to give before requests can be answered,
+//! and an index of documents whose file cannot be opened for now.
 
 use std::sync::{Arc, OnceLock};
 
+use parlor_search::{PassageSearch, SearchError, SearchFuture, SqliteIndex};
+use tokio::sync::OnceCell;
+
 use crate::error::ApiError;
+
+/// The index of documents. One that cannot be opened, on a disk that is full, say, keeps nobody
+/// from chatting: each search tries again, and until then answers do without passages.
+#[derive(Debug)]
+pub(crate) struct LateIndex {
+    url: String,
+    index: OnceCell<SqliteIndex>,
+}
+
+impl LateIndex {
+    /// Opens the index, now if possible.
+    pub(crate) async fn open(url: String) -> Self {
+        let index = Self { url, index: OnceCell::new() };
+        if let Err(error) = index.get().await {
+            tracing::warn!(%error, "answers do without the documents for now");
+        }
+        index
+    }
+
+    async fn get(&self) -> Result<&SqliteIndex, SearchError> {
+        self.index.get_or_try_init(|| SqliteIndex::open(&self.url)).await
+    }
+}
+
+impl PassageSearch for LateIndex {
+    fn search<'a>(&'a self, query: &'a str, limit: usize) -> SearchFuture<'a> {
+        Box::pin(async move { self.get().await?.search(query, limit).await })
+    }
+}
 
 /// A value that is there once the database has given it. Cloning shares it.
 #[derive(Debug)]

@@ -13,7 +13,6 @@ use parlor_chatkit::{
     AttachmentReadError, Attachments, ChatKit, ChatKitError, Clock as _, ErrorChain, StoreError,
     SystemClock,
 };
-use parlor_search::SqliteIndex;
 use parlor_store::{
     FileStore, LoginStore, OpenError, OpenFilesError, OperatorStore, PostgresStore, SqliteStore,
 };
@@ -26,7 +25,7 @@ use crate::{
     body::BodyLimits,
     config::{self, AuthMode, Config, Site},
     connection,
-    late::Late,
+    late::{Late, LateIndex},
     metrics::Metrics,
     retention::{Pace, Retention, jitter},
     tenants::TenantResponder,
@@ -102,9 +101,6 @@ pub enum StartError {
     /// Files cannot be kept.
     #[error("{}", ErrorChain(.0))]
     Files(#[from] OpenFilesError),
-    /// The document index cannot be opened.
-    #[error("the document index cannot be opened: {0}")]
-    Index(#[from] parlor_search::SearchError),
     /// The settings for tokens make no sense.
     #[error(transparent)]
     Jwt(#[from] crate::auth::JwtConfigError),
@@ -129,10 +125,10 @@ impl Server {
             let settings = (&config.database).into();
             Opened::Postgres(PostgresStore::open(&config.database_url, &settings).await?)
         } else {
-            Opened::Sqlite(SqliteStore::open(&config.database_url).await?)
+            Opened::Sqlite(SqliteStore::open_patiently(&config.database_url).await?)
         };
         let index = match config.search.enabled {
-            true => Some(SqliteIndex::open(&config.index_url()).await?),
+            true => Some(LateIndex::open(config.index_url()).await),
             false => None,
         };
         let responder = TenantResponder::new(config, index.map(|index| Arc::new(index) as _))?;

@@ -15,9 +15,9 @@ use std::{
 use async_trait::async_trait;
 use parlor_chatkit::{
     AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, DoomedAttachment,
-    FeedbackQuery, FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery, RecordedTurn,
-    ReplaceOutcome, SignedLink, Store, StoreError, TenantId, ThreadTitle, TurnKey, TurnState,
-    TurnThread, UnsentQuota, UploadedFile, UserId, Visibility,
+    ErrorChain, FeedbackQuery, FeedbackRecord, ItemState, ItemWrite, Owner, PageQuery,
+    RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, TenantId, ThreadTitle, TurnKey,
+    TurnState, TurnThread, UnsentQuota, UploadedFile, UserId, Visibility,
     protocol::{
         AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
         ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
@@ -30,11 +30,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::migrations::{Source, migrator};
+use crate::migrations::{self, migrator};
 use crate::record::{ItemRow, ThreadRow, json, kind_name, page};
 use attachments::Sent;
 use rows::{JUDGED, THREAD_COLUMNS, failed, item, judged_item, text, thread};
-use worker::{Readers, Worker};
+use worker::{Late, Readers, Worker};
 
 /// Connections that read. A thread each.
 const READERS: usize = 2;
@@ -44,8 +44,8 @@ const READERS: usize = 2;
 pub struct SqliteStore {
     /// One connection: SQLite has one writer at a time, and waiting in our queue is fairer and
     /// cheaper than waiting for its lock.
-    writer: Worker,
-    readers: Readers,
+    writer: Late<Worker>,
+    readers: Late<Readers>,
     path: PathBuf,
 }
 
@@ -110,24 +110,49 @@ pub enum OpenError {
     },
 }
 
-/// The migrations, in order. An applied one is never edited.
-const MIGRATIONS: &[Source] = &[
-    (1, "threads", include_str!("../../migrations/sqlite/0001_threads.sql")),
-    (2, "waiting items", include_str!("../../migrations/sqlite/0002_waiting_items.sql")),
-    (3, "attachments", include_str!("../../migrations/sqlite/0003_attachments.sql")),
-    (4, "feedback", include_str!("../../migrations/sqlite/0004_feedback.sql")),
-    (5, "logins", include_str!("../../migrations/sqlite/0005_logins.sql")),
-    (7, "data rights", include_str!("../../migrations/sqlite/0007_data_rights.sql")),
-];
+impl OpenError {
+    /// Whether the file may be opened later without anybody changing the settings: it is locked,
+    /// or its disk is full or cannot be written.
+    pub fn is_passing(&self) -> bool {
+        let passing = |error: &sqlx::Error| {
+            error.as_database_error().and_then(|error| error.code()).is_some_and(is_passing)
+        };
+        match self {
+            Self::Open { source, .. } => passing(source),
+            Self::Migrate { source, .. } => match source {
+                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                    passing(error)
+                }
+                _ => false,
+            },
+            Self::Connect { source, .. } => {
+                let code = source.sqlite_error().map(|error| error.extended_code.to_string());
+                code.is_some_and(|code| is_passing(code.into()))
+            }
+            _ => false,
+        }
+    }
+}
 
-impl SqliteStore {
-    /// Opens a database, makes it if there is none, and brings its schema up to date.
-    ///
-    /// `url` is a path or a URL such as `sqlite://parlor.db`.
-    ///
-    /// # Errors
-    /// An [`OpenError`] names the file and what to do.
-    pub async fn open(url: &str) -> Result<Self, OpenError> {
+/// SQLite's result codes BUSY, LOCKED, READONLY, IOERR and FULL, which are in the low byte of a
+/// code. Not CANTOPEN and PERM: with those the path is wrong, or the user that the server runs as.
+fn is_passing(code: std::borrow::Cow<'_, str>) -> bool {
+    code.parse().is_ok_and(|code: i32| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13))
+}
+
+/// How often a file that could not be opened is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A database, by its URL.
+struct Source {
+    options: SqliteConnectOptions,
+    path: PathBuf,
+    /// As the threads open it.
+    file: PathBuf,
+}
+
+impl Source {
+    fn new(url: &str) -> Result<Self, OpenError> {
         let options = connect_options(url)?;
         let path = options.get_filename().to_owned();
         // Each connection would have a database of its own.
@@ -149,15 +174,97 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5));
+        // A URL with parameters is SQLite's own kind of URI but for its scheme.
+        let file = match url.strip_prefix("sqlite:") {
+            Some(rest) if rest.contains('?') => {
+                PathBuf::from(format!("file:{}", rest.strip_prefix("//").unwrap_or(rest)))
+            }
+            _ => path.clone(),
+        };
+        Ok(Self { options, path, file })
+    }
+}
 
+/// The migrations, in order. An applied one is never edited.
+const MIGRATIONS: &[migrations::Source] = &[
+    (1, "threads", include_str!("../../migrations/sqlite/0001_threads.sql")),
+    (2, "waiting items", include_str!("../../migrations/sqlite/0002_waiting_items.sql")),
+    (3, "attachments", include_str!("../../migrations/sqlite/0003_attachments.sql")),
+    (4, "feedback", include_str!("../../migrations/sqlite/0004_feedback.sql")),
+    (5, "logins", include_str!("../../migrations/sqlite/0005_logins.sql")),
+    (7, "data rights", include_str!("../../migrations/sqlite/0007_data_rights.sql")),
+];
+
+impl SqliteStore {
+    /// Opens a database, makes it if there is none, and brings its schema up to date.
+    ///
+    /// `url` is a path or a URL such as `sqlite://parlor.db`.
+    ///
+    /// # Errors
+    /// An [`OpenError`] names the file and what to do.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let source = Source::new(url)?;
+        let store = Self::closed(&source);
+        store.connect(&source).await?;
+        Ok(store)
+    }
+
+    /// The same for who can wait: on a disk that is full or cannot be written for now, or while
+    /// another process has the file locked, the store says so to whoever asks it, tries about once
+    /// a second, and works when the file could be opened.
+    ///
+    /// # Errors
+    /// An [`OpenError`] says what to do about what does not pass by itself.
+    pub async fn open_patiently(url: &str) -> Result<Self, OpenError> {
+        let source = Source::new(url)?;
+        let store = Self::closed(&source);
+        match store.connect(&source).await {
+            Err(error) if error.is_passing() => {
+                tracing::warn!(error = %ErrorChain(&error), "waiting for the database");
+                let (writer, readers) = (store.writer.downgrade(), store.readers.downgrade());
+                tokio::spawn(async move {
+                    loop {
+                        tokio::time::sleep(AGAIN).await;
+                        let (Some(writer), Some(readers)) = (writer.upgrade(), readers.upgrade())
+                        else {
+                            return;
+                        };
+                        let path = source.path.clone();
+                        let store = Self { writer: writer.into(), readers: readers.into(), path };
+                        match store.connect(&source).await {
+                            Ok(()) => {
+                                tracing::info!(path = %source.path.display(), "the database is there");
+                                return;
+                            }
+                            Err(error) => {
+                                tracing::debug!(error = %ErrorChain(&error), "still no database");
+                            }
+                        }
+                    }
+                });
+                Ok(store)
+            }
+            connected => connected.map(|()| store),
+        }
+    }
+
+    fn closed(source: &Source) -> Self {
+        Self { writer: Late::default(), readers: Late::default(), path: source.path.clone() }
+    }
+
+    /// Brings the file up to date and starts the threads.
+    async fn connect(&self, source: &Source) -> Result<(), OpenError> {
+        let Source { options, path, file } = source;
         let open_error = |source: sqlx::Error| {
             if is_no_database(&source) {
                 return OpenError::NotADatabase(path.clone());
             }
             OpenError::Open { path: path.clone(), source }
         };
-        let mut first = SqliteConnection::connect_with(&options).await.map_err(open_error)?;
-        migrator(MIGRATIONS).run(&mut first).await.map_err(|error| match error {
+        let mut first = SqliteConnection::connect_with(options).await.map_err(open_error)?;
+        // Not `run`: its bounds make every future around it one that cannot be spawned.
+        let migrated = migrator(MIGRATIONS).run_direct(None, &mut first, false).await;
+        migrated.map_err(|error| match error {
             MigrateError::VersionMissing(version) => {
                 OpenError::TooNew { path: path.clone(), version }
             }
@@ -169,20 +276,12 @@ impl SqliteStore {
         first.close().await.map_err(open_error)?;
 
         let connect = |source| OpenError::Connect { path: path.clone(), source };
-        // A URL with parameters is SQLite's own kind of URI but for its scheme.
-        let file = match url.strip_prefix("sqlite:") {
-            Some(rest) if rest.contains('?') => {
-                PathBuf::from(format!("file:{}", rest.strip_prefix("//").unwrap_or(rest)))
-            }
-            _ => path.clone(),
-        };
-        let store = Self {
-            writer: Worker::writer(&file).map_err(connect)?,
-            readers: Readers::start(&file, READERS).map_err(connect)?,
-            path: path.clone(),
-        };
-        store.warm_up().await;
-        Ok(store)
+        let (writer, readers) = (Worker::writer(file), Readers::start(file, READERS));
+        let (writer, readers) = (writer.map_err(connect)?, readers.map_err(connect)?);
+        self.readers.set(readers);
+        self.writer.set(writer);
+        self.warm_up().await;
+        Ok(())
     }
 
     /// Has the first message cost no more than the next: the log beside the file is made by the

@@ -8,7 +8,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     path::Path,
     sync::{
-        Arc,
+        Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -236,6 +236,81 @@ fn again(error: &rusqlite::Error) -> rusqlite::Error {
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR),
             Some(other.to_string()),
         ),
+    }
+}
+
+/// What is there once the file could be opened. Cloning shares it.
+#[derive(Debug)]
+pub(super) struct Late<T>(Arc<OnceLock<T>>);
+
+impl<T> Clone for Late<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Late<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+/// Not opened yet.
+#[derive(Debug, thiserror::Error)]
+#[error("the database file could not be opened yet")]
+struct NotOpen;
+
+impl<T> Late<T> {
+    /// Gives the value; the first one stays.
+    pub(super) fn set(&self, value: T) {
+        let _ = self.0.set(value);
+    }
+
+    /// Something that goes when nobody has this any more.
+    pub(super) fn downgrade(&self) -> Weak<OnceLock<T>> {
+        Arc::downgrade(&self.0)
+    }
+
+    fn get(&self) -> Result<&T, StoreError> {
+        self.0.get().ok_or_else(|| StoreError::Unavailable(Box::new(NotOpen)))
+    }
+}
+
+impl<T> From<Arc<OnceLock<T>>> for Late<T> {
+    fn from(shared: Arc<OnceLock<T>>) -> Self {
+        Self(shared)
+    }
+}
+
+impl Late<Worker> {
+    /// As [`Worker::run`]; unavailable as long as the file is not open.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.get()?.run(work).await
+    }
+
+    pub(super) async fn close(&self) {
+        if let Ok(worker) = self.get() {
+            worker.close().await;
+        }
+    }
+}
+
+impl Late<Readers> {
+    /// As [`Readers::run`]; unavailable as long as the file is not open.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.get()?.run(work).await
+    }
+
+    pub(super) async fn close(&self) {
+        if let Ok(readers) = self.get() {
+            readers.close().await;
+        }
     }
 }
 
