@@ -119,12 +119,10 @@ impl OpenError {
         };
         match self {
             Self::Open { source, .. } => passing(source),
-            Self::Migrate { source, .. } => match source {
-                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-                    passing(error)
-                }
-                _ => false,
-            },
+            Self::Migrate {
+                source: MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
+                ..
+            } => passing(error),
             Self::Connect { source, .. } => {
                 let code = source.sqlite_error().map(|error| error.extended_code.to_string());
                 code.is_some_and(|code| is_passing(code.into()))
