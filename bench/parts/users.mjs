@@ -23,7 +23,7 @@ function slope(samples) {
   return above / samples.reduce((sum, s) => sum + (s.minute - x) ** 2, 0);
 }
 
-export function measure({ minutes = 3, users = USERS, stores = ['PostgreSQL'] } = {}) {
+export function measure({ minutes = 5, users = USERS, stores = ['PostgreSQL'] } = {}) {
   return eachStore(stores, async (store, postgres) => {
     const model = await fakeModel('--bench', String(DELTAS), '--delay-ms', String(DELTA_MS));
     const server = await parlor(postgres?.url ?? 'users.db', model);
@@ -109,7 +109,8 @@ export function measure({ minutes = 3, users = USERS, stores = ['PostgreSQL'] } 
         unit: 'MB/min',
         most: 1,
         note:
-          `by least squares over the last ${round((settled.at(-1).minute - settled[0].minute) * 60)} s; RSS before ` +
+          `by least squares over the last ${round((settled.at(-1).minute - settled[0].minute) * 60)} s, ` +
+          `${round(slope(settled.slice(settled.length >> 1)))} over half of that; RSS before ` +
           `${round(before.rss)} MB, at most ${round(Math.max(...samples.map((s) => s.rss)))}, after ${round(after.rss)}`,
       });
     }
