@@ -37,6 +37,7 @@ const PAGES: &[&str] = &[
     "models",
     "context",
     "element",
+    "widget",
     "attachments",
     "configuration",
     "databases",
