@@ -55,7 +55,7 @@ pub(crate) fn init(log: &Log, collector: Option<&Url>) -> Result<Traces, String>
     let never = format!("{TRACE}=off").parse();
     let filter = filter.add_directive(never.unwrap_or_else(|_| unreachable!("a constant")));
     // A second call, as in tests, leaves the first in place.
-    let Some(collector) = collector else {
+    let Some(collector) = collector.filter(|_| !is_disabled()) else {
         let registry = tracing_subscriber::registry().with(filter);
         let _ = match log.format {
             LogFormat::Text => registry.with(text()).try_init(),
@@ -89,6 +89,14 @@ fn text<S: Subscriber + for<'span> LookupSpan<'span>>() -> impl tracing_subscrib
 
 fn json<S: Subscriber + for<'span> LookupSpan<'span>>() -> impl tracing_subscriber::Layer<S> {
     fmt::layer().json().with_writer(std::io::stderr)
+}
+
+/// Whether OpenTelemetry's own variables say that there are to be no traces, whatever is configured.
+fn is_disabled() -> bool {
+    let says = |name: &str, value: &str| {
+        std::env::var(name).is_ok_and(|said| said.eq_ignore_ascii_case(value))
+    };
+    says("OTEL_SDK_DISABLED", "true") || says("OTEL_TRACES_EXPORTER", "none")
 }
 
 impl Traces {

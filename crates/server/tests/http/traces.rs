@@ -402,6 +402,18 @@ async fn the_last_spans_are_sent_when_the_server_stops() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_where_the_standard_variables_say_so() {
+    let (model, collector) = (FakeModel::start().await, Collector::start().await);
+    for disabled in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
+        let parlor = Parlor::start(&model, collector.address, &[disabled]).await;
+        let (_, stream) = parlor.ask("Hello?", &[]).await;
+        assert_eq!(stream.end.as_deref(), Some("done"));
+        parlor.stop().await;
+    }
+    assert_eq!(*collector.state.asked.borrow(), 0);
+}
+
+#[tokio::test]
 async fn a_collector_that_refuses_is_said_once_and_once_when_it_is_over() {
     let (model, collector) = (FakeModel::start().await, Collector::start().await);
     let parlor = Parlor::start(&model, collector.address, &[]).await;
