@@ -141,6 +141,7 @@ impl Peers for PostgresPeers {
             queue: queue.downgrade(),
             deliveries,
             incoming: Incoming::default(),
+            told: false,
         };
         tokio::spawn(listener.run(listens));
         // Until it listens, what is sent here is lost.
@@ -209,6 +210,8 @@ struct Listener {
     queue: mpsc::WeakSender<Outgoing>,
     deliveries: mpsc::Sender<Delivery>,
     incoming: Incoming,
+    /// That nothing comes in has been logged.
+    told: bool,
 }
 
 /// Nobody listens to the listener any more.
@@ -235,6 +238,7 @@ impl Listener {
                     }
                     Err(error) => {
                         tracing::debug!(error = %ErrorChain(&error), "not listening");
+                        self.warn_once();
                     }
                 }
                 tokio::time::sleep(pause).await;
@@ -275,10 +279,7 @@ impl Listener {
                     return Ok(has_come);
                 }
                 Err(_elapsed) if is_asked => {
-                    tracing::warn!(
-                        "notifications of PostgreSQL do not come in: other servers cannot reach \
-                         this one; see database.listen_url if there is a pooler in between"
-                    );
+                    self.warn_once();
                     return Ok(has_come);
                 }
                 Err(_elapsed) => {
@@ -286,12 +287,22 @@ impl Listener {
                     continue;
                 }
             };
-            (has_come, is_asked) = (true, false);
+            (has_come, is_asked, self.told) = (true, false, false);
             let Ok(keys) = self.core.keys().await else { continue };
             let part = keys.open(&self.channel, notification.payload());
             if let Some(message) = part.and_then(|part| self.incoming.take(part)) {
                 self.deliver(Delivery::Message(message)).await?;
             }
+        }
+    }
+
+    /// Until something comes in again.
+    fn warn_once(&mut self) {
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::warn!(
+                "notifications of PostgreSQL do not come in: other servers cannot reach this one; \
+                 see database.listen_url if there is a pooler in between"
+            );
         }
     }
 
