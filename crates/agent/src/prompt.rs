@@ -217,6 +217,7 @@ fn page(text: &mut String, page: &PageContext) {
     field(text, "description", page.description.as_deref(), 1_000);
     field(text, "keywords", page.keywords.as_deref(), 500);
     field(text, "language", page.language.as_deref(), 35);
+    field(text, "local time of the reader", page.time.as_deref(), 35);
     for heading in page.headings.iter().take(10) {
         field(text, "heading", Some(heading), 200);
     }
@@ -407,6 +408,7 @@ mod tests {
             headings: vec!["Linux".into(), "macOS".into()],
             selected_text: Some("sudo make install\nmake test".into()),
             language: Some("en".into()),
+            time: Some("2026-11-22T14:05:09+01:00".into()),
         }
     }
 

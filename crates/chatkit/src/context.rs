@@ -235,6 +235,9 @@ pub struct PageContext {
     /// The document's language, as a BCP 47 tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// The reader's local time, as ISO 8601 with the offset from UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
 }
 
 impl PageContext {
@@ -268,6 +271,7 @@ impl PageContext {
             headings,
             selected_text: text(page, ["selectedText", "selected_text"], 4_000),
             language: text(page, ["language", "lang"], 35),
+            time: text(page, ["time", "localTime"], 35),
         }
     }
 
