@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::RequestId;
+use crate::{RequestId, Timestamp};
 
 /// Body of every HTTP error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,4 +28,16 @@ pub struct ErrorBody {
     pub reason: Option<String>,
     /// The request, to be found in the server's log.
     pub request_id: RequestId,
+    /// Seconds after which trying again makes sense, as in the header `Retry-After`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// With `rate_limited`: which limit is reached, such as `messages_per_day`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// With `rate_limited`: whose limit it is, `user`, `tenant` or `address`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// With `rate_limited`: when something is free again, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<Timestamp>,
 }

@@ -13,10 +13,12 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod attachments;
+mod limits;
 mod logins;
 mod operator;
 
 pub use attachments::*;
+pub use limits::*;
 pub use logins::*;
 pub use operator::*;
 

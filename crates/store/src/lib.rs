@@ -4,6 +4,7 @@ pub mod contract;
 mod files;
 #[cfg(test)]
 mod filling;
+mod limits;
 mod logins;
 mod migrations;
 mod operator;
@@ -13,6 +14,9 @@ mod record;
 mod sqlite;
 
 pub use files::{FileStore, OpenFilesError, S3Config};
+pub use limits::{
+    Allowance, Charge, Charged, CounterId, LimitStore, OpenId, Opening, Refusal, Slots, Use, Window,
+};
 pub use logins::{Login, LoginId, LoginStore, RefreshedLogin};
 pub use operator::{
     Aged, Ages, AuditEntry, AuditQuery, Erased, Expired, GivenFeedback, Holdings, MovedVisitor,

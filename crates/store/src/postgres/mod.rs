@@ -5,6 +5,7 @@
 //! first act is to become the owner, which is what row-level security compares with.
 
 mod attachments;
+mod limits;
 mod logins;
 mod operator;
 mod peers;
@@ -46,6 +47,7 @@ use sqlx::{
 
 use crate::record::{ItemRow, ThreadRow, attachments_of, kind_name, page};
 use attachments::ATTACHMENT_COLUMNS;
+use limits::charge_arguments;
 use logins::LOGIN_COLUMNS;
 use peers::PostgresPeers;
 pub use pool::describe_metrics;
@@ -507,6 +509,7 @@ impl Inner {
             (&statements.turn_by_key, turn_by_key_arguments(&nobody, "")?),
             (&statements.begin_turn, begin_arguments(&nobody, &nothing, &[])?),
             (&statements.write_turn, write_arguments(&nobody, &turn, None, &[])?),
+            (&statements.charge, charge_arguments(&[], None, nothing.now)?),
         ];
         for (statement, arguments) in calls {
             let statement = sqlx::AssertSqlSafe(Arc::clone(statement));
@@ -639,6 +642,10 @@ statements! {
                    {}.move_visitor($1, $2, $3, $4, $5)";
     visitor_has_moved: "SELECT {}.visitor_has_moved($1, $2) AS done";
     unfinished_moves: "SELECT tenant, visitor, usr FROM {}.unfinished_moves($1, $2)";
+    charge: "SELECT refused, place, remaining, warn, second FROM {}.charge($1, $2, $3, $4, $5, $6, \
+             $7, $8, $9 * interval '1 ms', $10, $11, $12)";
+    settle: "SELECT {}.settle($1, $2, $3, $4, $5, $6)";
+    sweep_limits: "SELECT {}.sweep_limits($1, $2 * interval '1 ms', $3, $4) AS count";
     keep_secret: "SELECT {}.keep_secret($1, $2) AS value";
     check: "SELECT current_setting('transaction_read_only') = 'on' AS read_only";
     rights: "SELECT current_user::text AS role, current_setting('server_version') AS version, \

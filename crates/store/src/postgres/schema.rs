@@ -13,6 +13,7 @@ pub(super) const MIGRATIONS: &[Source] = &[
     (1, "tables", include_str!("../../migrations/postgres/0001_tables.sql")),
     (2, "functions", include_str!("../../migrations/postgres/0002_functions.sql")),
     (3, "logins", include_str!("../../migrations/postgres/0003_logins.sql")),
+    (4, "limits", include_str!("../../migrations/postgres/0004_limits.sql")),
     (5, "data rights", include_str!("../../migrations/postgres/0005_data_rights.sql")),
     (6, "replicas", include_str!("../../migrations/postgres/0006_replicas.sql")),
 ];

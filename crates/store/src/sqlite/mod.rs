@@ -1,6 +1,7 @@
 //! SQLite.
 
 mod attachments;
+mod limits;
 mod logins;
 mod operator;
 mod rows;
@@ -190,6 +191,7 @@ const MIGRATIONS: &[migrations::Source] = &[
     (3, "attachments", include_str!("../../migrations/sqlite/0003_attachments.sql")),
     (4, "feedback", include_str!("../../migrations/sqlite/0004_feedback.sql")),
     (5, "logins", include_str!("../../migrations/sqlite/0005_logins.sql")),
+    (6, "limits", include_str!("../../migrations/sqlite/0006_limits.sql")),
     (7, "data rights", include_str!("../../migrations/sqlite/0007_data_rights.sql")),
 ];
 

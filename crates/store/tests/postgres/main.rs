@@ -13,3 +13,4 @@ use cast::store;
 parlor_store::store_stories!(store);
 parlor_store::login_stories!(store);
 parlor_store::operator_stories!(store);
+parlor_store::limit_stories!(store);
