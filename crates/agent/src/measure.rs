@@ -1,6 +1,7 @@
 //! What is counted and timed, by the facade of the crate `metrics`.
 
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use parlor_chatkit::TokenMeter;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -43,16 +44,72 @@ pub fn describe_metrics() {
     );
 }
 
+/// What a request to the model takes, which counts towards the limits of whoever asks, once it is
+/// over.
+pub(crate) struct Spent {
+    meter: TokenMeter,
+    tokens: Tokens,
+}
+
+enum Tokens {
+    /// Bytes of text that were sent and have come so far.
+    Guessed { bytes: usize },
+    /// As the model server counts it.
+    Told(u64),
+}
+
+/// Bytes of text in a token, about: what is counted where the model server does not say, and where
+/// nobody waited for the end of the answer, which is where it would.
+const BYTES_OF_TOKEN: usize = 4;
+
+impl Spent {
+    /// `bytes` is how long the question is.
+    pub(crate) fn begin(meter: TokenMeter, bytes: usize) -> Self {
+        Self { meter, tokens: Tokens::Guessed { bytes } }
+    }
+
+    /// So much more of the answer has come.
+    pub(crate) fn said(&mut self, length: usize) {
+        if let Tokens::Guessed { bytes } = &mut self.tokens {
+            *bytes += length;
+        }
+    }
+
+    pub(crate) fn used(&mut self, usage: &Usage) {
+        self.told(usage.input_tokens.saturating_add(usage.output_tokens));
+    }
+
+    pub(crate) fn told(&mut self, tokens: u64) {
+        self.tokens = Tokens::Told(tokens);
+    }
+}
+
+impl Drop for Spent {
+    fn drop(&mut self) {
+        self.meter.count(match self.tokens {
+            Tokens::Guessed { bytes } => (bytes / BYTES_OF_TOKEN) as u64,
+            Tokens::Told(tokens) => tokens,
+        });
+    }
+}
+
 /// A request to the model under way. One that is dropped before its end was cancelled.
 pub(crate) struct ModelCall {
     since: Instant,
     outcome: &'static str,
     waits: bool,
+    pub(crate) spent: Spent,
 }
 
 impl ModelCall {
-    pub(crate) fn begin() -> Self {
-        Self { since: Instant::now(), outcome: "cancelled", waits: true }
+    /// `bytes` is how long the question is.
+    pub(crate) fn begin(meter: TokenMeter, bytes: usize) -> Self {
+        Self {
+            since: Instant::now(),
+            outcome: "cancelled",
+            waits: true,
+            spent: Spent::begin(meter, bytes),
+        }
     }
 
     /// The model has said something.
@@ -66,6 +123,7 @@ impl ModelCall {
     pub(crate) fn done(&mut self, usage: Option<&Usage>) {
         self.outcome = "ok";
         if let Some(usage) = usage {
+            self.spent.used(usage);
             counter!(TOKENS, "kind" => "input").increment(usage.input_tokens);
             counter!(TOKENS, "kind" => "cached").increment(usage.cached_tokens);
             counter!(TOKENS, "kind" => "output").increment(usage.output_tokens);
@@ -74,6 +132,10 @@ impl ModelCall {
 
     pub(crate) fn failed(&mut self, error: &ModelError) {
         self.outcome = error.reason();
+        if self.waits {
+            // It was not answered.
+            self.spent.told(0);
+        }
     }
 }
 

@@ -183,7 +183,8 @@ impl AgentResponder {
             // Made anew for each round and not kept while the answer is read: it is long, and
             // thousands of answers may be waiting for their next word.
             let request = self.request(writer.turn(), conversation, &given, &exchanged, may_call);
-            let mut call = ModelCall::begin();
+            let meter = writer.turn().context().token_meter();
+            let mut call = ModelCall::begin(meter, request.text_bytes());
             // Boxed, like everything else that is over while the answer is read.
             let stream = Box::pin(model.stream(&request)).await.map_err(|error| {
                 call.failed(&error);
@@ -365,7 +366,7 @@ impl Responder for AgentResponder {
 
     async fn title(
         &self,
-        _context: &RequestContext,
+        context: &RequestContext,
         thread: &ThreadMetadata,
         message: &UserMessageItem,
     ) -> Option<String> {
@@ -374,7 +375,7 @@ impl Responder for AgentResponder {
         if question.trim().is_empty() {
             return None;
         }
-        match titles::title_by(client, model, &question).await {
+        match titles::title_by(client, model, &question, context.token_meter()).await {
             Ok(title) => title,
             Err(error) => {
                 tracing::warn!(thread_id = %thread.id, %error, "the model gave no title");
@@ -458,11 +459,13 @@ impl Answer {
             }
             match event {
                 Ok(ModelEvent::TextDelta(delta)) => {
+                    call.spent.said(delta.len());
                     self.filter.push(&delta, &mut self.pieces);
                     self.write(writer).await?;
                     round.text.push_str(&delta);
                 }
-                Ok(ModelEvent::Reasoning(_)) => {
+                Ok(ModelEvent::Reasoning(thought)) => {
+                    call.spent.said(thought.len());
                     if writer.position() == 0 && !std::mem::replace(&mut self.thinking, true) {
                         writer.turn().progress(Icon::from_static("sparkle"), "Thinking…").await?;
                     }

@@ -1,5 +1,8 @@
 //! Titles of conversations: by the model, or the first words of the question.
 
+use parlor_chatkit::TokenMeter;
+
+use crate::measure::Spent;
 use crate::model::{InputItem, ModelClient, ModelError, ModelEvent, ModelRequest};
 use crate::prompt;
 
@@ -30,6 +33,7 @@ pub(crate) async fn title_by(
     client: &ModelClient,
     model: &str,
     question: &str,
+    meter: TokenMeter,
 ) -> Result<Option<String>, ModelError> {
     let request = ModelRequest {
         model: model.to_owned(),
@@ -38,14 +42,20 @@ pub(crate) async fn title_by(
         tools: Vec::new(),
         max_output_tokens: Some(MAX_OUTPUT_TOKENS),
     };
-    let mut stream = client.stream(&request).await?;
+    let mut spent = Spent::begin(meter, request.text_bytes());
+    let mut stream = client.stream(&request).await.inspect_err(|_| spent.told(0))?;
     let mut answer = String::new();
     while let Some(event) = stream.next().await {
-        if let ModelEvent::TextDelta(delta) = event? {
-            answer.push_str(&delta);
-            if answer.len() > MAX_ANSWER_BYTES {
-                break;
+        match event? {
+            ModelEvent::TextDelta(delta) => {
+                spent.said(delta.len());
+                answer.push_str(&delta);
+                if answer.len() > MAX_ANSWER_BYTES {
+                    break;
+                }
             }
+            ModelEvent::Done { usage: Some(usage), .. } => spent.used(&usage),
+            _ => {}
         }
     }
     Ok(title_in(&answer))

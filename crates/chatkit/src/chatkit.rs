@@ -25,10 +25,10 @@ use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
 use crate::{
-    AttachmentLimits, AttachmentLinks, AttachmentStore, Attachments, BeginOutcome, BeginTurn,
-    ChatKitError, Clock, ErrorChain, Extension, HeldTurn, Identity, Limits, OnDisconnect, Owner,
-    PageQuery, RecordedTurn, ReplaceOutcome, RequestContext, Responder, Store, StoreError,
-    SystemClock, TurnError, TurnKey, TurnState, TurnThread, Visibility,
+    Admission, AttachmentLimits, AttachmentLinks, AttachmentStore, Attachments, BeginOutcome,
+    BeginTurn, ChatKitError, Clock, ErrorChain, Extension, HeldTurn, Identity, Limits, OnDisconnect,
+    Owner, PageQuery, Quota, RecordedTurn, ReplaceOutcome, RequestContext, Responder, Store,
+    StoreError, SystemClock, TurnError, TurnKey, TurnState, TurnThread, Visibility, Work,
     attachments::dress,
     ids, measure,
     peers::{self, Answer, Caller, Post, Question},
@@ -194,6 +194,8 @@ pub struct RequestOptions {
     /// What addresses of files begin with, such as `https://chat.example.com`: the server as the
     /// client reaches it. Only needed where attachments are enabled.
     pub base_url: String,
+    /// What the request may use. Unlimited when absent.
+    pub quota: Option<Arc<dyn Quota>>,
     /// A value of your own for the responder, as [`RequestContext::extension`] gives it.
     pub extension: Extension,
 }
@@ -264,6 +266,11 @@ impl ChatKit {
     /// The files that users send along; `None` where they are not enabled.
     pub fn attachments(&self) -> Option<&Attachments> {
         self.inner.shared.attachments.as_ref()
+    }
+
+    /// What the store knows this process by, as in [`Store::keep_alive`].
+    pub fn process(&self) -> &str {
+        &self.inner.instance
     }
 
     /// The store.
@@ -344,7 +351,8 @@ impl ChatKit {
         validate::metadata(&input_metadata, self.limits())?;
         let request_id = options.request_id.unwrap_or_else(ids::request);
         let context = RequestContext::new(owner, request_id, identity, metadata, input_metadata)
-            .with_extension(options.extension);
+            .with_extension(options.extension)
+            .with_quota(options.quota);
         if let Some(key) = &options.idempotency_key {
             validate::idempotency_key(key)?;
         }
@@ -551,6 +559,7 @@ impl Call {
         }
         let is_short = audio_base64.len() <= SHORT;
         let decode = move || STANDARD.decode(audio_base64);
+        let mut admission = self.admit(Work::Recording).await?;
         let decoded = if is_short {
             decode()
         } else {
@@ -559,6 +568,7 @@ impl Call {
         };
         let audio = decoded
             .map_err(|error| ChatKitError::invalid(field, format!("is not base64: {error}")))?;
+        admission.begin();
         let result = self
             .inner
             .responder
@@ -874,7 +884,26 @@ impl Call {
             return self.resume_elsewhere(params).await;
         }
         let after = if same_turn { params.after.unwrap_or(0) } else { 0 };
-        Ok(Response::Stream { turn_id: turn.key.turn_id.clone(), events: turn.log.follow(after) })
+        let events = self.follow(&turn, after).await?;
+        Ok(Response::Stream { turn_id: turn.key.turn_id.clone(), events })
+    }
+
+    /// One more connection to a turn. The first one is the turn's own and was admitted with it.
+    async fn follow(&self, turn: &RunningTurn, after: u64) -> Result<EventStream, ChatKitError> {
+        if turn.log.end().is_some() || !turn.log.has_readers() {
+            return Ok(turn.log.follow(after));
+        }
+        let mut admission = self.admit(Work::Following).await?;
+        admission.begin();
+        Ok(turn.log.follow(after).admitted(admission))
+    }
+
+    /// Asks whether work may begin.
+    async fn admit(&self, work: Work) -> Result<Admission, ChatKitError> {
+        match self.context.quota() {
+            Some(quota) => quota.admit(work, &self.inner.instance).await,
+            None => Ok(Admission::free()),
+        }
     }
 
     /// Follows a turn that another process runs, or ran a moment ago.
@@ -1003,6 +1032,8 @@ impl Call {
             prepared = self.prepare(&thread_id, &start).await?;
         }
 
+        // Given back when the turn does not begin after all.
+        let mut admission = self.admit(start.work()).await?;
         let key = TurnKey { turn_id: ids::turn(), thread_id };
         let mut asked = false;
         let outcome = loop {
@@ -1065,6 +1096,7 @@ impl Call {
             BeginOutcome::NotActive(status) => return Err(not_active(&status)),
         };
 
+        admission.begin();
         let log = TurnLog::new();
         let events = log.follow(0);
         let max = self.limits().turn_bytes;
@@ -1093,6 +1125,7 @@ impl Call {
         );
         let responder = Arc::clone(&self.inner.responder);
         turn.titled_by(&responder);
+        turn.admitted(admission);
         let work = drive(Box::new(turn), responder, prepared.job, running, reservation);
         // What comes afterwards is rare, and no part of the turn.
         tokio::spawn(work.instrument(span).then(|afterwards| Box::pin(afterwards.run())));
@@ -1135,7 +1168,8 @@ impl Call {
         if let Some(turn) = self.inner.registry.recent(self.owner(), &recorded.thread_id)
             && turn.key.turn_id == turn_id
         {
-            return Ok(Response::Stream { turn_id, events: turn.log.follow(0) });
+            let events = self.follow(&turn, 0).await?;
+            return Ok(Response::Stream { turn_id, events });
         }
         let thread = self.thread(&recorded.thread_id).await?;
         let key = TurnKey { turn_id: turn_id.clone(), thread_id: recorded.thread_id };
@@ -1199,6 +1233,16 @@ enum Start {
     Answers { item_id: ItemId, submission: StructuredInputSubmission },
     /// Somebody used a widget.
     Action(CustomActionParams),
+}
+
+impl Start {
+    /// What it counts as.
+    fn work(&self) -> Work {
+        match self {
+            Self::Message { .. } | Self::Retry(_) | Self::Action(_) => Work::Message,
+            Self::ToolOutput(_) | Self::Answers { .. } => Work::Continuation,
+        }
+    }
 }
 
 /// What a turn's first transaction writes, and what the turn is for.

@@ -10,7 +10,7 @@ use parlor_protocol::{JsonMap, RequestId};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::Owner;
+use crate::{Owner, Quota, TokenMeter};
 
 /// What authentication found out about the caller, apart from the [`Owner`].
 ///
@@ -71,6 +71,7 @@ pub struct RequestContext {
     locale: Option<String>,
     metadata: JsonMap,
     extension: Extension,
+    quota: Option<Arc<dyn Quota>>,
 }
 
 impl RequestContext {
@@ -98,7 +99,7 @@ impl RequestContext {
         let page = PageContext::read(object(["pageContext", "page_context"]));
         let locale = text(&metadata, ["locale", "language"], 35);
         let extension = Extension::default();
-        Self { owner, request_id, user, page, locale, metadata, extension }
+        Self { owner, request_id, user, page, locale, metadata, extension, quota: None }
     }
 
     /// With a value of the integrator's own.
@@ -106,6 +107,22 @@ impl RequestContext {
     pub fn with_extension(mut self, extension: Extension) -> Self {
         self.extension = extension;
         self
+    }
+
+    /// With a limit on what may be used.
+    #[must_use]
+    pub(crate) fn with_quota(mut self, quota: Option<Arc<dyn Quota>>) -> Self {
+        self.quota = quota;
+        self
+    }
+
+    pub(crate) fn quota(&self) -> Option<&Arc<dyn Quota>> {
+        self.quota.as_ref()
+    }
+
+    /// Counts the tokens that models take for this request.
+    pub fn token_meter(&self) -> TokenMeter {
+        TokenMeter(self.quota.clone())
     }
 
     /// The value that the HTTP layer sent along, if it is one of this type: what the official SDK

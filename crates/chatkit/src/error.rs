@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use parlor_protocol::{ErrorCode, ErrorEvent, RequestError, RequestId};
 
-use crate::{AttachmentStoreError, StoreError};
+use crate::{AttachmentStoreError, LimitReached, StoreError};
 
 /// Reason of an error that its responder said nothing about.
 const INTERNAL: &str = "internal";
@@ -71,6 +71,9 @@ pub enum ChatKitError {
     /// The file's bytes came before.
     #[error("this file was uploaded already; announce another one with attachments.create")]
     AlreadyUploaded,
+    /// The caller has used as much as they may.
+    #[error("{}", .0.message)]
+    LimitReached(Box<LimitReached>),
     /// The server was built or configured without it.
     #[error("{0}")]
     NotEnabled(Cow<'static, str>),
@@ -116,6 +119,7 @@ impl ChatKitError {
             Self::TooManyUnsent => (422, "too_many_unsent_files"),
             Self::UploadRunning => (409, "upload_running"),
             Self::AlreadyUploaded => (409, "already_uploaded"),
+            Self::LimitReached(_) => (429, "rate_limited"),
             Self::NotEnabled(_) => (422, "not_enabled"),
             Self::Responder(error) => match error.reason() {
                 INTERNAL => (500, "internal"),
@@ -144,6 +148,7 @@ impl ChatKitError {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Store(_) | Self::Files(_) | Self::ShuttingDown => Some(SOON),
+            Self::LimitReached(reached) => Some(reached.retry_after.max(1)),
             Self::Responder(error) if self.status_and_code().0 == 503 => {
                 Some(error.retry_after.map_or(SOON, in_seconds))
             }

@@ -10,6 +10,7 @@ mod limits;
 mod measure;
 mod owner;
 mod peers;
+mod quota;
 mod registry;
 mod responder;
 mod store;
@@ -35,6 +36,7 @@ pub use limits::Limits;
 pub use measure::describe_metrics;
 pub use owner::{Owner, TenantId, UserId};
 pub use peers::{Delivery, Peers};
+pub use quota::{Admission, LimitReached, Quota, TokenMeter, Work};
 pub use responder::{ActionSender, Feedback, Responder};
 pub use store::{
     BeginOutcome, BeginTurn, FeedbackCursor, FeedbackQuery, FeedbackRecord, HeldTurn, ItemState,

@@ -176,6 +176,20 @@ pub struct ModelRequest {
     pub max_output_tokens: Option<u32>,
 }
 
+impl ModelRequest {
+    /// How long its texts are, without files that are given as they are.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let items = self.input.iter().map(|item| match item {
+            InputItem::User(text)
+            | InputItem::UserWithFiles { text, .. }
+            | InputItem::Assistant(text) => text.len(),
+            InputItem::ToolCall { arguments, .. } => arguments.len(),
+            InputItem::ToolResult { output, .. } => output.len(),
+        });
+        self.instructions.len() + items.sum::<usize>()
+    }
+}
+
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {

@@ -89,6 +89,10 @@ pub(crate) async fn drive(
     let work = async {
         let options = responder.stream_options(&turn.context, &turn.thread);
         turn.emit(StreamOptionsEvent { stream_options: options }.into()).await?;
+        let notices = turn.admission.as_mut().map(|admission| admission.take_notices());
+        for notice in notices.into_iter().flatten() {
+            turn.emit(notice.into()).await?;
+        }
         match job {
             Job::Respond => responder.respond(&mut turn).await,
             Job::Action(action) => responder.action(&mut turn, *action).await,
@@ -171,7 +175,10 @@ impl Turn {
         }
         let mut late_title = None;
 
-        match self.end_in_store(state, &writes).await {
+        let ended = self.end_in_store(state, &writes).await;
+        // Before anybody learns that it is over: their next message must not find it running.
+        self.admission = None;
+        match ended {
             Ok(()) => {
                 for event in &events {
                     // A full log has room for nothing more; the items are stored all the same.

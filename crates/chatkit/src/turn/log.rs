@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::ReusableBoxFuture;
 
 use super::frames::{self, Frames};
-use crate::TurnState;
+use crate::{Admission, TurnState};
 
 /// How long a stream may be silent before a comment keeps it alive. Proxies cut at 30 s or 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -208,6 +208,7 @@ impl TurnLog {
             hold: Box::pin(sleep_until(Instant::now())),
             holding: false,
             ended: false,
+            _admission: None,
         }
     }
 
@@ -250,6 +251,8 @@ pub struct EventStream {
     hold: Pin<Box<Sleep>>,
     holding: bool,
     ended: bool,
+    /// Held until nobody reads any more.
+    _admission: Option<Box<Admission>>,
 }
 
 impl EventStream {
@@ -270,6 +273,12 @@ impl EventStream {
         }
         log.finish(state);
         log.follow(after)
+    }
+
+    /// Holds an admission for as long as it is read.
+    pub(crate) fn admitted(mut self, admission: Admission) -> Self {
+        self._admission = Some(Box::new(admission));
+        self
     }
 }
 

@@ -26,7 +26,7 @@ use tokio::{task::JoinHandle, time::Instant};
 use tracing::Instrument as _;
 
 use crate::{
-    AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner, PageQuery,
+    Admission, AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner, PageQuery,
     RequestContext, Store, StoreError, TurnError, TurnKey, Visibility, ids, measure,
     responder::DynResponder, trace::Traced as _,
 };
@@ -93,6 +93,8 @@ pub struct Turn {
     saving: Option<Saving>,
     /// What the store could not write while it was away.
     unsaved: Unsaved,
+    /// What says that the turn may run, until it is over.
+    admission: Option<Box<Admission>>,
     log: Arc<TurnLog>,
     shared: Arc<Shared>,
 }
@@ -139,6 +141,7 @@ impl Turn {
             awaited_since: Some(Instant::now()),
             saving: None,
             unsaved: Unsaved::default(),
+            admission: None,
             log,
             shared,
         }
@@ -147,6 +150,11 @@ impl Turn {
     /// Has this responder asked for a title, if the turn's thread needs one.
     pub(crate) fn titled_by(&mut self, responder: &Arc<dyn DynResponder>) {
         self.titling = Titling::new(responder, &self.thread, self.input.as_ref());
+    }
+
+    /// Holds this admission for as long as the turn runs.
+    pub(crate) fn admitted(&mut self, admission: Admission) {
+        self.admission = Some(Box::new(admission));
     }
 
     // What is known.
