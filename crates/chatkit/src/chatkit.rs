@@ -26,9 +26,9 @@ use tracing::Instrument as _;
 
 use crate::{
     Admission, AttachmentLimits, AttachmentLinks, AttachmentStore, Attachments, BeginOutcome,
-    BeginTurn, ChatKitError, Clock, ErrorChain, Extension, HeldTurn, Identity, Limits, OnDisconnect,
-    Owner, PageQuery, Quota, RecordedTurn, ReplaceOutcome, RequestContext, Responder, Store,
-    StoreError, SystemClock, TurnError, TurnKey, TurnState, TurnThread, Visibility, Work,
+    BeginTurn, ChatKitError, Clock, ErrorChain, Extension, HeldTurn, Identity, Limits,
+    OnDisconnect, Owner, PageQuery, Quota, RecordedTurn, ReplaceOutcome, RequestContext, Responder,
+    Store, StoreError, SystemClock, TurnError, TurnKey, TurnState, TurnThread, Visibility, Work,
     attachments::dress,
     ids, measure,
     peers::{self, Answer, Caller, Post, Question},

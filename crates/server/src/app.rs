@@ -4,8 +4,8 @@ use std::{any::Any, sync::Arc};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts},
     middleware::{self, Next},
     response::Response,
     routing::{get, post},
@@ -22,10 +22,11 @@ use url::Url;
 
 use crate::{
     attachments::Files,
-    auth::Authenticator,
+    auth::{Authenticator, Caller},
     body::BodyLimits,
     config,
     error::ApiError,
+    limits::Limits,
     metrics::{self, Metrics},
     routes, telemetry,
 };
@@ -42,12 +43,28 @@ pub(crate) struct App {
     pub site: config::Site,
     /// The server's address as clients reach it; from each request when it is not set.
     pub public_url: Option<Url>,
+    /// `None` where nothing is limited.
+    pub limits: Option<Limits>,
     /// `None` where attachments are not enabled.
     pub files: Option<Files>,
     /// What the demo page offers beside words.
     pub demo: DemoOffers,
     /// `None` where no figures are kept.
     pub metrics: Option<Metrics>,
+}
+
+impl App {
+    /// Who is calling, unless they call too often.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate`], and 429.
+    pub(crate) async fn caller(&self, parts: &Parts) -> Result<Caller, ApiError> {
+        let caller = self.auth.authenticate(parts).await?;
+        if let Some(limits) = &self.limits {
+            limits.count_of_user(&caller.owner, parts)?;
+        }
+        Ok(caller)
+    }
 }
 
 /// What the field of the demo page offers beside words. Pages of others say it in their options.
@@ -96,6 +113,7 @@ pub(crate) fn routes(demo: bool) -> Router<Arc<App>> {
 /// The routes, and what every request passes through.
 pub(crate) fn router(app: App) -> Router {
     let cors = cors(&app.site.cors_origins);
+    let limits = app.limits.clone();
     routes(app.site.demo)
         .fallback(async || {
             ApiError::not_found("there is nothing at this address").into_fresh_response()
@@ -122,6 +140,7 @@ pub(crate) fn router(app: App) -> Router {
                     HeaderValue::from_static("strict-origin-when-cross-origin"),
                 ))
                 .layer(cors)
+                .option_layer(limits.map(|limits| middleware::from_fn_with_state(limits, limited)))
                 // The handlers limit bodies themselves, to answer in our envelope.
                 .layer(DefaultBodyLimit::disable()),
         )
@@ -210,6 +229,25 @@ fn traced(request: &Request, request_id: &RequestId) -> Span {
         span.record("otel.name", format!("{method} {}", route.unwrap_or_default()).trim_end());
     }
     span
+}
+
+/// Refuses requests from addresses that send too many, before anything is done for them. What is
+/// the same for everybody, such as the element, costs nothing and is not counted.
+async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let counts = ["/chatkit", "/files", "/auth"].iter().any(|part| {
+        path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    if counts && let Err(error) = limits.count_of_address(request.extensions(), request.headers()) {
+        let request_id = request.extensions().get::<RequestId>().cloned();
+        let is_chat = path == "/chatkit";
+        let mut response = error.into_response(request_id.unwrap_or_else(ChatKit::new_request_id));
+        if is_chat {
+            response.headers_mut().insert(PROTOCOL_HEADER, HeaderValue::from_static("1"));
+        }
+        return response;
+    }
+    next.run(request).await
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use parlor_chatkit::{
-    ChatKit, ChatKitError,
+    ChatKit, ChatKitError, LimitReached,
     protocol::{ErrorBody, ErrorEnvelope, RequestId},
 };
 
@@ -19,7 +19,10 @@ pub(crate) struct ApiError {
     message: Cow<'static, str>,
     field: Option<Box<str>>,
     reason: Option<Box<str>>,
-    retry_after: Option<u64>,
+    /// Seconds.
+    retry_after: Option<u32>,
+    /// The limit that is reached.
+    reached: Option<Box<LimitReached>>,
     /// How to authenticate (RFC 9110, section 11.6.1).
     challenge: Option<&'static str>,
     /// For the log only.
@@ -40,6 +43,7 @@ impl ApiError {
             field: None,
             reason: None,
             retry_after: None,
+            reached: None,
             challenge: None,
             cause: None,
         }
@@ -79,7 +83,7 @@ impl ApiError {
     pub(crate) fn unavailable(
         code: &'static str,
         message: impl Into<Cow<'static, str>>,
-        retry_after: u64,
+        retry_after: u32,
     ) -> Self {
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
         error.retry_after = Some(retry_after);
@@ -111,6 +115,10 @@ impl ApiError {
                 field: self.field.map(Into::into),
                 reason: self.reason.map(Into::into),
                 request_id,
+                retry_after: self.retry_after.map(u64::from),
+                limit: self.reached.as_ref().map(|reached| reached.limit.to_owned()),
+                scope: self.reached.as_ref().map(|reached| reached.scope.to_owned()),
+                reset_at: self.reached.as_ref().and_then(|reached| reached.reset_at),
             },
         };
         let mut response = (self.status, axum::Json(body)).into_response();
@@ -141,12 +149,17 @@ impl From<ChatKitError> for ApiError {
         );
         api.field = error.field().map(Into::into);
         api.reason = error.reason().map(Into::into);
-        api.retry_after = error.retry_after();
+        api.retry_after =
+            error.retry_after().map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
         api.cause = match error {
             ChatKitError::Store(error) => Some(anyhow::Error::new(error)),
             ChatKitError::Files(error) => Some(anyhow::Error::new(error)),
             ChatKitError::Responder(error) => {
                 error.cause().map(|cause| anyhow::Error::msg(cause.to_string()))
+            }
+            ChatKitError::LimitReached(reached) => {
+                api.reached = Some(reached);
+                None
             }
             _ => None,
         };

@@ -11,6 +11,7 @@ mod connection;
 mod error;
 mod files;
 mod late;
+mod limits;
 mod metrics;
 mod openapi;
 mod retention;

@@ -24,6 +24,7 @@ use crate::config;
 const REQUESTS: &str = "parlor_http_requests_total";
 const REQUEST_DURATION: &str = "parlor_http_request_duration_seconds";
 const STREAMS: &str = "parlor_streams_open";
+const LIMITED: &str = "parlor_limited_total";
 
 /// Upper bounds of the histograms, in seconds: from what a database takes to what a patient user
 /// waits for.
@@ -115,6 +116,10 @@ fn describe() {
         "From a request to the head of its answer, by route."
     );
     describe_gauge!(STREAMS, "Event streams that are open.");
+    describe_counter!(
+        LIMITED,
+        "Requests that were refused because a limit was reached, by limit and whose it was."
+    );
 }
 
 /// A method that there is: what clients make up would be a figure each.
@@ -143,6 +148,11 @@ pub(crate) async fn measured(request: Request, next: Next) -> Response {
     histogram!(REQUEST_DURATION, "route" => route.clone()).record(began.elapsed());
     counter!(REQUESTS, "route" => route, "method" => method, "status" => status).increment(1);
     response
+}
+
+/// A request was refused because a limit was reached.
+pub(crate) fn limited(limit: &'static str, scope: &'static str) {
+    counter!(LIMITED, "limit" => limit, "scope" => scope).increment(1);
 }
 
 /// An event stream that is open.

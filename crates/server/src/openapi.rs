@@ -48,6 +48,7 @@ const REFUSALS: &[Refusal] = &[
         "Understood, but not acceptable; `field` says what.",
         &["invalid_field", "unknown_operation", "not_enabled", "refused", "too_many_unsent_files"],
     ),
+    LIMITED,
     INTERNAL,
     UNAVAILABLE,
 ];
@@ -76,6 +77,7 @@ const REFUSED_FORMS: &[Refusal] = &[
             "not_enabled",
         ],
     ),
+    LIMITED,
     INTERNAL,
     UNAVAILABLE,
 ];
@@ -95,6 +97,7 @@ const REFUSED_BYTES: &[Refusal] = &[
         "Not the announced bytes, or a file that is not acceptable.",
         &["other_size", "empty_file", "invalid_image", "not_enabled"],
     ),
+    LIMITED,
     INTERNAL,
     UNAVAILABLE,
 ];
@@ -105,6 +108,7 @@ const REFUSED_DOWNLOADS: &[Refusal] = &[
     REFUSED_LINK,
     (404, "There is no such file, or it is somebody else's.", &["not_found"]),
     (422, "The server takes no files.", &["not_enabled"]),
+    LIMITED,
     INTERNAL,
     UNAVAILABLE,
 ];
@@ -117,6 +121,11 @@ const REFUSED_LINK: Refusal = (
     403,
     "The signed link was changed or is too old, or the request names another user than its token.",
     &["invalid_link", "link_expired", "forbidden"],
+);
+const LIMITED: Refusal = (
+    429,
+    "A limit is reached: `limit` says which, `scope` whose, `reset_at` and `Retry-After` until when.",
+    &["rate_limited"],
 );
 const INTERNAL: Refusal =
     (500, "A fault of the server; its log has more under the request id.", &["internal"]);
@@ -202,6 +211,7 @@ pub(crate) fn document() -> Value {
                 }), &[
                     (403, "Sent by a page of another site.", &["forbidden"]),
                     NO_SESSIONS,
+                    LIMITED,
                     INTERNAL,
                     UNAVAILABLE,
                 ])),
@@ -244,7 +254,7 @@ pub(crate) fn document() -> Value {
                         },
                         "required": ["authenticated", "anonymous", "login_url", "logout_url"],
                     } } },
-                }), &[NO_SESSIONS, INTERNAL, UNAVAILABLE]),
+                }), &[NO_SESSIONS, LIMITED, INTERNAL, UNAVAILABLE]),
             } },
             "/chatkit": { "post": chatkit(&answers) },
             "/chatkit.js": { "get": asset(
@@ -539,7 +549,7 @@ fn refusal(status: u16, when: &str, codes: &[&str], chatkit: bool) -> Value {
     if chatkit {
         headers[PROTOCOL_HEADER.as_str()] = json!({ "$ref": "#/components/headers/Protocol" });
     }
-    if status == 503 {
+    if matches!(status, 429 | 503) {
         headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" });
     }
     json!({

@@ -14,7 +14,8 @@ use parlor_chatkit::{
     SystemClock,
 };
 use parlor_store::{
-    FileStore, LoginStore, OpenError, OpenFilesError, OperatorStore, PostgresStore, SqliteStore,
+    FileStore, LimitStore, LoginStore, OpenError, OpenFilesError, OperatorStore, PostgresStore,
+    SqliteStore,
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 
@@ -26,6 +27,7 @@ use crate::{
     config::{self, AuthMode, Config, Site},
     connection,
     late::{Late, LateIndex},
+    limits::Limits,
     metrics::Metrics,
     retention::{Pace, Retention, jitter},
     tenants::TenantResponder,
@@ -54,6 +56,7 @@ pub struct Server {
     visitors: Option<Visitors>,
     /// How long things are kept, where that is limited, and who deletes them.
     retention: Option<(Retention, Arc<dyn OperatorStore>)>,
+    limits: Option<Limits>,
     /// Waits for a database that was away at start.
     waiting: Option<Waiting>,
 }
@@ -149,6 +152,10 @@ impl Server {
             Opened::Sqlite(store) => Arc::new(store.clone()),
             Opened::Postgres(store) => Arc::new(store.clone()),
         };
+        let counters: Arc<dyn LimitStore> = match &store {
+            Opened::Sqlite(store) => Arc::new(store.clone()),
+            Opened::Postgres(store) => Arc::new(store.clone()),
+        };
         let builder = match store {
             Opened::Sqlite(store) => ChatKit::builder(store, responder),
             Opened::Postgres(store) => ChatKit::builder(store, responder),
@@ -192,6 +199,7 @@ impl Server {
             bodies: BodyLimits::new(&config.limits),
             site: config.site.clone(),
             public_url: config.server.public_url.clone(),
+            limits: Limits::new(config, counters, Arc::new(SystemClock)),
             files,
             demo: DemoOffers {
                 dictation: config.dictation.is_enabled(),
@@ -247,7 +255,17 @@ impl Server {
         let files = chatkit.attachments().map(|_| Files::new(FileLinks::late(lifetime)));
         let bodies = BodyLimits::new(&limits);
         let demo = DemoOffers::default();
-        let app = App { chatkit, auth, bodies, site, public_url: None, files, demo, metrics: None };
+        let app = App {
+            chatkit,
+            auth,
+            bodies,
+            site,
+            public_url: None,
+            limits: None,
+            files,
+            demo,
+            metrics: None,
+        };
         let mut server = Self::new(listener, app).await?;
         server.router = server.router.merge(pages);
         Ok(server)
@@ -259,13 +277,16 @@ impl Server {
         let logins = app.auth.sessions().map(|sessions| Arc::clone(sessions.logins()));
         let visitors = app.auth.visitors().cloned();
         let links = app.files.as_ref().map(|files| files.links.clone());
-        let waiting = match prepare(&chatkit, &keys, links.as_ref()).await {
+        let limits = app.limits.clone();
+        let waiting = match prepare(&chatkit, &keys, links.as_ref(), limits.as_ref()).await {
             Ok(()) => None,
             // Everything but chat is served in the meantime.
             Err(ChatKitError::Store(StoreError::Unavailable(_))) => {
-                let chatkit = chatkit.clone();
+                let (chatkit, limits) = (chatkit.clone(), limits.clone());
                 let task = tokio::spawn(async move {
-                    while let Err(error) = prepare(&chatkit, &keys, links.as_ref()).await {
+                    while let Err(error) =
+                        prepare(&chatkit, &keys, links.as_ref(), limits.as_ref()).await
+                    {
                         tracing::debug!(error = %ErrorChain(&error), "not ready yet");
                         tokio::time::sleep(RETRY).await;
                     }
@@ -277,7 +298,18 @@ impl Server {
         };
         let metrics = app.metrics.clone();
         let router = app::router(app);
-        Ok(Self { listener, router, chatkit, metrics, logins, visitors, retention: None, waiting })
+        let retention = None;
+        Ok(Self {
+            listener,
+            router,
+            chatkit,
+            metrics,
+            logins,
+            visitors,
+            retention,
+            limits,
+            waiting,
+        })
     }
 
     /// The address in use; the port is the real one when 0 was asked for.
@@ -323,11 +355,23 @@ impl Server {
                     .await;
                 })
             }),
+            self.limits.clone().map(|limits| {
+                let chatkit = chatkit.clone();
+                tokio::spawn(keep_sweeping("counters that count nothing", move || {
+                    let (limits, chatkit) = (limits.clone(), chatkit.clone());
+                    async move { limits.sweep(chatkit.process()).await }
+                }))
+            }),
             self.metrics.map(|metrics| tokio::spawn(metrics.upkeep())),
         ];
+        let limits = self.limits;
         let shutdown = async move {
             shutdown.await;
             chatkit.shut_down().await;
+            if let Some(limits) = limits {
+                // What the last answers took.
+                limits.settled().await;
+            }
         };
         connection::serve(self.listener, self.router, shutdown).await;
         for task in tasks.into_iter().flatten() {
@@ -480,8 +524,12 @@ async fn prepare(
     chatkit: &ChatKit,
     keys: &AuthKeys,
     links: Option<&FileLinks>,
+    limits: Option<&Limits>,
 ) -> Result<(), ChatKitError> {
     keys.load(&**chatkit.store()).await?;
+    if let Some(limits) = limits {
+        limits.load(&**chatkit.store()).await?;
+    }
     if let Some(links) = links {
         links.load(&**chatkit.store()).await?;
     }

@@ -26,8 +26,8 @@ use tokio::{task::JoinHandle, time::Instant};
 use tracing::Instrument as _;
 
 use crate::{
-    Admission, AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner, PageQuery,
-    RequestContext, Store, StoreError, TurnError, TurnKey, Visibility, ids, measure,
+    Admission, AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner,
+    PageQuery, RequestContext, Store, StoreError, TurnError, TurnKey, Visibility, ids, measure,
     responder::DynResponder, trace::Traced as _,
 };
 use apply::Effect;

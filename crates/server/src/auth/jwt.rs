@@ -26,7 +26,7 @@ const MAX_TEXT: usize = 320;
 /// Header with the user's id, which pages send for logs and proxies. It never decides anything.
 const USER_ID_HEADER: &str = "x-user-id";
 /// Seconds after which a client may ask again when the provider's keys could not be had.
-const RETRY_AFTER: u64 = 2;
+const RETRY_AFTER: u32 = 2;
 
 /// Why the settings of the mode cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 //!
 //! Sources, the later winning: defaults, the file, the environment, flags.
 
+mod quotas;
 mod sections;
 mod stray;
 mod tenants;
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use config::{Environment, File, FileFormat, Map, Value};
 use serde::{Deserialize, Serialize};
 
+pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
 pub(crate) use sections::is_confidential;
 pub use sections::{
     Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
@@ -156,6 +158,7 @@ const LISTS: &[&str] = &[
     "auth.session.algorithms",
     "auth.trusted_header.peers",
     "files.types",
+    "server.trusted_proxies",
     "site.cors_origins",
 ];
 
@@ -335,6 +338,7 @@ impl Config {
         if self.auth.mode() == AuthMode::Jwt {
             self.auth.jwt.clone().unwrap_or_default().keys()?;
         }
+        self.check_quotas().map_err(ConfigError)?;
         if self.limits.message_chars > self.limits.body_bytes {
             return fail(format!(
                 "limits.message_chars ({}) is larger than limits.body_bytes ({}), so no such message could arrive; raise body_bytes or lower message_chars",
@@ -636,6 +640,12 @@ mod tests {
             ),
             ("[auth]\nmode = \"anonymous\"\n[auth.jwt]\naudience = [\"a\"]", "auth.mode"),
             ("[limits]\nmessage_chars = 2000000", "body_bytes"),
+            (
+                "[limits.user]\nmessages_per_minute = 20\nmessages_per_day = 10",
+                "limits.user.messages_per_minute",
+            ),
+            ("[limits.user]\nmessages_per_hour = 20", "messages_per_day"),
+            ("[server]\ntrusted_proxies = [\"proxy\"]", "10.0.0.0/8"),
             ("[site]\ncors_origins = [\"*\", \"https://a.example\"]", "cors_origins"),
             ("[site]\ncors_origins = [\"https://a.example/path\"]", "origin"),
             ("database_url = \"mysql://x\"", "sqlite"),

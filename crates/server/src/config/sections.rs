@@ -12,7 +12,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
-use super::ConfigError;
+use super::{
+    ConfigError,
+    quotas::{Network, Quotas, is_nothing},
+};
 
 /// How the database is used. All but `url` is for PostgreSQL.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -740,6 +743,15 @@ pub struct Limits {
     pub audio_bytes: usize,
     /// Seconds that an answer may take.
     pub turn_seconds: u64,
+    /// How much a user may use.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub user: Quotas,
+    /// How much all users of a tenant may use together.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub tenant: Quotas,
+    /// How much all who come from one address may use: of IPv6, from one /64 network.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub address: Quotas,
 }
 
 impl Default for Limits {
@@ -752,6 +764,9 @@ impl Default for Limits {
             metadata_bytes: limits.metadata_bytes,
             audio_bytes: limits.audio_bytes,
             turn_seconds: limits.turn_duration.as_secs(),
+            user: Quotas::default(),
+            tenant: Quotas::default(),
+            address: Quotas::default(),
         }
     }
 }
@@ -770,13 +785,22 @@ impl From<&Limits> for parlor_chatkit::Limits {
 }
 
 /// Where the server is.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// The server's address as browsers reach it, such as `https://chat.example.com`: what links
     /// to files begin with. From each request when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<Url>,
+    /// Proxies that are believed when they say, in `X-Forwarded-For`, for whom they ask. Addresses
+    /// or networks such as `10.0.0.0/8`.
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { public_url: None, trusted_proxies: Network::loopback() }
+    }
 }
 
 /// Files that users send along.

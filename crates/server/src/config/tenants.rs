@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Assistant, Auth, AuthMode, Config, Dictation, Model, ModelApi, ModelFiles, Retention, Titles,
-    sections::hidden,
+    Assistant, Auth, AuthMode, Config, Dictation, Model, ModelApi, ModelFiles, Retention,
+    ScopedQuotas, Titles, sections::hidden,
 };
 
 /// Longest id of a tenant, in bytes, as of those that authentication believes.
@@ -36,6 +36,9 @@ pub struct Tenant {
     /// How long conversations and files are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// How much is too much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ScopedQuotas>,
 }
 
 /// A tenant's part of [`Model`].
@@ -166,6 +169,7 @@ impl Config {
                     "{place}.search.enabled is true and search.enabled is false, so there is no index to search; turn it on for everybody, and off for tenants without"
                 ));
             }
+            self.quotas(Some(tenant)).here.check(&format!("{place}.limits"))?;
             self.of_tenant(tenant).check_models().map_err(|error| format!("{place}.{error}"))?;
         }
         Ok(())

@@ -40,12 +40,13 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     check_content_type(&parts.headers)?;
     check_origin(app, &parts.headers)?;
-    let caller = app.auth.authenticate(parts).await?;
+    let caller = app.caller(parts).await?;
     let body = app.bodies.read(body).await?;
     let options = RequestOptions {
         request_id: Some(request_id(parts)),
         idempotency_key: idempotency_key(&parts.headers)?,
         base_url: base_url(app.public_url.as_ref(), parts),
+        quota: app.limits.as_ref().and_then(|limits| limits.quota(&caller.owner, parts)),
         ..RequestOptions::default()
     };
     let answer = app.chatkit.handle(caller.owner, &caller.identity, &body.bytes, options).await?;

@@ -54,7 +54,7 @@ pub(crate) async fn post_file(State(app): State<Arc<App>>, request: Request) -> 
 async fn post(app: Arc<App>, parts: Parts, body: Drained) -> Result<Response, ApiError> {
     let (files, attachments) = enabled(&app)?;
     check_origin(&app, &parts.headers)?;
-    let caller = app.auth.authenticate(&parts).await?;
+    let caller = app.caller(&parts).await?;
     let base_url = base_url(app.public_url.as_ref(), &parts);
     let max = attachments.limits().file_bytes;
     let length = content_length(&parts.headers);
@@ -341,7 +341,7 @@ async fn owner(
     parts: &Parts,
 ) -> Result<Owner, ApiError> {
     if !query.is_signed() {
-        return Ok(app.auth.authenticate(parts).await?.owner);
+        return Ok(app.caller(parts).await?.owner);
     }
     let (files, attachments) = enabled(app)?;
     let link = files.links.verify(purpose, id.clone(), query, attachments.now());

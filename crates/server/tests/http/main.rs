@@ -12,6 +12,7 @@ mod dictation;
 mod files;
 mod given_files;
 mod isolation;
+mod limits;
 mod logs;
 mod metrics;
 mod pages;

@@ -499,6 +499,14 @@ export interface ErrorBody {
   reason?: string | null;
   /** The request, to be found in the server's log. */
   request_id: RequestId;
+  /** Seconds after which trying again makes sense, as in the header `Retry-After`. */
+  retry_after?: number | null;
+  /** With `rate_limited`: which limit is reached, such as `messages_per_day`. */
+  limit?: string | null;
+  /** With `rate_limited`: whose limit it is, `user`, `tenant` or `address`. */
+  scope?: string | null;
+  /** With `rate_limited`: when something is free again, if that is known. */
+  reset_at?: Timestamp | null;
 }
 
 /** Kind of an `ErrorEvent`, as official clients know them. */
