@@ -74,6 +74,11 @@ export interface SessionState {
   readonly turn: 'sending' | 'streaming' | 'reconnecting' | 'stopping' | null;
   readonly pending: PendingMessage | null;
   readonly banner: Banner | null;
+  /**
+   * Milliseconds since the epoch until which the server takes nothing from this user (429). Null:
+   * it does. It outlives the banner, and is for all threads.
+   */
+  readonly limitedUntil: number | null;
   readonly notices: readonly Notice[];
   readonly feedback: ReadonlyMap<string, FeedbackKind>;
 }
@@ -132,6 +137,7 @@ const emptyState: SessionState = {
   turn: null,
   pending: null,
   banner: null,
+  limitedUntil: null,
   notices: [],
   feedback: new Map(),
 };
@@ -945,6 +951,9 @@ export class ChatSession {
   }
 
   #report(error: ApiError, retry: (() => Promise<void>) | null): void {
+    if (error.status === 429 && error.retryAfter !== undefined) {
+      this.#set({ limitedUntil: (this.#options.now ?? Date.now)() + error.retryAfter * 1000 });
+    }
     this.#setBanner(error, this.#options.describe?.(error) ?? error.message, retry);
     this.#emit({ type: 'error', error });
   }

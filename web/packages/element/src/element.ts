@@ -42,7 +42,7 @@ import { styles } from './styles.js';
 import { loadFonts, ThemeSheet } from './theme.js';
 import { dropTarget, lightbox } from './views/attachments.js';
 import { secondsLeft } from './views/banner.js';
-import { composer as composerView } from './views/composer.js';
+import { composer as composerView, sendAgain } from './views/composer.js';
 import type { HistoryEdit, OpenImage, ViewContext } from './views/context.js';
 import { header, visibleTitle } from './views/header.js';
 import { historyPanel } from './views/history.js';
@@ -162,6 +162,7 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
   #announcements: { id: number; text: string }[] = [];
   #announced = 0;
   #countdown: ReturnType<typeof setInterval> | undefined;
+  #limitAnnounced = false;
   #firstItem: string | null = null;
   /** Whether a turn ran since this thread was opened. */
   #answeredHere = false;
@@ -692,6 +693,8 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     const { uploads } = this.#composer;
     if (session === null || this.#composer.isEmpty || session.state.turn !== null || this.#recording !== null)
       return;
+    // What was written stays until it can be sent.
+    if (this.#limited !== null) return;
     this.#picker.close();
     if (uploads.busy) {
       this.#composer.waiting = true;
@@ -1221,9 +1224,23 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     input.style.blockSize = `${input.scrollHeight}px`;
   }
 
+  /** When something can be sent again; null when it can. */
+  get #limited(): string | null {
+    return sendAgain(this);
+  }
+
+  /** Says that nothing can be sent for a while, and that it can again: once each. */
+  #announceLimit(): void {
+    const limited = this.#limited;
+    if (limited !== null && !this.#limitAnnounced) this.#announce(limited);
+    else if (limited === null && this.#limitAnnounced) this.#announce(this.strings.sendAgain);
+    this.#limitAnnounced = limited !== null;
+  }
+
   /** Renders once a second while a retry has to wait. */
   #tick(): void {
-    const waiting = secondsLeft(this.state.banner?.retryAt, this.now) > 0;
+    this.#announceLimit();
+    const waiting = this.#limited !== null || secondsLeft(this.state.banner?.retryAt, this.now) > 0;
     if (waiting && this.#countdown === undefined) {
       this.#countdown = setInterval(() => this.requestUpdate(), 1000);
     } else if (!waiting && this.#countdown !== undefined) {

@@ -54,6 +54,10 @@ export interface Strings {
   bad: string;
   retry: string;
   retryIn: (seconds: number) => string;
+  sendAgainIn: (time: string) => string;
+  /** `day` is another day than today, such as `tomorrow`. */
+  sendAgainAt: (time: string, day: string | null) => string;
+  sendAgain: string;
   dismiss: string;
   edit: string;
   requestId: (id: string) => string;
@@ -206,6 +210,9 @@ export const english: Strings = {
   retryIn: (seconds) => `Try again in ${seconds} s`,
   dismiss: 'Dismiss',
   edit: 'Edit message',
+  sendAgainIn: (time) => `You can send again in ${time}`,
+  sendAgainAt: (time, day) => `You can send again ${day === null ? '' : `${day} `}at ${time}`,
+  sendAgain: 'You can send again.',
   requestId: (id) => `Request ${id}`,
   sources: (count) => plural(count, 'source', 'sources'),
   source: (number, title) => `Source ${number}: ${title}`,

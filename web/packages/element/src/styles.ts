@@ -1539,6 +1539,17 @@ export const styles = css`
     font-size: 0.933em;
   }
 
+  .limited {
+    display: flex;
+    align-items: center;
+    gap: calc(var(--ck-space) * 1.5);
+    margin: 0;
+    padding: calc(var(--ck-space) * 1.5) calc(var(--ck-space) * 2) 0;
+    color: var(--ck-text-muted);
+    font-size: 0.933em;
+    font-variant-numeric: tabular-nums;
+  }
+
   .recorder-time {
     color: var(--ck-text-muted);
     font-size: 0.933em;

@@ -78,6 +78,9 @@ const arabic: Catalogue = {
     retryIn: (seconds) => `إعادة المحاولة بعد ${seconds} ث`,
     dismiss: 'تجاهل',
     edit: 'تعديل الرسالة',
+    sendAgainIn: (time) => `يمكنك الإرسال مجددًا بعد ${time}`,
+    sendAgainAt: (time, day) => `يمكنك الإرسال مجددًا ${day === null ? '' : `${day} `}في الساعة ${time}`,
+    sendAgain: 'يمكنك الإرسال مجددًا.',
     requestId: (id) => `الطلب ${id}`,
     sources: (count) =>
       plural(count, { one: 'مصدر واحد', two: 'مصدران', few: 'مصادر', many: 'مصدرًا', other: 'مصدر' }),

@@ -33,7 +33,10 @@ export function banner(view: ViewContext): TemplateResult | typeof nothing {
               ?disabled=${wait > 0 || state.turn !== null}
               @click=${() => view.retry()}
             >
-              ${wait > 0 ? strings.retryIn(wait) : strings.retry}
+              ${
+                // What the user has to wait for, the composer says.
+                wait > 0 && state.limitedUntil === null ? strings.retryIn(wait) : strings.retry
+              }
             </button>`
           : nothing
       }

@@ -4,6 +4,7 @@ import { live } from 'lit/directives/live.js';
 import { acceptAttribute, pastedFiles } from '../files.js';
 import { hasIcon, icon } from '../icons.js';
 import type { PickerOption } from '../picker.js';
+import { describeWait } from '../waiting.js';
 import { composerFiles, composerProblems } from './attachments.js';
 import type { ViewContext } from './context.js';
 import { iconButton } from './icon-button.js';
@@ -353,6 +354,22 @@ function recorder(view: ViewContext): TemplateResult {
   </div>`;
 }
 
+/** When something can be sent again, or null when it can. */
+export function sendAgain(view: Pick<ViewContext, 'state' | 'strings' | 'locale' | 'now'>): string | null {
+  const { state, strings, locale, now } = view;
+  const wait = state.limitedUntil === null ? null : describeWait(state.limitedUntil, now, locale);
+  if (wait === null) return null;
+  return 'in' in wait ? strings.sendAgainIn(wait.in) : strings.sendAgainAt(wait.at, wait.day);
+}
+
+/** Counts down until something can be sent again. It is announced when it begins and ends, not in between. */
+function limitedHint(text: string | null): TemplateResult | typeof nothing {
+  if (text === null) return nothing;
+  return html`<p class="limited" part="limited">
+    ${icon('clock')}<span id="limited" role="timer" dir="auto">${text}</span>
+  </p>`;
+}
+
 export function composer(view: ViewContext): TemplateResult {
   const { options, strings, composer, state } = view;
   const status = state.thread.thread?.status;
@@ -367,6 +384,7 @@ export function composer(view: ViewContext): TemplateResult {
   const tool = tools.find((candidate) => candidate.id === composer.toolId);
   const placeholder = tool?.placeholderOverride ?? options.composer?.placeholder ?? strings.placeholder;
   const running = state.turn !== null;
+  const limited = sendAgain(view);
   const mentions = options.entities?.onTagSearch !== undefined && options.entities.showComposerMenu === true;
   const withTools = tools.length > 0 || view.attachmentOptions !== null || mentions;
   const simple = !withTools && models.length === 0 && !view.canDictate;
@@ -388,7 +406,8 @@ export function composer(view: ViewContext): TemplateResult {
       (event.currentTarget as HTMLElement).querySelector('textarea')?.focus();
     }}
   >
-    ${suggestions(view)} ${composerProblems(view)} ${quoteChip(view)} ${composerFiles(view)}
+    ${suggestions(view)} ${limitedHint(limited)} ${composerProblems(view)} ${quoteChip(view)}
+    ${composerFiles(view)}
     <div class="field" ?data-tags=${composer.tags.length > 0}>
       ${tagMarks(view)}
       <textarea
@@ -400,6 +419,7 @@ export function composer(view: ViewContext): TemplateResult {
         autocomplete="off"
         maxlength="200000"
         aria-label=${strings.message}
+        aria-describedby=${limited === null ? nothing : 'limited'}
         aria-autocomplete=${options.entities?.onTagSearch !== undefined || options.commands?.enabled === true ? 'list' : nothing}
         aria-haspopup=${picker === null ? nothing : 'listbox'}
         aria-controls=${listed ? 'suggestions' : nothing}
@@ -478,7 +498,7 @@ export function composer(view: ViewContext): TemplateResult {
                     data-focus="send"
                     aria-label=${strings.send}
                     title=${strings.send}
-                    ?disabled=${composer.isEmpty || composer.waiting}
+                    ?disabled=${composer.isEmpty || composer.waiting || limited !== null}
                   >
                     ${icon('arrow-up')}
                   </button>`

@@ -221,13 +221,13 @@ describe('errors', () => {
     await chat.page.clock.install();
     lab.world.failNext.push({
       type: 'threads.create',
-      status: 429,
-      code: 'rate_limited',
-      message: 'Too many messages.',
+      status: 503,
+      code: 'unavailable',
+      message: 'Chat is busy.',
       headers: { 'Retry-After': '3000' },
     });
     await chat.ask('hello');
-    await chat.page.getByText('Too many messages.').waitFor();
+    await chat.page.getByText('Chat is busy.').waitFor();
     const button = chat.page.getByRole('button', { name: /^Try again/ });
     const seconds = async () => Number(/^Try again in (\d+) s$/.exec(await button.innerText())?.[1]);
     await expect.poll(seconds).toBeGreaterThan(2000);
@@ -238,6 +238,82 @@ describe('errors', () => {
     await chat.page.clock.fastForward(1_000_000);
     await chat.page.getByRole('button', { name: 'Try again', exact: true }).click();
     await chat.event('chatkit.response.end');
+  });
+});
+
+describe('a limit', () => {
+  const limit = (seconds: number) =>
+    lab.world.failNext.push({
+      type: 'threads.create',
+      status: 429,
+      code: 'rate_limited',
+      message: 'You are sending messages too fast.',
+      headers: { 'Retry-After': String(seconds) },
+    });
+
+  it('is counted down in the composer, which keeps what is written and then sends it', async () => {
+    const chat = await lab.open();
+    // Time stands until the test lets it pass.
+    await chat.page.clock.install();
+    limit(50);
+    await chat.ask('hello');
+    await chat.page.getByText('You are sending messages too fast.').waitFor();
+    const timer = chat.page.getByRole('timer');
+    const left = async () => {
+      const [, minutes, seconds] = /^You can send again in (\d+):(\d\d)$/.exec(await timer.innerText()) ?? [];
+      return Number(minutes) * 60 + Number(seconds);
+    };
+    await expect.poll(left).toBeGreaterThan(0);
+    const before = await left();
+    expect(before).toBeLessThanOrEqual(50);
+    await chat.page.clock.fastForward(10_000);
+    await expect.poll(left).toBeLessThanOrEqual(before - 9);
+
+    await chat.page.getByRole('button', { name: 'Edit message' }).click();
+    await expect.poll(() => chat.input.inputValue()).toBe('hello');
+    const send = chat.page.getByRole('button', { name: 'Send message' });
+    await expect.poll(() => send.isDisabled()).toBe(true);
+    await chat.input.press('Enter');
+    expect(await chat.input.inputValue()).toBe('hello');
+    expect(await chat.input.getAttribute('aria-describedby')).toBe('limited');
+
+    await chat.page.clock.fastForward(60_000);
+    await timer.waitFor({ state: 'detached' });
+    await expect.poll(() => send.isDisabled()).toBe(false);
+    await chat.input.press('Enter');
+    await chat.event('chatkit.response.end');
+    expect(requestsOf('threads.create')).toHaveLength(2);
+    expect(await chat.count('chatkit.error')).toBe(1);
+  });
+
+  it('is announced when it begins and when it is over, and not each second', async () => {
+    const chat = await lab.open();
+    await chat.page.clock.install();
+    limit(3000);
+    await chat.ask('hello');
+    const log = chat.page.getByRole('log');
+    await expect.poll(() => log.innerText()).toMatch(/You can send again in \d+:\d\d$/);
+    await chat.page.clock.fastForward(1_000_000);
+    await chat.page.clock.fastForward(1_000_000);
+    const said = (await log.innerText()).match(/You can send again/g);
+    expect(said).toHaveLength(1);
+    await chat.page.clock.fastForward(1_100_000);
+    await expect.poll(() => log.innerText()).toMatch(/You can send again\.$/);
+    expect((await log.innerText()).match(/You can send again/g)).toHaveLength(2);
+  });
+
+  it('that is long is told as a span or a time of day', async () => {
+    const chat = await lab.open();
+    limit(3 * 3600 + 12 * 60);
+    await chat.ask('hello');
+    const timer = chat.page.getByRole('timer');
+    await expect.poll(() => timer.innerText()).toMatch(/^You can send again in 3 hr 1[12] min$/);
+    await chat.page.getByRole('button', { name: 'Edit message' }).click();
+    limit(25 * 3600);
+    // A program of the page may try all the same, and is told.
+    await chat.page.evaluate(() => globalThis.chat.sendUserMessage({ text: 'again' }));
+    await expect.poll(() => timer.innerText()).toMatch(/^You can send again .+ at \d\d:\d\d/);
+    expect(await chat.count('chatkit.error')).toBe(2);
   });
 });
 

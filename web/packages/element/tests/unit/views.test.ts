@@ -11,6 +11,7 @@ import { english } from '../../src/strings.js';
 import { themeProperties } from '../../src/theme.js';
 import { groupByDate } from '../../src/views/history.js';
 import { secondsLeft } from '../../src/views/banner.js';
+import { describeWait } from '../../src/waiting.js';
 
 describe('the published interface', () => {
   it('is implemented with its own types', () => {
@@ -234,5 +235,35 @@ describe('the composer', () => {
     const composer = new Composer(noUploads());
     composer.text = ' \n\t';
     expect(composer.isEmpty).toBe(true);
+  });
+});
+
+describe('a wait', () => {
+  const now = new Date(2026, 10, 22, 10, 0, 0).getTime();
+  const after = (hours: number, minutes = 0, seconds = 0) =>
+    now + ((hours * 60 + minutes) * 60 + seconds) * 1000;
+  const inEnglish = (until: number) => describeWait(until, now, 'en-GB');
+
+  it('is a clock below an hour, and over at zero', () => {
+    expect(inEnglish(after(0, 0, 42))).toEqual({ in: '0:42' });
+    expect(inEnglish(after(0, 0, 42) - 999)).toEqual({ in: '0:42' });
+    expect(inEnglish(after(0, 59, 59))).toEqual({ in: '59:59' });
+    expect(inEnglish(after(0, 0, 1))).toEqual({ in: '0:01' });
+    expect(inEnglish(now)).toBeNull();
+    expect(inEnglish(now - 5000)).toBeNull();
+  });
+
+  it('is hours and minutes below six hours', () => {
+    expect(inEnglish(after(3, 12))).toEqual({ in: '3 hrs 12 mins' });
+    expect(inEnglish(after(1))).toEqual({ in: '1 hr' });
+    expect(describeWait(after(3, 12), now, 'de')).toEqual({ in: '3 Std. 12 Min.' });
+  });
+
+  it('is a time of day beyond that, with the day if it is another', () => {
+    expect(inEnglish(after(9))).toEqual({ at: '19:00', day: null });
+    expect(inEnglish(after(23))).toEqual({ at: '09:00', day: 'tomorrow' });
+    expect(inEnglish(after(14))).toEqual({ at: '00:00', day: 'tomorrow' });
+    expect(inEnglish(after(48))).toEqual({ at: '10:00', day: 'Tuesday 24 November' });
+    expect(describeWait(after(23), now, 'de')).toEqual({ at: '09:00', day: 'morgen' });
   });
 });
