@@ -95,7 +95,10 @@ def _refusal(exchange: Exchange, request_id: str, status: int, code: str) -> Ite
         return
     if error.get("code") != code:
         yield f"the code is {error.get('code')!r} instead of {code!r}: {error.get('message')!r}"
-    if not {"code", "message", "request_id"} <= set(error) <= {"code", "message", "request_id", "field", "reason"}:
+    allowed = {"code", "message", "request_id", "field", "reason", "retry_after"}
+    if {"limit", "scope"} <= set(error):
+        allowed |= {"limit", "scope", "reset_at"}
+    if not {"code", "message", "request_id"} <= set(error) <= allowed:
         yield f"the error has the fields {sorted(error)}"
     if error.get("request_id") != request_id:
         yield "the error names another request than the header"
