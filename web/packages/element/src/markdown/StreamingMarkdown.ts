@@ -728,7 +728,7 @@ export class StreamingMarkdown {
         this.observed.delete(box);
       } else if (box.scrollWidth > box.clientWidth + 1) {
         box.setAttribute('tabindex', '0');
-        box.setAttribute('role', 'region');
+        box.setAttribute('role', 'group');
         const cells = [...box.querySelectorAll('th')].map((cell) => cell.textContent?.trim() ?? '');
         const label = cells.length > 0 ? cells.filter(Boolean).join(', ') : labelOf(box);
         box.setAttribute('aria-label', label === '' ? '…' : label);

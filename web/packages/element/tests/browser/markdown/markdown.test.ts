@@ -334,7 +334,7 @@ describe('in a browser', () => {
       md.open();
       md.stream(text, 3);
     }, `${wide}\nand\n\n| a | b |\n|---|---|\n| 1 | 2 |\n`);
-    const region = page.getByRole('region');
+    const region = page.getByRole('group');
     await region.waitFor();
     await expect.poll(() => region.count()).toBe(1);
     await expect.poll(() => region.getAttribute('aria-label')).toContain('Column name, Second0');
