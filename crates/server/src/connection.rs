@@ -28,7 +28,7 @@ use axum::{
     response::Response,
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -50,6 +50,10 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// all use, so that tokens and cookies which are far too long are refused by those who read them,
 /// in the same words as others.
 const HEAD_BYTES: usize = 1_200_000;
+
+/// How long a connection may take for the head of its next request, or stay without one. Longer than
+/// proxies keep idle connections (nginx 60 s), so that it is they who close them.
+const HEAD_TIME: Duration = Duration::from_secs(75);
 
 /// A stream's buffer is kept from one piece to the next up to this size.
 const KEPT_BYTES: usize = 512;
@@ -161,7 +165,7 @@ async fn until_stream(
     });
     // Boxed: it is large, and gone while a stream is written.
     let mut http = http1::Builder::new();
-    http.max_buf_size(HEAD_BYTES);
+    http.max_buf_size(HEAD_BYTES).timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
     let mut http = Box::new(http.serve_connection(TokioIo::new(io), service));
     let mut closed = Box::pin(closing.cancelled());
     let mut told = false;
@@ -364,5 +368,45 @@ impl AsyncWrite for Io {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    /// What becomes of a connection on which `sent` comes and then nothing more. Time stands still
+    /// but for what is waited for.
+    async fn answered(sent: &str) -> (String, Duration) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(async || "hello"));
+        let serving = tokio::spawn(serve(listener, router, std::future::pending()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let began = tokio::time::Instant::now();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        serving.abort();
+        (answer, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_never_ends_holds_no_connection() {
+        let (answer, after) = answered("GET / HTTP/1.1\r\nHost: here\r\nX-Slow: ").await;
+        assert!(!answer.contains("200 OK"), "{answer}");
+        assert!(after >= HEAD_TIME, "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_further_requests_is_closed_later_than_proxies_do() {
+        let (answer, after) = answered("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert!(answer.ends_with("hello"), "{answer}");
+        assert!(after > Duration::from_secs(60), "{after:?}");
     }
 }
