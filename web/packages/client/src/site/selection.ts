@@ -96,6 +96,8 @@ export function observeTextSelection(
   listen('resize', moved);
   window.visualViewport?.addEventListener('resize', moved, { signal });
   window.visualViewport?.addEventListener('scroll', moved, { signal });
+  // Something may be marked already.
+  if (document.getSelection()?.isCollapsed === false) tellSoon();
   return () => {
     controller.abort();
     clearTimeout(settling);

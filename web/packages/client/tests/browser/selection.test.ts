@@ -95,6 +95,19 @@ describe('a selection', () => {
     await expect.poll(() => text(page)).toBe('The quick brown');
   });
 
+  it('that was there before anybody watched is told, too', async () => {
+    const page = await open();
+    await mark(page, 'edge');
+    await expect.poll(() => text(page)).toBe('At the edge');
+    const late = await page.evaluate(
+      () =>
+        new Promise<string | null>((resolve) => {
+          globalThis.site.observeTextSelection((selection) => resolve(selection?.text ?? null));
+        }),
+    );
+    expect(late).toBe('At the edge');
+  });
+
   it('is told where something fits above its first line', async () => {
     const page = await open();
     await mark(page, 'first');
