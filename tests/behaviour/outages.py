@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 import resource
+import socket
 import sqlite3
 import threading
 import time
@@ -19,7 +20,8 @@ from typing import Any
 import requests
 from corpus import message
 from harness import PARLOR, PATIENCE_SECONDS, Live, Process, Processes, Session
-from postgres import Postgres, Proxy
+from postgres import Postgres
+from relay import Relay
 from turns import items, script, text_of, until
 
 Result = tuple[str, list[str]]
@@ -292,7 +294,7 @@ TABLES = ("threads", "turns", "items")
 
 def on_postgres(processes: Processes, model: Process, measured: dict[str, float]) -> Iterator[Result]:
     with Postgres() as postgres:
-        proxy = Proxy(postgres.port)
+        proxy = Relay(lambda: socket.create_connection(("127.0.0.1", postgres.port)))
         postgres.do("stop")
         server = serve(
             processes,

@@ -6,13 +6,13 @@ Conversations go on while requests alternate, and while one of the servers is ki
 import contextlib
 import itertools
 import socket
-import threading
 from collections.abc import Iterator
 
 import requests
 from corpus import add, message
 from harness import PARLOR, PATIENCE_SECONDS, Process, Processes, Session, run_case
 from postgres import Postgres
+from relay import Relay
 from turns import items, problems_of, script, text_of, until
 
 Result = tuple[str, list[str]]
@@ -22,40 +22,19 @@ REST = {"step": "text", "text": "and the second."}
 WHOLE = "The first half, and the second."
 
 
-class TakesTurns:
+def takes_turns(servers: list[Process]) -> Relay:
     """Gives each connection to the next server. Clients here send one request over each."""
+    turns = itertools.count()
 
-    def __init__(self, servers: list[Process]):
-        self.servers = servers
-        self._next = itertools.count()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            near, _ = self._listener.accept()
-            threading.Thread(target=self._connect, args=(near,), daemon=True).start()
-
-    def _connect(self, near: socket.socket) -> None:
+    def far() -> socket.socket:
         # One that is not there is passed over, as by any proxy.
-        for _ in self.servers:
-            host, port = self.servers[next(self._next) % len(self.servers)].url.removeprefix("http://").split(":")
+        for _ in servers:
+            host, port = servers[next(turns) % len(servers)].url.removeprefix("http://").split(":")
             with contextlib.suppress(OSError):
-                far = socket.create_connection((host, int(port)))
-                for ends in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=ends, daemon=True).start()
-                return
-        near.close()
+                return socket.create_connection((host, int(port)))
+        raise ConnectionRefusedError("no server is there")
 
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+    return Relay(far)
 
 
 def begin(s: Session, url: str, *steps: dict) -> tuple:
@@ -153,7 +132,7 @@ def results(processes: Processes, model: Process) -> Iterator[Result]:
         }
         command = [PARLOR, "serve", "--listen", "127.0.0.1:0", "--database-url", database.url]
         servers = [processes.start(f"replica-{n}", command, **environment).ready() for n in range(2)]
-        proxy = TakesTurns(servers)
+        proxy = f"http://127.0.0.1:{takes_turns(servers).port}/chatkit"
         urls = [f"{server.url}/chatkit" for server in servers]
         for case in CASES:
 
@@ -161,9 +140,9 @@ def results(processes: Processes, model: Process) -> Iterator[Result]:
                 case(s, urls)
 
             both.__name__ = case.__name__
-            yield f"replicas: {case.__name__}", problems_of(run_case(both, f"{proxy.url}/chatkit", model))
+            yield f"replicas: {case.__name__}", problems_of(run_case(both, proxy, model))
 
         def dying(s: Session) -> None:
             killed(s, servers, database)
 
-        yield "replicas: killed in mid-turn", problems_of(run_case(dying, f"{proxy.url}/chatkit", model))
+        yield "replicas: killed in mid-turn", problems_of(run_case(dying, proxy, model))
