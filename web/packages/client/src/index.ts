@@ -38,12 +38,7 @@ export {
   type AuthState,
   type SessionUser,
 } from './site/auth-session.js';
-export {
-  createChatKitFetch,
-  type ChatKitFetchOptions,
-  type Fresh,
-  type TokenRequest,
-} from './site/chatkit-fetch.js';
+export { createChatKitFetch, type ChatKitFetchOptions, type TokenRequest } from './site/chatkit-fetch.js';
 export {
   getPageContext,
   selectedText,
@@ -67,3 +62,4 @@ export {
   type TextSelection,
   type TextSelectionOptions,
 } from './site/selection.js';
+export { fresh, type Fresh } from './site/fresh.js';

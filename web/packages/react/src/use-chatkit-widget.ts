@@ -1,9 +1,9 @@
 import {
   createChatKitFetch,
+  fresh,
   getPageContext,
   selectedText,
   type ChatKitFetchOptions,
-  type Fresh,
   type PageContext,
   type PageContextOptions,
   type ScriptOptions,
@@ -270,10 +270,6 @@ export function useChatKitWidget(given: ChatKitWidgetOptions): ChatKitWidgetStat
     remember: useCallback((what) => memory.write(what), [memory]),
     labels,
   };
-}
-
-function fresh<T>(value: Fresh<T>): T | Promise<T> {
-  return typeof value === 'function' ? (value as () => T | Promise<T>)() : value;
 }
 
 function filled(profile: Record<string, string>): Record<string, string> {

@@ -1,7 +1,5 @@
+import { type Fresh, fresh } from './fresh.js';
 import { getPageContext, type PageContext, type PageContextOptions } from './page-context.js';
-
-/** A value, or a function that makes it anew for every request; its promise is waited for. */
-export type Fresh<T> = T | (() => T | Promise<T>);
 
 export interface TokenRequest {
   /** The last token was refused: one from a cache will not do. */
@@ -140,10 +138,6 @@ async function withMetadata(body: string, options: ChatKitFetchOptions): Promise
 function pageOf(page: ChatKitFetchOptions['pageContext']): PageContext | null | Promise<PageContext | null> {
   if (page === false) return null;
   return typeof page === 'function' ? page() : getPageContext(page);
-}
-
-function fresh<T>(value: Fresh<T>): T | Promise<T> {
-  return typeof value === 'function' ? (value as () => T | Promise<T>)() : value;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
