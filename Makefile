@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -path 'web/packed/*' 2>/dev/null)
 # Tests run far from UTC, with a summer time, so that what goes by the local time shows. The servers of the end-to-end
 # tests run in the machine's own zone.
 ELSEWHERE := TZ=America/Los_Angeles
@@ -12,7 +12,7 @@ ELSEWHERE := TZ=America/Los_Angeles
 export PYTHONUTF8 := 1
 NPM := npm --no-fund --no-audit --loglevel=error
 
-.PHONY: help run build web ingest test test-rust test-web test-conformance test-behaviour e2e lint format contract fixtures setup bench fuzz clean
+.PHONY: help run build web packages ingest test test-rust test-web test-conformance test-behaviour e2e lint format contract fixtures setup bench fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,13 @@ web/dist/chatkit.js: web/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd web && $(NPM) run --silent build
 	@touch $@
 
+packages: web/packed/.done ## Pack the npm packages into web/packed: what `npm install` takes
+
+web/packed/.done: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	@./scripts/say "Packing the npm packages"
+	cd web && $(NPM) run --silent pack
+	@touch $@
+
 setup: web/node_modules/.package-lock.json ## Install what the tests need: a browser, a Python environment, an OpenID provider, cargo-deny
 	@./scripts/setup-tests
 
@@ -52,7 +59,7 @@ test-rust: web ## Run the Rust tests
 	@./scripts/say "Rust tests"
 	$(ELSEWHERE) cargo test --workspace --quiet
 
-test-web: web setup ## Run the web packages' tests, also in a browser
+test-web: web packages setup ## Run the web packages' tests, also in a browser
 	@./scripts/say "Web tests"
 	cd web && $(ELSEWHERE) $(NPM) run --silent test
 	cd web && $(ELSEWHERE) ../scripts/second-tries $(NPM) run --silent test:browser
@@ -112,4 +119,4 @@ fuzz: ## Look for inputs that break what must hold (MINUTES=1 for each, TARGET=n
 	@./scripts/fuzz "$(or $(MINUTES),1)" $(TARGET)
 
 clean: ## Remove what was built and installed here
-	rm -rf target web/dist web/node_modules web/tests/react-18/node_modules tests/oidc/node_modules .cache
+	rm -rf target web/dist web/packed web/node_modules web/tests/react-18/node_modules tests/oidc/node_modules .cache

@@ -25,6 +25,10 @@ export default defineConfig({
     reportCompressedSize: false,
     rolldownOptions: {
       input: 'packages/widget/src/index.tsx',
+      // `'use client'` in @parlor/react is for frameworks that render on the server.
+      onwarn: (warning, warn) => {
+        if (warning.code !== 'MODULE_LEVEL_DIRECTIVE') warn(warning);
+      },
       output: {
         format: 'es',
         entryFileNames: 'widget.js',

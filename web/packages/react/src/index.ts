@@ -1,3 +1,4 @@
+'use client';
 export { ChatKitWidget, type Begun, type ChatKitWidgetProps } from './chatkit-widget.js';
 export type { AuthGate, AuthGateOptions, GateStatus, OwnAuth } from './use-auth-gate.js';
 export { useAuthGate } from './use-auth-gate.js';
