@@ -1,7 +1,7 @@
 import type { ChatKitWidgetProps, WidgetHandle } from '@parlor/react';
+import { LazyChatKitWidget } from '@parlor/react/lazy';
 import { createRef } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
-import { App } from './app.js';
 import { optionsFrom } from './options.js';
 
 declare global {
@@ -50,7 +50,7 @@ class ParlorWidget extends HTMLElement {
 
   #render(): void {
     this.#root?.render(
-      <App {...optionsFrom(this, '', SCRIPT.origin)} {...this.options} handle={this.#handle} />,
+      <LazyChatKitWidget {...optionsFrom(this, '', SCRIPT.origin)} {...this.options} handle={this.#handle} />,
     );
   }
 }

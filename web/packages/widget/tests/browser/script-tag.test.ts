@@ -165,9 +165,9 @@ describe('one script tag', () => {
   });
 
   it('says on its button that the rest could not be loaded, and tries again with a click', async () => {
-    const opened = await open('plain', { block: /chunks\/src-/ });
+    const opened = await open('plain', { block: /chunks\/chatkit-widget-/ });
     await opened.locator('.badge').waitFor();
-    await opened.unroute(/chunks\/src-/);
+    await opened.unroute(/chunks\/chatkit-widget-/);
     await launcher(opened).click();
     await input(opened).waitFor();
   });

@@ -1,24 +1,22 @@
-import type { Begun, ChatKitWidgetProps, WidgetHandle } from '@parlor/react';
-import {
-  AskButton,
-  LABELS,
-  Launcher,
-  Memory,
-  questionAbout,
-  Shell,
-  useColorScheme,
-  useTextSelection,
-  whenIdle,
-} from '@parlor/react/first-view';
+'use client';
 import { type ComponentType, useEffect, useImperativeHandle, useMemo, useRef, useState } from 'react';
+import type { Begun, ChatKitWidgetProps } from './chatkit-widget.js';
+import { LABELS } from './labels.js';
+import { AskButton, Launcher, questionAbout } from './launcher.js';
+import { Memory } from './memory.js';
+import { Shell } from './shell.js';
+import { useColorScheme } from './use-color-scheme.js';
+import type { WidgetHandle } from './use-chatkit-widget.js';
+import { useTextSelection } from './use-text-selection.js';
+import { whenIdle } from './when-idle.js';
 
 type Whole = ComponentType<ChatKitWidgetProps>;
 
 /**
- * The button, and the one beside marked text; the rest is loaded once it is needed, or the page has
- * nothing to do. Then it takes their place.
+ * The widget in two parts: the button, and the one beside marked text; the rest is loaded once it is
+ * needed, or the page has nothing to do. Then it takes their place.
  */
-export function App(props: ChatKitWidgetProps) {
+export function LazyChatKitWidget(props: ChatKitWidgetProps) {
   const [Widget, setWidget] = useState<Whole | null>(null);
   const [begun, setBegun] = useState<Begun | undefined>(undefined);
   const [failed, setFailed] = useState(false);
@@ -30,7 +28,7 @@ export function App(props: ChatKitWidgetProps) {
     let given = true;
     const load = () => {
       setFailed(false);
-      import('@parlor/react').then(
+      import('./chatkit-widget.js').then(
         ({ ChatKitWidget }) => given && setWidget(() => ChatKitWidget),
         () => given && setFailed(true),
       );
