@@ -40,8 +40,9 @@ impl Files {
 
 /// What the addresses of files begin with: the server as this client reaches it.
 ///
-/// The setting says it, or the request does. A client that lies about it only gets links that do
-/// not work: nothing of it is kept, and nobody else is sent it.
+/// The setting says it, or the request does: a proxy names its scheme, host and the path under which
+/// it passes requests on (`X-Forwarded-Proto`, `-Host`, `-Prefix`). A client that lies about it only
+/// gets links that do not work: nothing of it is kept, and nobody else is sent it.
 pub(crate) fn base_url(public_url: Option<&Url>, parts: &Parts) -> String {
     if let Some(url) = public_url {
         return url.as_str().trim_end_matches('/').to_owned();
@@ -55,11 +56,27 @@ pub(crate) fn base_url(public_url: Option<&Url>, parts: &Parts) -> String {
         .or_else(|| parts.uri.authority().map(|authority| authority.as_str()))
         .unwrap_or("localhost");
     // Only an origin: whatever else stands in the header is left out.
-    Url::parse(&format!("{scheme}://{host}"))
+    let mut base = Url::parse(&format!("{scheme}://{host}"))
         .ok()
         .map(|url| url.origin())
         .filter(url::Origin::is_tuple)
-        .map_or_else(|| format!("{scheme}://localhost"), |origin| origin.ascii_serialization())
+        .map_or_else(|| format!("{scheme}://localhost"), |origin| origin.ascii_serialization());
+    if let Some(prefix) = first(&parts.headers, "x-forwarded-prefix").and_then(plain_path) {
+        base.push_str(prefix);
+    }
+    base
+}
+
+/// A path of plain segments, such as `/api/parlor`; nothing that would be read as something else.
+fn plain_path(path: &str) -> Option<&str> {
+    let path = path.trim_end_matches('/');
+    let plain = |segment: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        !segment.is_empty()
+            && segment.bytes().all(known)
+            && segment.bytes().any(|byte| byte != b'.')
+    };
+    path.strip_prefix('/')?.split('/').all(plain).then_some(path)
 }
 
 /// The first value of a header that proxies add to.
@@ -109,9 +126,33 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_may_have_put_it_under_a_path() {
+        let under = |prefix| asked(&[("host", "site.example"), ("x-forwarded-prefix", prefix)]);
+        assert_eq!(under("/api/parlor"), "http://site.example/api/parlor");
+        assert_eq!(under("/chat.v1/"), "http://site.example/chat.v1");
+        for odd in [
+            "/",
+            "api",
+            "//evil.example",
+            "/a//b",
+            "/a/../b",
+            "/..",
+            "/a?b",
+            "/a#b",
+            "/%2e",
+            "/a b",
+            "/ä",
+            "@evil.example",
+        ] {
+            assert_eq!(under(odd), "http://site.example", "{odd}");
+        }
+    }
+
+    #[test]
     fn the_setting_wins() {
         let public: Url = "https://example.com/chat/".parse().unwrap();
-        let parts = Request::builder().header("host", "inner").body(()).unwrap().into_parts().0;
+        let inner = Request::builder().header("host", "inner").header("x-forwarded-prefix", "/api");
+        let parts = inner.body(()).unwrap().into_parts().0;
         assert_eq!(base_url(Some(&public), &parts), "https://example.com/chat");
     }
 }
