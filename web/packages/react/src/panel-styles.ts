@@ -16,7 +16,13 @@ export const STYLES = `
   inline-size: min(var(--width, var(--parlor-width, 400px)), calc(100vw - 2 * var(--gap)));
   block-size: min(var(--height, var(--parlor-height, 640px)), calc(100dvh - 2 * var(--gap) - 68px));
   border-radius: var(--radius);
+  /* The corner that it is pulled by sticks out; what is inside is round by itself. */
+  overflow: visible;
 }
+.panel > openai-chatkit { border-radius: inherit; overflow: hidden; }
+.panel > .bar:not(.over) ~ openai-chatkit { border-start-start-radius: 0; border-start-end-radius: 0; }
+.panel > .bar.over, .panel > .offline { border-start-start-radius: inherit; border-start-end-radius: inherit; }
+.panel > .view { border-end-start-radius: inherit; border-end-end-radius: inherit; }
 .panel[data-mode='panel'] {
   inset-block: 0;
   inset-inline-end: 0;
@@ -116,13 +122,14 @@ input, select, textarea {
 }
 textarea { min-block-size: 84px; resize: vertical; }
 form .button { align-self: start; }
+/* Large enough for a finger, and out of the way of the button in the corner. */
 .resize {
   position: absolute;
-  inset-block-start: 0;
-  inset-inline-start: 0;
+  inset-block-start: -8px;
+  inset-inline-start: -8px;
   z-index: 1;
-  inline-size: 20px;
-  block-size: 20px;
+  inline-size: 24px;
+  block-size: 24px;
   padding: 0;
   border: 0;
   background: none;
@@ -133,8 +140,8 @@ form .button { align-self: start; }
 .resize::after {
   content: '';
   position: absolute;
-  inset-block-start: 5px;
-  inset-inline-start: 5px;
+  inset-block-start: 13px;
+  inset-inline-start: 13px;
   inline-size: 9px;
   block-size: 9px;
   border: solid var(--muted);
@@ -143,7 +150,7 @@ form .button { align-self: start; }
   opacity: 0;
 }
 .resize:dir(rtl)::after { border-width: 2px 2px 0 0; }
-.panel[data-mode='panel'] .resize { block-size: 100%; inline-size: 8px; cursor: ew-resize; }
+.panel[data-mode='panel'] .resize { inset-block-start: 0; inset-inline-start: 0; block-size: 100%; inline-size: 8px; cursor: ew-resize; }
 .panel[data-mode='panel'] .resize::after { inset-block: 0; inset-inline-start: 0; inline-size: 0; block-size: auto; border-width: 0 0 0 2px; border-radius: 0; }
 @media (prefers-reduced-motion: reduce) { .spinner { animation-duration: 3s; } }
 @media (forced-colors: active) { .panel, .button { border: 1px solid ButtonText; } }
