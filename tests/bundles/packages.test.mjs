@@ -51,10 +51,14 @@ test("what a server imports while it renders needs no browser", () => {
     `import { createElement } from 'react';
      import { renderToString } from 'react-dom/server';
      import { createChatKitFetch } from '@parlor/client';
+     import { ParlorChat } from '@parlor/next';
+     import { createChatKitHandler } from '@parlor/next/server';
      import { ChatKitWidget } from '@parlor/react';
-     console.log(typeof createChatKitFetch, JSON.stringify(renderToString(createElement(ChatKitWidget))));`,
+     const { GET } = createChatKitHandler({ cookie: 'token' });
+     const { status } = await GET(new Request('http://site.example/api/parlor/metrics'));
+     console.log(typeof createChatKitFetch, status, JSON.stringify([ChatKitWidget, ParlorChat].map((part) => renderToString(createElement(part)))));`,
   );
-  assert.equal(run("node", "server.mjs").trim(), 'function ""');
+  assert.equal(run("node", "server.mjs").trim(), 'function 404 ["",""]');
 });
 
 for (const resolution of ["bundler", "nodenext"]) {
@@ -62,12 +66,18 @@ for (const resolution of ["bundler", "nodenext"]) {
     writeFileSync(
       join(project, "page.tsx"),
       `import { createChatKitFetch, type PageContext } from '@parlor/client';
+       import { ChatKitScript, ParlorChat } from '@parlor/next';
+       import { createChatKitHandler } from '@parlor/next/server';
        import { ChatKitWidget, useChatKitWidget } from '@parlor/react';
        export const fetcher: typeof fetch = createChatKitFetch({ userId: 'ada', pageContext: (): Partial<PageContext> => ({ title: 'x' }) });
        export const page = <ChatKitWidget mode="panel" options={{ startScreen: { greeting: 'Hello' } }} />;
        // @ts-expect-error: there is no such mode.
        export const wrong = <ChatKitWidget mode="drawer" />;
-       export const hook = useChatKitWidget;`,
+       export const hook = useChatKitWidget;
+       export const { GET, POST, PUT } = createChatKitHandler({ token: async ({ refused }) => (refused ? null : 'x') });
+       export const next = <><ChatKitScript nonce="n" /><ParlorChat user={{ id: 'ada', name: null }} mode="panel" /></>;
+       // @ts-expect-error: the token is nothing for the page.
+       export const leak = <ParlorChat token={() => 'x'} />;`,
     );
     writeFileSync(
       join(project, "tsconfig.json"),

@@ -14,7 +14,7 @@ const PACKED = join(WEB, 'packed');
 const TSC = join(WEB, 'node_modules/.bin/tsc');
 
 /** In an order in which each needs only those before it. */
-const PACKAGES = ['client', 'react'];
+const PACKAGES = ['client', 'react', 'next'];
 
 /** `./src/index.ts` as it is called once it is compiled. */
 const compiled = (source, ending) => source.replace(/^\.\/src\//, './dist/').replace(/\.tsx?$/, ending);
