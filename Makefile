@@ -12,7 +12,7 @@ ELSEWHERE := TZ=America/Los_Angeles
 export PYTHONUTF8 := 1
 NPM := npm --no-fund --no-audit --loglevel=error
 
-.PHONY: help run build web packages ingest test test-rust test-web test-conformance test-behaviour e2e lint format contract fixtures setup bench fuzz clean
+.PHONY: help run build web packages examples-web ingest test test-rust test-web test-conformance test-behaviour e2e lint format contract fixtures setup bench fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,9 @@ web/packed/.done: web/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd web && $(NPM) run --silent pack
 	@touch $@
 
+examples-web: packages ## Install and build the sites in examples/ that need it
+	@./scripts/build-sites $(patsubst examples/%/package.json,%,$(wildcard examples/*/package.json))
+
 setup: web/node_modules/.package-lock.json ## Install what the tests need: a browser, a Python environment, an OpenID provider, cargo-deny
 	@./scripts/setup-tests
 
@@ -84,7 +87,7 @@ test-behaviour: setup ## Cut, stop, race, kill, and put the server behind nginx
 	cargo build --quiet -p parlor-server -p parlor-fake-model -p parlor-test-postgres --bins
 	.cache/venv/bin/python tests/behaviour/run.py
 
-e2e: web setup ## Run the end-to-end tests: real browser, real server, fake model
+e2e: web setup examples-web ## Run the end-to-end tests: real browser, real server, fake model
 	@./scripts/say "End-to-end tests"
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
 	cargo build --quiet -p example-widget-gallery -p example-client-tools -p example-custom-responder
@@ -120,3 +123,4 @@ fuzz: ## Look for inputs that break what must hold (MINUTES=1 for each, TARGET=n
 
 clean: ## Remove what was built and installed here
 	rm -rf target web/dist web/packed web/node_modules web/tests/react-18/node_modules tests/oidc/node_modules .cache
+	rm -rf examples/*/node_modules examples/*/.next examples/*/dist examples/*/.built

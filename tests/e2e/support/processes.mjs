@@ -317,6 +317,34 @@ export class OpenIdProvider {
   }
 }
 
+/** The app in `examples/next`, as it was built. */
+export class NextApp {
+  #program;
+
+  static async start(environment, command = 'start') {
+    const app = new NextApp();
+    const folder = path.join(ROOT, 'examples/next');
+    const built = path.join(folder, '.next/BUILD_ID');
+    if (!existsSync(built)) throw new Error(`${built} is missing: run \`make examples-web\`.`);
+    app.#program = new Program('Next.js', process.execPath, ['node_modules/next/dist/bin/next', command, '-p', '0', '-H', '127.0.0.1'], {
+      cwd: folder,
+      env: { ...cleanEnvironment(), NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1', ...environment },
+    });
+    [, app.url] = await app.#program.says(/Local: +(http:\S+)/);
+    await eventually('Next.js answers', () => fetch(app.url).then(() => true, () => false));
+    return app;
+  }
+
+  get log() {
+    return this.#program.log;
+  }
+
+  stop() {
+    // Asked kindly, it waits for connections that browsers keep open.
+    return this.#program.end('SIGKILL');
+  }
+}
+
 /** Polls until the condition gives something true, and returns that. */
 export async function eventually(what, condition, patience = PATIENCE_MS) {
   const until = Date.now() + patience;
