@@ -14,6 +14,7 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod upgrades;
+mod warm;
 
 use std::{
     str::FromStr as _,
@@ -31,8 +32,8 @@ use futures::StreamExt as _;
 use parlor_chatkit::{
     AttachmentRecord, BeginOutcome, BeginTurn, DeleteAttachmentOutcome, Delivery, DoomedAttachment,
     ErrorChain, FeedbackQuery, FeedbackRecord, HeldTurn, ItemState, ItemWrite, Owner, PageQuery,
-    Peers, RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, TenantId, ThreadTitle,
-    TurnKey, TurnState, TurnThread, UnsentQuota, UploadedFile, UserId, Visibility,
+    Peers, RecordedTurn, ReplaceOutcome, SignedLink, Store, StoreError, ThreadTitle, TurnKey,
+    TurnState, TurnThread, UnsentQuota, UploadedFile, Visibility,
     protocol::{
         AttachmentId, ClientToolCallStatus, FeedbackKind, ItemId, Order, Page, ThreadId,
         ThreadItem, ThreadMetadata, ThreadStatus, Timestamp, TurnId,
@@ -47,13 +48,13 @@ use sqlx::{
 
 use crate::record::{ItemRow, ThreadRow, attachments_of, kind_name, page};
 use attachments::ATTACHMENT_COLUMNS;
-use limits::charge_arguments;
 use logins::LOGIN_COLUMNS;
 use peers::PostgresPeers;
 pub use pool::describe_metrics;
 use pool::{Patience, Pool, Repeatable};
 use rows::{THREAD_COLUMNS, column, feedback, item, json, required, text, thread};
 use schema::{Schema, State};
+use warm::warm_up;
 
 /// The arguments of a statement.
 macro_rules! arguments {
@@ -464,11 +465,11 @@ impl Inner {
         }
         let unusable =
             |source| PostgresError::Use { schema: self.schema.as_str().to_owned(), source };
-        self.warm_up(&mut connection).await.map_err(unusable)?;
+        warm_up(&self.statements, &mut connection).await.map_err(unusable)?;
         self.pool.add(connection);
         for _ in 1..self.warm {
             let mut connection = self.connect().await?;
-            self.warm_up(&mut connection).await.map_err(unusable)?;
+            warm_up(&self.statements, &mut connection).await.map_err(unusable)?;
             self.pool.add(connection);
         }
         self.up.store(true, Ordering::Release);
@@ -479,44 +480,6 @@ impl Inner {
                 role = rights.role,
                 "row-level security does not bind this role; connect as one that is no superuser"
             );
-        }
-        Ok(())
-    }
-
-    /// Has the connection prepare and plan what chat needs, by asking as nobody for nothing.
-    async fn warm_up(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        let nobody = Owner::authenticated(TenantId::new(""), UserId::new(""));
-        let nothing = BeginTurn {
-            turn_id: TurnId::new(""),
-            thread: TurnThread::Existing(ThreadId::new("")),
-            opening: &[],
-            changed: &[],
-            idempotency_key: Some(""),
-            holder: "",
-            now: DateTime::UNIX_EPOCH.into(),
-        };
-        let query = PageQuery { limit: 1, order: Order::Desc, after: None };
-        let turn = TurnKey { turn_id: TurnId::new(""), thread_id: ThreadId::new("") };
-        let statements = &self.statements;
-        let calls = [
-            (&statements.get_thread, get_thread_arguments(&nobody, &turn.thread_id)?),
-            (&statements.get_thread_and_turn, thread_and_turn_arguments(&nobody, &turn.thread_id)?),
-            (&statements.list_threads, list_threads_arguments(&nobody, &query)?),
-            (
-                &statements.list_items,
-                list_items_arguments(&nobody, &turn.thread_id, &query, Visibility::All)?,
-            ),
-            (&statements.turn_by_key, turn_by_key_arguments(&nobody, "")?),
-            (&statements.begin_turn, begin_arguments(&nobody, &nothing, &[])?),
-            (&statements.write_turn, write_arguments(&nobody, &turn, None, &[])?),
-            (&statements.charge, charge_arguments(&[], None, nothing.now)?),
-        ];
-        for (statement, arguments) in calls {
-            let statement = sqlx::AssertSqlSafe(Arc::clone(statement));
-            sqlx::query_with(statement, arguments)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(rows::failed)?;
         }
         Ok(())
     }
