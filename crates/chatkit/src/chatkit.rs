@@ -939,18 +939,26 @@ impl Call {
                 return Err(ChatKitError::NoRunningTurn);
             }
         }
-        self.follow_elsewhere(post, key, &held, after)
+        self.follow_elsewhere(post, key, &held, after).await
     }
 
-    fn follow_elsewhere(
+    /// As [`follow`](Self::follow): the first connection of this process passes for the turn's own,
+    /// which whoever lost it takes up again at any process.
+    async fn follow_elsewhere(
         &self,
         post: &Arc<Post>,
         key: TurnKey,
         held: &HeldTurn,
         after: u64,
     ) -> Result<Response, ChatKitError> {
+        let mut admission = match post.is_followed(self.owner(), &key) {
+            true => self.admit(Work::Following).await?,
+            false => Admission::free(),
+        };
         let events = post.follow(self.owner(), &key, &held.holder, after, self.caller());
         let events = events.ok_or(ChatKitError::ShuttingDown)?;
+        admission.begin();
+        let events = events.admitted(admission);
         Ok(Response::Stream { turn_id: key.turn_id, events })
     }
 
@@ -1179,7 +1187,7 @@ impl Call {
             && let Some(held) = post.state_of(self.owner(), &key).await?
         {
             if held.state == TurnState::Running && held.holder != self.inner.instance {
-                return self.follow_elsewhere(post, key, &held, 0);
+                return self.follow_elsewhere(post, key, &held, 0).await;
             }
             state = held.state;
         }

@@ -63,6 +63,13 @@ pub(super) enum Incoming {
 }
 
 impl Post {
+    /// Whether somebody follows a turn of another process here, and it has not ended.
+    pub(crate) fn is_followed(&self, owner: &Owner, key: &TurnKey) -> bool {
+        let remotes = lock(&self.remotes);
+        let remote = remotes.get(&(owner.clone(), key.clone()));
+        remote.is_some_and(|remote| remote.log.end().is_none() && remote.log.has_readers())
+    }
+
     pub(super) fn follow_remote(
         self: &Arc<Self>,
         owner: &Owner,
