@@ -6,6 +6,7 @@ Conversations go on while requests alternate, and while one of the servers is ki
 import contextlib
 import itertools
 import socket
+import time
 from collections.abc import Iterator
 
 import requests
@@ -90,7 +91,54 @@ def nobody_elses(s: Session, urls: list[str]) -> None:
     assert live.finish().comments[-1:] == ["end done"]
 
 
-CASES = [resumed_everywhere, stopped_elsewhere, nobody_elses]
+def many_requests(s: Session, urls: list[str]) -> None:
+    """One server has given a user all they may ask for: soon the other gives them nothing, either."""
+    asked = [0, 0]
+    here, there = (Session("hasty", url, s.model) for url in urls)
+
+    def refused(n: int, session: Session) -> bool:
+        asked[n] += 1
+        answer = session.send(f"request {asked[n]}", "threads.list", {})
+        assert answer.status in (200, 429), answer.text
+        return answer.status == 429
+
+    while not refused(0, here):
+        assert asked[0] <= REQUESTS, "this server refuses nothing"
+    assert asked[0] == REQUESTS + 1
+    # What makes the other one tell the database, and hear of the rest.
+    while asked[1] < REQUESTS // 8:
+        refused(1, there)
+
+    def refused_at_last() -> bool:
+        # So slowly that it does not come to this limit by itself.
+        time.sleep(0.1)
+        return refused(1, there)
+
+    until("a refusal by the other server", refused_at_last)
+    assert asked[1] < REQUESTS, "it has only counted its own"
+    assert s.send("another user", "threads.list", {}).status == 200
+
+
+def many_followers(s: Session, urls: list[str]) -> None:
+    """Who follows an answer through another server takes up a place as well, but for the first."""
+    live, named = begin(s, urls[0], {"step": "hold", "name": "here"}, REST)
+    there = Session(s.name, urls[1], s.model)
+    followers = []
+    for n in range(STREAMS):
+        follower = there.open(f"follow {n}", "threads.resume", named)
+        follower.until(lambda exchange: "half" in str(exchange.events))
+        followers.append(follower)
+    refused = there.send("one more", "threads.resume", named)
+    assert refused.status == 429 and refused.body["error"]["limit"] == "open_streams", refused.text
+    s.release("here")
+    for follower in [live, *followers]:
+        assert follower.finish().comments[-1:] == ["end done"]
+
+
+# In a minute, and at the same time, by a user.
+REQUESTS, STREAMS = 400, 12
+
+CASES = [resumed_everywhere, stopped_elsewhere, nobody_elses, many_requests, many_followers]
 
 
 def killed(s: Session, servers: list[Process], database: Postgres) -> None:
@@ -129,6 +177,8 @@ def results(processes: Processes, model: Process) -> Iterator[Result]:
             "PARLOR_AUTH": "trusted-header",
             "PARLOR_SITE__DEMO": "false",
             "PARLOR_TITLES__ENABLED": "false",
+            "PARLOR_LIMITS__USER__REQUESTS_PER_MINUTE": str(REQUESTS),
+            "PARLOR_LIMITS__USER__OPEN_STREAMS": str(STREAMS),
         }
         command = [PARLOR, "serve", "--listen", "127.0.0.1:0", "--database-url", database.url]
         servers = [processes.start(f"replica-{n}", command, **environment).ready() for n in range(2)]

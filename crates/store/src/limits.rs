@@ -137,6 +137,10 @@ pub trait LimitStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
+    /// Counts what was used, whether or not it is allowed, and tells what each counter then holds, in
+    /// the same order. No counter is named twice.
+    async fn tally(&self, uses: &[Use], now: Timestamp) -> Result<Vec<Slots>, StoreError>;
+
     /// Deletes at most so many counters that count nothing any more, and what was open in
     /// processes that are gone. `holder` is the process that asks. Returns how many.
     async fn sweep_limits(
@@ -149,7 +153,7 @@ pub trait LimitStore: Send + Sync + 'static {
 
 /// What was counted in each slot of a window, the newest first.
 ///
-/// Public so that a server can count for itself what need not be known to others.
+/// Public so that a server can count for itself what others need not know at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots {
     window: Window,

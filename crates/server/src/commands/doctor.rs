@@ -72,6 +72,7 @@ pub(super) async fn run(
         Ok(config) => {
             findings.push(configuration(&config));
             findings.push(address(&config).await);
+            findings.push(limits(&config));
             findings.extend(database(&config).await);
             findings.push(files(&config).await);
             findings.push(index(&config).await);
@@ -147,6 +148,27 @@ async fn address(config: &Config) -> Finding {
             "choose another with --listen",
         ),
     }
+}
+
+/// What somebody may use who is no caller on this machine.
+fn limits(config: &Config) -> Finding {
+    let quotas = config.quotas(None).elsewhere;
+    let scopes = [("user", quotas.user), ("tenant", quotas.tenant), ("address", quotas.address)];
+    let said: Vec<String> = scopes
+        .iter()
+        .flat_map(|(scope, quotas)| {
+            quotas.set().map(move |(name, limit)| format!("{scope}.{name} = {limit}"))
+        })
+        .collect();
+    if said.is_empty() {
+        return Finding::note(
+            "limits",
+            "none: a user may ask as often as they like",
+            "set limits.user.messages_per_day or limits.user.tokens_per_day, so that nobody's \
+             questions cost more than you mean to pay",
+        );
+    }
+    Finding::ok("limits", said.join(", "))
 }
 
 async fn database(config: &Config) -> Vec<Finding> {

@@ -17,7 +17,7 @@ pub struct Quotas {
     /// The same in 24 hours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages_per_day: Option<u32>,
-    /// Requests of any kind in a minute. Each server counts its own.
+    /// Requests of any kind in a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<u32>,
     /// Tokens of questions and answers in 24 hours, as the model server counts them.
@@ -42,13 +42,20 @@ impl Quotas {
 
     /// Whether nothing is limited.
     pub fn is_empty(&self) -> bool {
-        let small = [
-            self.messages_per_minute,
-            self.messages_per_day,
-            self.requests_per_minute,
-            self.open_streams,
-        ];
-        small.iter().all(|limit| limit.unwrap_or(0) == 0) && self.tokens_per_day.unwrap_or(0) == 0
+        self.set().next().is_none()
+    }
+
+    /// The limits that there are, with the names of their settings.
+    pub(crate) fn set(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("messages_per_minute", self.messages_per_minute.map(u64::from)),
+            ("messages_per_day", self.messages_per_day.map(u64::from)),
+            ("requests_per_minute", self.requests_per_minute.map(u64::from)),
+            ("tokens_per_day", self.tokens_per_day),
+            ("open_streams", self.open_streams.map(u64::from)),
+        ]
+        .into_iter()
+        .filter_map(|(name, limit)| Some((name, limit.filter(|limit| *limit > 0)?)))
     }
 
     fn check(&self, place: &str) -> Result<(), String> {

@@ -38,6 +38,18 @@ pub(super) fn client(
     Some(caller)
 }
 
+/// The peer, when it says for whom it asks and is not believed: mostly a proxy that somebody forgot
+/// to name.
+pub(super) fn disbelieved(
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    proxies: &[Network],
+) -> Option<IpAddr> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical();
+    let said = headers.contains_key("x-forwarded-for");
+    (said && !proxies.iter().any(|network| network.contains(peer))).then_some(peer)
+}
+
 /// An address, perhaps with a port.
 fn address(text: &str) -> Option<IpAddr> {
     let address = text.parse::<IpAddr>().ok().or_else(|| {
@@ -72,6 +84,23 @@ mod tests {
         let parts = request.extension(ConnectInfo(peer)).body(()).unwrap().into_parts().0;
         let proxies: Vec<Network> = proxies.iter().map(|text| text.parse().unwrap()).collect();
         client(&parts.extensions, &parts.headers, &proxies).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_named_is_noticed() {
+        let noticed = |peer: &str, forwarded: bool| {
+            let mut request = Request::builder();
+            if forwarded {
+                request = request.header("x-forwarded-for", "203.0.113.7");
+            }
+            let peer: SocketAddr = peer.parse().unwrap();
+            let parts = request.extension(ConnectInfo(peer)).body(()).unwrap().into_parts().0;
+            let proxies = ["10.0.0.0/8".parse().unwrap()];
+            disbelieved(&parts.extensions, &parts.headers, &proxies).map(|peer| peer.to_string())
+        };
+        assert_eq!(noticed("10.0.0.1:1", true), None);
+        assert_eq!(noticed("192.0.2.1:1", false), None);
+        assert_eq!(noticed("192.0.2.1:1", true).as_deref(), Some("192.0.2.1"));
     }
 
     #[test]

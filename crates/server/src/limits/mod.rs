@@ -1,21 +1,30 @@
 //! Limits on what users, tenants and addresses may use.
 //!
-//! Requests in a minute are counted in the process, before anything else is done for them. What
-//! costs money (messages, tokens, answers at the same time) is counted in the database, for all
-//! servers together, immediately before it begins.
+//! Requests in a minute are counted in the process, before anything else is done for them; of those
+//! who make many the servers tell each other through the database. What costs money (messages,
+//! tokens, answers at the same time) is counted in the database, for all servers together,
+//! immediately before it begins.
 
 mod address;
 mod ledger;
 mod requests;
 mod words;
 
-use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use axum::http::{Extensions, HeaderMap, request::Parts};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parlor_chatkit::{
-    Admission, ChatKitError, Clock, LimitReached, Owner, Quota, Store, StoreError, Work,
+    Admission, ChatKitError, Clock, LimitReached, Owner, Quota, Store, StoreError, TenantId, Work,
     protocol::{NoticeEvent, NoticeLevel, Timestamp},
 };
 use parlor_store::{Charge, Charged, CounterId, LimitStore, OpenId, Opening, Refusal, Use, Window};
@@ -45,8 +54,10 @@ struct Inner {
     store: Arc<dyn LimitStore>,
     clock: Arc<dyn Clock>,
     /// Names the counters, so that the database knows neither users nor addresses.
-    key: Late<Hmac<Sha256>>,
+    key: Arc<Late<Hmac<Sha256>>>,
     proxies: Vec<Network>,
+    /// Once is enough.
+    warned_of_a_proxy: AtomicBool,
     everybody: QuotasInForce,
     tenants: HashMap<String, QuotasInForce>,
     requests: Requests,
@@ -110,15 +121,17 @@ impl Limits {
         if is_empty(&everybody) && tenants.values().all(is_empty) {
             return None;
         }
+        let key = Arc::new(Late::default());
         Some(Self(Arc::new(Inner {
+            requests: Requests::start(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&key)),
             ledger: Ledger::start(Arc::clone(&store), Arc::clone(&clock)),
             store,
             clock,
-            key: Late::default(),
+            key,
             proxies: config.trusted_proxies(),
+            warned_of_a_proxy: AtomicBool::new(false),
             everybody,
             tenants,
-            requests: Requests::default(),
         })))
     }
 
@@ -146,6 +159,15 @@ impl Limits {
         let Some(address) = address::client(extensions, headers, &self.0.proxies) else {
             return Ok(());
         };
+        if let Some(peer) = address::disbelieved(extensions, headers, &self.0.proxies)
+            && !self.0.warned_of_a_proxy.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %peer,
+                "this peer passes requests on for others, but is not in server.trusted_proxies: all \
+                 who come through it count as one address"
+            );
+        }
         let quotas = of_address(&self.0.everybody, Some(address)).address;
         let caller = || Caller::Address(address::counted_as(address));
         self.count_request(Scope::Address, &quotas, caller)
@@ -260,33 +282,15 @@ impl CallersQuota {
         })
     }
 
-    /// What a counter is called: the same for everybody whom it counts, and nothing that could be
-    /// turned back into a name.
+    /// What the counter of a limit is called.
     fn counter(&self, key: &Hmac<Sha256>, scope: Scope, limit: Limit) -> CounterId {
-        let mut mac = key.clone();
-        // Lines: the first two have no line end in them, and of names the length comes first.
-        for part in ["limits/1", scope.as_str(), limit.as_str()] {
-            mac.update(part.as_bytes());
-            mac.update(b"\n");
-        }
-        let mut name = |name: &[u8]| {
-            mac.update(name.len().to_string().as_bytes());
-            mac.update(b"\n");
-            mac.update(name);
+        let who = match (scope, self.address) {
+            (Scope::User, _) => Counted::User(&self.owner),
+            (Scope::Address, Some(address)) => Counted::Address(address),
+            // Those without an address have no limit of one.
+            (Scope::Tenant, _) | (Scope::Address, None) => Counted::Tenant(self.owner.tenant()),
         };
-        match (scope, self.address) {
-            (Scope::User, _) => {
-                name(self.owner.tenant().as_str().as_bytes());
-                name(self.owner.user().as_str().as_bytes());
-            }
-            (Scope::Tenant, _) => name(self.owner.tenant().as_str().as_bytes()),
-            (Scope::Address, Some(IpAddr::V4(address))) => name(&address.octets()),
-            (Scope::Address, Some(IpAddr::V6(address))) => name(&address.octets()),
-            (Scope::Address, None) => name(b""),
-        }
-        let mut id = [0; 16];
-        id.copy_from_slice(&mac.finalize().into_bytes()[..16]);
-        CounterId(id)
+        counter(key, limit, who)
     }
 
     /// What is to be counted before this work begins.
@@ -336,6 +340,52 @@ impl CallersQuota {
         let id = OpenId(Uuid::new_v4().into_bytes());
         (!scopes.is_empty()).then(|| (scopes, Opening { id, holder: process.to_owned(), counters }))
     }
+}
+
+/// Whom a counter counts.
+#[derive(Clone, Copy, Debug)]
+enum Counted<'a> {
+    User(&'a Owner),
+    Tenant(&'a TenantId),
+    Address(IpAddr),
+}
+
+impl Counted<'_> {
+    fn scope(self) -> Scope {
+        match self {
+            Self::User(_) => Scope::User,
+            Self::Tenant(_) => Scope::Tenant,
+            Self::Address(_) => Scope::Address,
+        }
+    }
+}
+
+/// What a counter is called: the same for everybody whom it counts, and nothing that could be
+/// turned back into a name.
+fn counter(key: &Hmac<Sha256>, limit: Limit, who: Counted<'_>) -> CounterId {
+    let mut mac = key.clone();
+    // Lines: the first two have no line end in them, and of names the length comes first.
+    for part in ["limits/1", who.scope().as_str(), limit.as_str()] {
+        mac.update(part.as_bytes());
+        mac.update(b"\n");
+    }
+    let mut name = |name: &[u8]| {
+        mac.update(name.len().to_string().as_bytes());
+        mac.update(b"\n");
+        mac.update(name);
+    };
+    match who {
+        Counted::User(owner) => {
+            name(owner.tenant().as_str().as_bytes());
+            name(owner.user().as_str().as_bytes());
+        }
+        Counted::Tenant(tenant) => name(tenant.as_str().as_bytes()),
+        Counted::Address(IpAddr::V4(address)) => name(&address.octets()),
+        Counted::Address(IpAddr::V6(address)) => name(&address.octets()),
+    }
+    let mut id = [0; 16];
+    id.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+    CounterId(id)
 }
 
 /// From how much on the user is told that the limit is near: when a tenth is left, or three of few.

@@ -19,6 +19,7 @@ macro_rules! limit_stories {
             that_a_limit_is_near_is_told_once
             what_was_used_counts_afterwards
             what_is_given_back_can_be_used_again
+            what_several_servers_have_counted_is_told_to_each
             as_many_are_open_as_may_be
             what_counts_nothing_any_more_is_swept
             counters_count_like_the_model_of_them
@@ -258,4 +259,18 @@ pub async fn counters_count_like_the_model_of_them(store: &impl LimitStore) {
         let left = charge.limit - model.used();
         assert_eq!((allowances[0].left, allowances[0].more_at), (left, model.more_at()), "{now}");
     }
+}
+
+/// Each adds what it has counted, and learns what all have.
+pub async fn what_several_servers_have_counted_is_told_to_each(store: &impl LimitStore) {
+    let used = |n, amount| Use { counter: counter(n), window: Window::Minute, amount };
+    let told = store.tally(&[used(1, 5), used(2, 7)], at(1_000)).await.unwrap();
+    assert_eq!(told.iter().map(Slots::used).collect::<Vec<_>>(), [5, 7]);
+    let told = store.tally(&[used(2, 1), used(3, 0)], at(1_030)).await.unwrap();
+    assert_eq!(told.iter().map(Slots::used).collect::<Vec<_>>(), [8, 0]);
+    // Seven were in the slot that ends at 1,005, and one in that which ends at 1,035.
+    assert_eq!((told[0].free_at(8), told[0].free_at(1)), (at(1_065), at(1_095)));
+    let told = store.tally(&[used(2, 0)], at(1_065)).await.unwrap();
+    assert_eq!(told[0].used(), 1);
+    assert!(store.tally(&[], at(1_065)).await.unwrap().is_empty());
 }

@@ -6,7 +6,7 @@ use sqlx::postgres::PgArguments;
 
 use super::{PostgresStore, arguments, count, lease, rows::column};
 use crate::limits::{
-    Allowance, Charge, Charged, LimitStore, OpenId, Opening, Refusal, Use, Window, at_second,
+    Allowance, Charge, Charged, LimitStore, OpenId, Opening, Refusal, Slots, Use, Window, at_second,
 };
 
 fn number(n: u64) -> i64 {
@@ -88,6 +88,25 @@ impl LimitStore for PostgresStore {
             now.as_datetime().timestamp(),
         ];
         self.inner.write(&self.inner.statements.settle, arguments).await.map(drop)
+    }
+
+    async fn tally(&self, uses: &[Use], now: Timestamp) -> Result<Vec<Slots>, StoreError> {
+        let arguments = arguments![
+            uses.iter().map(|used| &used.counter.0[..]).collect::<Vec<_>>(),
+            uses.iter().map(|used| used.window.width()).collect::<Vec<_>>(),
+            uses.iter().map(|used| slots(used.window)).collect::<Vec<_>>(),
+            uses.iter().map(|used| used.amount).collect::<Vec<_>>(),
+            now.as_datetime().timestamp(),
+        ];
+        let rows = self.inner.write(&self.inner.statements.tally, arguments).await?;
+        uses.iter()
+            .zip(&rows)
+            .map(|(used, row)| {
+                let counts: Vec<i64> = column(row, "counts")?;
+                let counts = counts.into_iter().map(|n| u64::try_from(n).unwrap_or_default());
+                Ok(Slots::stored(used.window, column(row, "newest")?, counts.collect()))
+            })
+            .collect()
     }
 
     async fn sweep_limits(

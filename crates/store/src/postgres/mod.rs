@@ -608,6 +608,7 @@ statements! {
     charge: "SELECT refused, place, remaining, warn, second FROM {}.charge($1, $2, $3, $4, $5, $6, \
              $7, $8, $9 * interval '1 ms', $10, $11, $12)";
     settle: "SELECT {}.settle($1, $2, $3, $4, $5, $6)";
+    tally: "SELECT newest, counts FROM {}.tally($1, $2, $3, $4, $5)";
     sweep_limits: "SELECT {}.sweep_limits($1, $2 * interval '1 ms', $3, $4) AS count";
     keep_secret: "SELECT {}.keep_secret($1, $2) AS value";
     check: "SELECT current_setting('transaction_read_only') = 'on' AS read_only";

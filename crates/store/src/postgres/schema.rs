@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: &[Source] = &[
     (4, "limits", include_str!("../../migrations/postgres/0004_limits.sql")),
     (5, "data rights", include_str!("../../migrations/postgres/0005_data_rights.sql")),
     (6, "replicas", include_str!("../../migrations/postgres/0006_replicas.sql")),
+    (7, "tally", include_str!("../../migrations/postgres/0007_tally.sql")),
 ];
 
 /// In the schema, beside the tables.

@@ -47,6 +47,14 @@ impl Counter {
         Ok(counter)
     }
 
+    /// The counter after something was used.
+    fn used(connection: &Connection, used: &Use, now: Timestamp) -> Result<Self, StoreError> {
+        let mut counter = Self::read(connection, &used.counter, used.window, now)?;
+        counter.slots.add(used.amount);
+        counter.write(connection, &used.counter)?;
+        Ok(counter)
+    }
+
     fn write(&self, connection: &Connection, id: &CounterId) -> Result<(), StoreError> {
         execute(
             connection,
@@ -86,15 +94,22 @@ impl LimitStore for SqliteStore {
         let (uses, closed) = (uses.to_vec(), closed.to_vec());
         self.writer
             .run(move |connection| {
-                for Use { counter: id, window, amount } in &uses {
-                    let mut counter = Counter::read(connection, id, *window, now)?;
-                    counter.slots.add(*amount);
-                    counter.write(connection, id)?;
+                for used in &uses {
+                    Counter::used(connection, used, now)?;
                 }
                 for id in &closed {
                     execute(connection, "DELETE FROM open_now WHERE id = ?1", [id.0])?;
                 }
                 Ok(())
+            })
+            .await
+    }
+
+    async fn tally(&self, uses: &[Use], now: Timestamp) -> Result<Vec<Slots>, StoreError> {
+        let uses = uses.to_vec();
+        self.writer
+            .run(move |connection| {
+                uses.iter().map(|used| Ok(Counter::used(connection, used, now)?.slots)).collect()
             })
             .await
     }
