@@ -43,5 +43,7 @@ pub use store::{
     ItemWrite, PageQuery, RecordedTurn, ReplaceOutcome, Store, StoreError, ThreadTitle, TurnKey,
     TurnState, TurnThread, Visibility,
 };
-pub use turn::{EventStream, ImageWriter, MessageWriter, OnDisconnect, Turn, WorkflowWriter};
+pub use turn::{
+    EventStream, ImageWriter, MessageWriter, OnDisconnect, PausedWorkflow, Turn, WorkflowWriter,
+};
 pub use widgets::{WidgetTemplate, WidgetTemplateError, WidgetWriter, diff_widget};

@@ -78,7 +78,20 @@ impl<'turn> MessageWriter<'turn> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn finish(self) -> Result<(), TurnError> {
+    pub async fn finish(mut self) -> Result<(), TurnError> {
+        self.end().await
+    }
+
+    /// Ends the message and begins another one behind it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn finish_and_begin(mut self) -> Result<Self, TurnError> {
+        self.end().await?;
+        Ok(Self::new(self.turn))
+    }
+
+    async fn end(&mut self) -> Result<(), TurnError> {
         let Some(ThreadItem::AssistantMessage(message)) =
             self.turn.pending_item(&self.id, ThreadItem::clone)
         else {
@@ -86,9 +99,7 @@ impl<'turn> MessageWriter<'turn> {
         };
         if let Some(content) = message.content.first().cloned() {
             let done = ContentPartDone { content_index: 0, content };
-            self.turn
-                .emit(ThreadItemUpdatedEvent { item_id: self.id, update: done.into() }.into())
-                .await?;
+            self.update(done).await?;
         }
         self.turn.emit(ThreadItemDoneEvent { item: message.into() }.into()).await
     }

@@ -40,7 +40,7 @@ pub use message::MessageWriter;
 pub(crate) use titling::LateTitle;
 use titling::Titling;
 pub(crate) use unended::Unended;
-pub use workflow::WorkflowWriter;
+pub use workflow::{PausedWorkflow, WorkflowWriter};
 
 /// What becomes of a turn when the last connection that followed it is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

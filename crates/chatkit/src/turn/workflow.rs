@@ -87,13 +87,36 @@ impl<'turn> WorkflowWriter<'turn> {
         self.turn.emit(ThreadItemDoneEvent { item: item.into() }.into()).await
     }
 
+    /// Lets go of the turn, so that something else can be said before the workflow goes on.
+    #[must_use = "a workflow that is not continued is never finished"]
+    pub fn pause(self) -> PausedWorkflow {
+        let Self { id, kind, began, tasks, .. } = self;
+        PausedWorkflow { id, kind, began, tasks }
+    }
+
     async fn send(&mut self, update: impl Into<ThreadItemUpdate>) -> Result<(), TurnError> {
         let event = ThreadItemUpdatedEvent { item_id: self.id.clone(), update: update.into() };
         self.turn.emit(event.into()).await
     }
 }
 
+/// A workflow that is not being written at the moment:
+/// [`Turn::continue_workflow`] goes on with it.
+#[derive(Debug)]
+pub struct PausedWorkflow {
+    id: ItemId,
+    kind: WorkflowKind,
+    began: Instant,
+    tasks: usize,
+}
+
 impl Turn {
+    /// Goes on with a workflow of this turn.
+    pub fn continue_workflow(&mut self, paused: PausedWorkflow) -> WorkflowWriter<'_> {
+        let PausedWorkflow { id, kind, began, tasks } = paused;
+        WorkflowWriter { turn: self, id, kind, began, tasks }
+    }
+
     /// Begins a workflow of your own steps: add one as it begins, update it when it is done.
     /// Clients see it from its first step on.
     pub fn workflow(&mut self) -> WorkflowWriter<'_> {
