@@ -18,6 +18,7 @@ const PARTS = [
   'thread',
   'side',
   'search',
+  'tools',
   'ingest',
   'element',
   'markdown',

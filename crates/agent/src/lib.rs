@@ -12,6 +12,7 @@ mod responder;
 pub mod search_tool;
 pub mod sse;
 pub mod titles;
+pub mod tools;
 mod trace;
 mod transcription;
 

@@ -14,6 +14,8 @@ const DURATION: &str = "parlor_model_duration_seconds";
 const TOKENS: &str = "parlor_model_tokens_total";
 const SEARCHES: &str = "parlor_searches_total";
 const SEARCH_DURATION: &str = "parlor_search_duration_seconds";
+const TOOL_CALLS: &str = "parlor_tool_calls_total";
+const TOOL_DURATION: &str = "parlor_tool_duration_seconds";
 
 /// Tells the recorder of this process what each figure of the assistant means. Call it after
 /// installing one.
@@ -42,6 +44,11 @@ pub fn describe_metrics() {
         Unit::Seconds,
         "How long a search in the documents takes."
     );
+    describe_counter!(
+        TOOL_CALLS,
+        "Calls of tools by the model, by tool and outcome: ok, failed, timeout, arguments or denied."
+    );
+    describe_histogram!(TOOL_DURATION, Unit::Seconds, "How long a call of a tool takes, by tool.");
 }
 
 /// What a request to the model takes, which counts towards the limits of whoever asks, once it is
@@ -144,6 +151,13 @@ impl Drop for ModelCall {
         counter!(REQUESTS, "outcome" => self.outcome).increment(1);
         histogram!(DURATION).record(self.since.elapsed());
     }
+}
+
+/// A tool was called. Its name is one that was configured or that a server of tools gave, never one
+/// that a model made up.
+pub(crate) fn tool_called(name: &str, outcome: &'static str, took: std::time::Duration) {
+    counter!(TOOL_CALLS, "tool" => name.to_owned(), "outcome" => outcome).increment(1);
+    histogram!(TOOL_DURATION, "tool" => name.to_owned()).record(took);
 }
 
 /// Searches, and measures it.

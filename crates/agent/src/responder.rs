@@ -9,8 +9,8 @@ use parlor_chatkit::protocol::{
     UserMessageItem,
 };
 use parlor_chatkit::{MessageWriter, RequestContext, Responder, StoreError, Turn, TurnError};
-use parlor_search::{Passage, PassageSearch};
-use tracing::Instrument as _;
+use parlor_search::PassageSearch;
+use tokio::time::Instant;
 
 use crate::citations::{CitationFilter, Piece, overlapping};
 use crate::files::{FileReader, FilesConfig, Given};
@@ -20,30 +20,28 @@ use crate::model::{
 };
 use crate::prompt::{self, History, PromptConfig, PromptInput, Said};
 use crate::quotes::{self, QUOTED_PASSAGES};
-use crate::search_tool::{Found, SEARCH_DOCUMENTS, heading, query_of, search_documents};
+use crate::search_tool::{Found, SEARCH_DOCUMENTS, source};
 use crate::titles::{self, title_of};
-use crate::trace;
+use crate::tools::{
+    self, Left, Offer, SEARCHING, SearchDocuments, Steps, ToolCallRequest, ToolContext, ToolLimits,
+    ToolSource, Toolbox, ToolboxError,
+};
 use crate::transcription::{TranscriptionClient, TranscriptionError};
-
-/// Rounds in which the model may call tools. The round after them has none, so it must answer.
-const MAX_TOOL_ROUNDS: usize = 4;
-
-/// Calls that are run in one round; more are refused.
-const MAX_CALLS_IN_A_ROUND: usize = 8;
-
-/// Passages that one search gives the model.
-const PASSAGES_OF_A_SEARCH: usize = 6;
 
 /// Passages attached at the end when the model cited none.
 const ATTACHED_PASSAGES: usize = 3;
-
-const SEARCHING: &str = "Searching the documents…";
 
 /// Answers with a model, or without one by quoting the documents.
 pub struct AgentResponder {
     search: Option<Arc<dyn PassageSearch>>,
     model: Option<ModelClient>,
     prompt: PromptConfig,
+    /// Those that are always there, without the search.
+    toolbox: Toolbox,
+    /// All that are always there, the search included.
+    standing: Offer,
+    tool_sources: Vec<Arc<dyn ToolSource>>,
+    tool_limits: ToolLimits,
     allowed_models: Vec<String>,
     max_output_tokens: Option<u32>,
     dictation: Option<TranscriptionClient>,
@@ -68,7 +66,12 @@ impl AgentResponder {
         model: Option<ModelClient>,
         prompt: PromptConfig,
     ) -> Self {
+        let toolbox = Toolbox::default();
         Self {
+            standing: standing(search.as_ref(), &toolbox, false),
+            toolbox,
+            tool_sources: Vec::new(),
+            tool_limits: ToolLimits::default(),
             search,
             model,
             prompt,
@@ -78,6 +81,50 @@ impl AgentResponder {
             titles_by: None,
             files: FileReader::new(FilesConfig::default()),
         }
+    }
+
+    /// Tools that the model may call, besides the search in the documents.
+    ///
+    /// # Errors
+    ///
+    /// When one of them has the name of the search, `search_documents`.
+    pub fn tools(mut self, tools: Toolbox) -> Result<Self, ToolboxError> {
+        if self.search.is_some() && tools.offer().get(SEARCH_DOCUMENTS).is_some() {
+            return Err(ToolboxError::SameName(SEARCH_DOCUMENTS.to_owned()));
+        }
+        self.toolbox = tools;
+        Ok(self.with_standing_tools())
+    }
+
+    /// One more place where tools come from, asked at the beginning of each turn.
+    #[must_use]
+    pub fn tool_source(mut self, source: Arc<dyn ToolSource>) -> Self {
+        self.tool_sources.push(source);
+        self.with_standing_tools()
+    }
+
+    /// How much tools may be used in one turn.
+    #[must_use]
+    pub fn tool_limits(mut self, limits: ToolLimits) -> Self {
+        self.tool_limits = limits;
+        self
+    }
+
+    fn with_standing_tools(mut self) -> Self {
+        self.standing =
+            standing(self.search.as_ref(), &self.toolbox, !self.tool_sources.is_empty());
+        self
+    }
+
+    /// The tools for one turn.
+    async fn offer(&self, context: &ToolContext) -> Offer {
+        let sources = self.tool_sources.iter().map(|source| source.tools(context));
+        let offers = futures::future::join_all(sources).await;
+        let (offer, clashes) = Offer::gathered([self.standing.clone()].into_iter().chain(offers));
+        for name in clashes {
+            tracing::warn!(tool = name, "left out a tool: another one has the same name");
+        }
+        offer
     }
 
     /// Models that users may choose by a message's `inference_options.model`; others are ignored
@@ -174,15 +221,22 @@ impl AgentResponder {
                 self.files.read(turn, files).await
             }
         };
+        let offer = match self.tool_sources.as_slice() {
+            [] => self.standing.clone(),
+            // Boxed: it is over when the answer begins.
+            _ => {
+                let context = ToolContext::new(turn.context().clone());
+                Box::pin(self.offer(&context)).await
+            }
+        };
+        let mut work = Box::new(Work::new(offer, &self.tool_limits));
         let mut writer = turn.assistant_message().await?;
         let mut answer = Answer::new(self.search.is_some());
-        let mut exchanged = Vec::new();
-        let mut rounds = 0;
         let finish = loop {
-            let may_call = self.search.is_some() && rounds < MAX_TOOL_ROUNDS;
+            let may_call = work.may_call();
             // Made anew for each round and not kept while the answer is read: it is long, and
             // thousands of answers may be waiting for their next word.
-            let request = self.request(writer.turn(), conversation, &given, &exchanged, may_call);
+            let request = self.request(writer.turn(), conversation, &given, &work, may_call);
             let meter = writer.turn().context().token_meter();
             let mut call = ModelCall::begin(meter, request.text_bytes());
             // Boxed, like everything else that is over while the answer is read.
@@ -195,11 +249,11 @@ impl AgentResponder {
             if round.calls.is_empty() || !may_call {
                 break round.finish;
             }
-            Box::pin(self.run_calls(&mut exchanged, round, &mut answer, &mut writer)).await?;
-            rounds += 1;
+            writer = Box::pin(self.run_calls(&mut work, round, &mut answer, writer)).await?;
         };
         answer.end(&mut writer).await?;
-        if writer.position() == 0 {
+        answer.steps.finish(writer.turn()).await?;
+        if !answer.has_text {
             return Err(empty_answer(finish));
         }
         answer.attach_sources(&conversation.question, &mut writer).await?;
@@ -222,7 +276,7 @@ impl AgentResponder {
         turn: &Turn,
         conversation: &Conversation,
         given: &Given,
-        exchanged: &[InputItem],
+        work: &Work,
         may_call: bool,
     ) -> ModelRequest {
         let context = turn.context();
@@ -234,6 +288,8 @@ impl AgentResponder {
                 locale: context.locale(),
                 said: &conversation.said,
                 can_search: self.search.is_some(),
+                has_tools: work.has_tools,
+                away: work.offer.away(),
             },
         );
         let mut input = match self.prompt.history {
@@ -245,7 +301,7 @@ impl AgentResponder {
             [] => InputItem::User(text),
             files => InputItem::UserWithFiles { text, files: files.to_vec() },
         });
-        input.extend_from_slice(exchanged);
+        input.extend_from_slice(&work.exchanged);
         let wished = turn.input().and_then(|message| message.inference_options.model.as_ref());
         let allowed = wished.filter(|&model| self.allowed_models.contains(model));
         ModelRequest {
@@ -253,65 +309,53 @@ impl AgentResponder {
             model: allowed.cloned().unwrap_or_default(),
             instructions,
             input,
-            tools: if may_call { vec![search_documents()] } else { Vec::new() },
+            tools: if may_call { Arc::clone(work.offer.specs()) } else { Arc::default() },
             max_output_tokens: self.max_output_tokens,
         }
     }
 
-    /// Runs the calls of a round and adds them to what was exchanged, with their results.
-    async fn run_calls(
+    /// Runs the calls of a round and adds them to what was exchanged, with their results. Gives the
+    /// message that the answer goes on in.
+    async fn run_calls<'turn>(
         &self,
-        exchanged: &mut Vec<InputItem>,
+        work: &mut Work,
         round: Round,
         answer: &mut Answer,
-        writer: &mut MessageWriter<'_>,
-    ) -> Result<(), TurnError> {
+        mut writer: MessageWriter<'turn>,
+    ) -> Result<MessageWriter<'turn>, TurnError> {
         if !round.text.is_empty() {
-            exchanged.push(InputItem::Assistant(round.text));
+            work.exchanged.push(InputItem::Assistant(round.text));
         }
-        let mut results = Vec::with_capacity(round.calls.len());
-        for (at, call) in round.calls.into_iter().enumerate() {
-            let output = if at >= MAX_CALLS_IN_A_ROUND {
-                "Error: too many calls at once.".to_owned()
-            } else {
-                self.run_call(&call, answer, writer).await?
-            };
-            let call_id = call.call_id.clone();
-            results.push(InputItem::ToolResult { call_id, output });
-            exchanged.push(InputItem::ToolCall {
-                call_id: call.call_id,
-                name: call.name,
-                arguments: call.arguments,
-            });
+        let shows_steps = round.calls.iter().any(|call| work.offer.shows_steps(&call.name));
+        if shows_steps && writer.position() > 0 {
+            // What was said before the steps stands before them.
+            writer = writer.finish_and_begin().await?;
+            answer.another_message();
         }
-        exchanged.append(&mut results);
+        let context = work.context(writer.turn());
+        let ran = tools::run_calls(
+            writer.turn(),
+            &mut answer.steps,
+            &work.offer,
+            &context,
+            &round.calls,
+            work.left(),
+        )
+        .await?;
+        work.ran(round.calls.len(), round.tokens);
+        let results = round.calls.iter().zip(ran).map(|(call, ran)| InputItem::ToolResult {
+            call_id: call.call_id.clone(),
+            output: ran.told(&call.name, &mut answer.found),
+        });
+        let results: Vec<InputItem> = results.collect();
+        work.exchanged.extend(round.calls.into_iter().map(|call| InputItem::ToolCall {
+            call_id: call.call_id,
+            name: call.name,
+            arguments: call.arguments,
+        }));
+        work.exchanged.extend(results);
         answer.passages_changed();
-        Ok(())
-    }
-
-    async fn run_call(
-        &self,
-        call: &Call,
-        answer: &mut Answer,
-        writer: &mut MessageWriter<'_>,
-    ) -> Result<String, TurnError> {
-        let Some(search) = self.search.as_deref().filter(|_| call.name == SEARCH_DOCUMENTS) else {
-            tracing::warn!(tool = call.name, "the model called a tool that does not exist");
-            return Ok(format!(
-                "Error: there is no tool “{}”. The only tool is {SEARCH_DOCUMENTS}.",
-                call.name.chars().take(60).collect::<String>()
-            ));
-        };
-        let query = match query_of(&call.arguments) {
-            Ok(query) => query,
-            Err(message) => {
-                tracing::debug!("the model called the search without a query");
-                return Ok(message);
-            }
-        };
-        writer.turn().progress(Icon::from_static("search"), SEARCHING).await?;
-        let found = answer.found.search(search, &query, PASSAGES_OF_A_SEARCH);
-        Ok(found.instrument(trace::tool(SEARCH_DOCUMENTS)).await)
+        Ok(writer)
     }
 
     /// Answers without a model.
@@ -404,19 +448,82 @@ struct Conversation {
     files: Vec<Attachment>,
 }
 
-/// A function that the model called.
-struct Call {
-    call_id: String,
-    name: String,
-    arguments: String,
+/// What was done for an answer with tools, and what may still be done.
+struct Work {
+    offer: Offer,
+    /// Whether there are tools besides the search.
+    has_tools: bool,
+    limits: ToolLimits,
+    rounds: u32,
+    calls: usize,
+    tokens: u64,
+    until: Instant,
+    context: Option<ToolContext>,
+    /// The calls and results of this turn so far.
+    exchanged: Vec<InputItem>,
+}
+
+impl Work {
+    fn new(offer: Offer, limits: &ToolLimits) -> Self {
+        Self {
+            has_tools: offer.specs().iter().any(|tool| tool.name != SEARCH_DOCUMENTS),
+            offer,
+            limits: limits.clone(),
+            rounds: 0,
+            calls: 0,
+            tokens: 0,
+            until: Instant::now() + limits.time,
+            context: None,
+            exchanged: Vec::new(),
+        }
+    }
+
+    /// Whether the model may call tools in the next round. If not, it must answer.
+    fn may_call(&self) -> bool {
+        let limits = &self.limits;
+        !self.offer.is_empty()
+            && self.rounds < limits.rounds
+            && self.calls < limits.calls as usize
+            && limits.tokens.is_none_or(|most| self.tokens < most)
+            && Instant::now() < self.until
+    }
+
+    fn left(&self) -> Left {
+        Left {
+            calls: (self.limits.calls as usize).saturating_sub(self.calls),
+            parallel: self.limits.parallel,
+            until: self.until,
+        }
+    }
+
+    fn ran(&mut self, calls: usize, tokens: u64) {
+        self.rounds += 1;
+        self.calls += calls;
+        self.tokens += tokens;
+        if !self.may_call() {
+            tracing::info!(
+                rounds = self.rounds,
+                calls = self.calls,
+                tokens = self.tokens,
+                "the limit of tools in a turn is reached; the model must answer"
+            );
+        }
+    }
+
+    /// On whose behalf tools are called. Made when it is first needed.
+    fn context(&mut self, turn: &Turn) -> ToolContext {
+        self.context.get_or_insert_with(|| ToolContext::new(turn.context().clone())).clone()
+    }
 }
 
 /// What one request to the model gave.
 struct Round {
     /// The text as the model wrote it, markers included.
     text: String,
-    calls: Vec<Call>,
+    calls: Vec<ToolCallRequest>,
     finish: Finish,
+    /// What it took, as far as the server says.
+    tokens: u64,
 }
 
 /// An answer being written, over all its rounds.
@@ -424,12 +531,16 @@ struct Answer {
     found: Found,
     filter: CitationFilter,
     pieces: Vec<Piece>,
-    /// The text so far, kept only if sources may have to be attached.
+    /// The text of this message so far, kept only if sources may have to be attached.
     text: Option<String>,
+    /// Whether anything was said, in this message or before.
+    has_text: bool,
     cited: bool,
     /// Text follows that belongs to another round than the text before it.
     new_paragraph: bool,
     thinking: bool,
+    /// What is shown of the calls since the last text.
+    steps: Steps,
 }
 
 impl Answer {
@@ -439,9 +550,20 @@ impl Answer {
             filter: CitationFilter::default(),
             pieces: Vec::new(),
             text: can_search.then(String::new),
+            has_text: false,
             cited: false,
             new_paragraph: false,
             thinking: false,
+            steps: Steps::default(),
+        }
+    }
+
+    /// The text goes on in another message.
+    fn another_message(&mut self) {
+        self.cited = false;
+        self.new_paragraph = false;
+        if let Some(text) = &mut self.text {
+            text.clear();
         }
     }
 
@@ -452,7 +574,8 @@ impl Answer {
         mut call: ModelCall,
         writer: &mut MessageWriter<'_>,
     ) -> Result<Round, TurnError> {
-        let mut round = Round { text: String::new(), calls: Vec::new(), finish: Finish::Stop };
+        let mut round =
+            Round { text: String::new(), calls: Vec::new(), finish: Finish::Stop, tokens: 0 };
         while let Some(event) = stream.next().await {
             if event.is_ok() {
                 call.event();
@@ -471,7 +594,7 @@ impl Answer {
                     }
                 }
                 Ok(ModelEvent::ToolCall { call_id, name, arguments }) => {
-                    round.calls.push(Call { call_id, name, arguments });
+                    round.calls.push(ToolCallRequest { call_id, name, arguments });
                 }
                 Ok(ModelEvent::Citation { url, title }) => {
                     if is_web_page(&url) {
@@ -483,6 +606,8 @@ impl Answer {
                     tracing::debug!(?usage, ?finish, "the model has answered");
                     call.done(usage.as_ref());
                     round.finish = finish;
+                    round.tokens =
+                        usage.map_or(0, |usage| usage.input_tokens + usage.output_tokens);
                 }
                 Err(error) => {
                     call.failed(&error);
@@ -507,6 +632,10 @@ impl Answer {
         for piece in self.pieces.drain(..) {
             match piece {
                 Piece::Text(text) => {
+                    if self.steps.are_shown() {
+                        Box::pin(self.steps.finish(writer.turn())).await?;
+                    }
+                    self.has_text |= !text.is_empty();
                     if std::mem::take(&mut self.new_paragraph) {
                         writer.push("\n\n").await?;
                     }
@@ -555,14 +684,17 @@ async fn say(turn: &mut Turn, text: &str) -> Result<(), TurnError> {
     writer.finish().await
 }
 
-/// A passage as a source. Its heading names it, since several may come from one document.
-fn source(passage: &Passage) -> UrlSource {
-    UrlSource {
-        title: heading(passage),
-        description: passage.description.clone(),
-        url: passage.url.clone(),
-        ..UrlSource::default()
-    }
+/// The tools that are always there.
+fn standing(
+    search: Option<&Arc<dyn PassageSearch>>,
+    toolbox: &Toolbox,
+    other_tools: bool,
+) -> Offer {
+    let Some(search) = search else { return toolbox.offer() };
+    let as_step = other_tools || !toolbox.specs().is_empty();
+    // Name and schema are ours, and the name was looked for among the others.
+    let search = Toolbox::new([SearchDocuments::new(Arc::clone(search), as_step)]);
+    Offer::gathered([search.unwrap_or_default().offer(), toolbox.offer()]).0
 }
 
 /// Whether a page that a provider cites can be linked to.

@@ -1,9 +1,9 @@
 //! The tool by which a model searches the documents.
 
-use parlor_search::{Passage, PassageSearch};
+use parlor_chatkit::protocol::UrlSource;
+use parlor_search::Passage;
 use serde_json::{Value, json};
 
-use crate::measure::searched;
 use crate::model::ToolSpec;
 use crate::prompt::fenced_against;
 
@@ -83,27 +83,8 @@ impl Found {
         self.passages.get(number.checked_sub(1)?)
     }
 
-    /// Searches, and gives the text that the model is told. A search that fails is a warning in
-    /// the log; the model is told that it has to do without.
-    pub async fn search(
-        &mut self,
-        search: &dyn PassageSearch,
-        query: &str,
-        limit: usize,
-    ) -> String {
-        match searched(search.search(query, limit)).await {
-            Ok(passages) => self.add(query, passages),
-            Err(error) => {
-                tracing::warn!(%error, "the search failed; the model answers without it");
-                "The search is not available at the moment. Answer from what you know, and say \
-                 that you could not look it up."
-                    .to_owned()
-            }
-        }
-    }
-
     /// Numbers passages, and writes them for the model.
-    fn add(&mut self, query: &str, passages: Vec<Passage>) -> String {
+    pub(crate) fn add(&mut self, query: &str, passages: Vec<Passage>) -> String {
         if passages.is_empty() {
             return format!(
                 "No passage was found for “{}”. Try other words once, or say that the documents \
@@ -135,6 +116,16 @@ pub(crate) fn heading(passage: &Passage) -> String {
         passage.document_title.clone()
     } else {
         passage.breadcrumbs.join(" › ")
+    }
+}
+
+/// A passage as a source. Its heading names it, since several may come from one document.
+pub(crate) fn source(passage: &Passage) -> UrlSource {
+    UrlSource {
+        title: heading(passage),
+        description: passage.description.clone(),
+        url: passage.url.clone(),
+        ..UrlSource::default()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Titles of conversations: by the model, or the first words of the question.
 
+use std::sync::Arc;
+
 use parlor_chatkit::TokenMeter;
 
 use crate::measure::Spent;
@@ -39,7 +41,7 @@ pub(crate) async fn title_by(
         model: model.to_owned(),
         instructions: TITLE_INSTRUCTIONS.to_owned(),
         input: vec![InputItem::User(prompt::message(question, QUESTION_CHARS))],
-        tools: Vec::new(),
+        tools: Arc::default(),
         max_output_tokens: Some(MAX_OUTPUT_TOKENS),
     };
     let mut spent = Spent::begin(meter, request.text_bytes());

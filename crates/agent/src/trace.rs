@@ -84,18 +84,29 @@ pub(crate) fn done(span: &Span, usage: Option<&Usage>, finish: Finish) {
 }
 
 /// A call of one of our tools.
-pub(crate) fn tool(name: &'static str) -> Span {
+pub(crate) fn tool(name: &str) -> Span {
     let span = info_span!(
         target: TARGET, "tool",
         otel.name = Empty,
         gen_ai.operation.name = "execute_tool",
         gen_ai.tool.name = name,
         "gen_ai.tool.type" = "function",
+        otel.status_code = Empty,
+        "error.type" = Empty,
     );
     if !span.is_disabled() {
         span.record("otel.name", format!("execute_tool {name}"));
     }
     span
+}
+
+/// The call whose span this is within has ended like this.
+pub(crate) fn tool_ended(outcome: &'static str) {
+    let span = Span::current();
+    if outcome != "ok" && !span.is_disabled() {
+        span.record("error.type", outcome);
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 /// A search in the documents.

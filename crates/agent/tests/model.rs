@@ -113,7 +113,7 @@ async fn a_tool_call_and_its_result_make_the_round() {
         let client = client(&model, api);
         let mut request = question("How do I install it?");
         request.instructions = "Cite as [1].".into();
-        request.tools = vec![search_tool()];
+        request.tools = vec![search_tool()].into();
         let (events, error) = ask(&client, &request).await;
         assert_eq!(error, None);
         assert_eq!(finish_of(&events), Some(Finish::ToolCalls));

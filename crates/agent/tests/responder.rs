@@ -13,6 +13,9 @@ use parlor_search::{Passage, PassageSearch, SearchError, SearchFuture};
 use parlor_store::SqliteStore;
 use serde_json::{Value, json};
 
+#[path = "responder/tools.rs"]
+mod tools;
+
 const APIS: [ModelApi; 2] = [ModelApi::Responses, ModelApi::ChatCompletions];
 
 /// A search with fixed answers.
@@ -401,14 +404,14 @@ async fn a_model_that_searches_for_ever_is_made_to_answer() {
         let model = FakeModel::start().await;
         let chat = Chat::over(&model, api).await;
         let search = Behaviour::new().tool_call("search_documents", json!({"query": "x"}));
-        model.push(search.times(4));
+        model.push(search.times(8));
         model.push(Behaviour::new().text("Enough."));
         let answer = chat.say(None, "x").await;
         assert_eq!(answer.text(), "Enough.");
         let requests = model.requests();
-        assert_eq!(requests.len(), 5);
-        assert!(requests[3].body.get("tools").is_some());
-        assert!(requests[4].body.get("tools").is_none());
+        assert_eq!(requests.len(), 9);
+        assert!(requests[7].body.get("tools").is_some());
+        assert!(requests[8].body.get("tools").is_none());
     }
 }
 

@@ -37,6 +37,8 @@ mod guide {
     struct Widgets;
     #[doc = include_str!("../../../docs/sdk-stores.md")]
     struct Stores;
+    #[doc = include_str!("../../../docs/agents.md")]
+    struct Agents;
     #[doc = include_str!("../../../docs/attachments.md")]
     struct Attachments;
     #[doc = include_str!("../../../docs/sdk-from-python.md")]

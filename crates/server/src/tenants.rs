@@ -132,6 +132,7 @@ fn responder(
     let model = config.model.is_configured().then(|| clients.model(&config.model)).transpose()?;
     let search = search.filter(|_| config.search.enabled);
     let mut responder = AgentResponder::new(search, model, prompt_config(config))
+        .tool_limits((&config.agent).into())
         .allowed_models(config.model.choices.iter().cloned())
         .files(FilesConfig {
             images: config.model.images,

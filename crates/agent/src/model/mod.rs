@@ -171,7 +171,7 @@ pub struct ModelRequest {
     /// The conversation, oldest first.
     pub input: Vec<InputItem>,
     /// Functions on offer.
-    pub tools: Vec<ToolSpec>,
+    pub tools: Arc<[ToolSpec]>,
     /// Longest answer, in tokens.
     pub max_output_tokens: Option<u32>,
 }

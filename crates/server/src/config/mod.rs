@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
 pub(crate) use sections::is_confidential;
 pub use sections::{
-    Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt, JwtAlgorithm,
-    JwtClaims, JwtKeys, Limits, Log, LogFormat, Metrics, Model, ModelApi, ModelFiles, OnDisconnect,
-    Retention, S3, Search, Server, Session, Site, Telemetry, Titles, TrustedHeader, Turns,
+    Agent, Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt,
+    JwtAlgorithm, JwtClaims, JwtKeys, Limits, Log, LogFormat, Metrics, Model, ModelApi, ModelFiles,
+    OnDisconnect, Retention, S3, Search, Server, Session, Site, Telemetry, Titles, TrustedHeader,
+    Turns,
 };
 pub use stray::{StrayVariable, stray_variables};
 pub(crate) use tenants::place_of;
@@ -42,6 +43,8 @@ pub struct Config {
     pub dictation: Dictation,
     /// What the assistant is told.
     pub assistant: Assistant,
+    /// How much tools may be used.
+    pub agent: Agent,
     /// Titles of conversations.
     pub titles: Titles,
     /// What the assistant knows of the conversation.
@@ -81,6 +84,7 @@ impl Default for Config {
             model: Model::default(),
             dictation: Dictation::default(),
             assistant: Assistant::default(),
+            agent: Agent::default(),
             titles: Titles::default(),
             context: Context::default(),
             search: Search::default(),
@@ -360,6 +364,7 @@ impl Config {
                 ));
             }
         }
+        self.agent.check().map_err(ConfigError)?;
         if self.context.history_items > 200 {
             return fail(format!(
                 "context.history_items is {}; at most 200 fit a prompt",
@@ -654,6 +659,8 @@ mod tests {
                 "database_url = \"sqlite://a.db\"\n[database]\nurl = \"sqlite://b.db\"",
                 "the same setting",
             ),
+            ("[agent]\nparallel_calls = 0", "agent.parallel_calls"),
+            ("[agent]\ntool_seconds = 0", "agent.tool_rounds"),
             ("[model]\nbase_url = \"ftp://x/\"", "http"),
             ("[telemetry]\nendpoint = \"grpc://x\"", "telemetry.endpoint"),
             ("[dictation]\nbase_url = \"ftp://x/\"", "dictation.base_url"),

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use parlor_agent::tools::ToolLimits;
 use parlor_chatkit::AttachmentLimits;
 use parlor_store::{PostgresSettings, S3Config};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -1024,6 +1025,63 @@ impl Retention {
         Self {
             threads_days: self.threads_days.or(others.threads_days),
             files_days: self.files_days.or(others.files_days),
+        }
+    }
+}
+
+/// How much tools may be used in a turn.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agent {
+    /// Rounds in which the model may call tools; 0: never.
+    pub tool_rounds: u32,
+    /// Calls in a turn.
+    pub tool_calls: u32,
+    /// Calls that run at once.
+    pub parallel_calls: u32,
+    /// Seconds from the beginning of a turn in which tools may run.
+    pub tool_seconds: u64,
+    /// Tokens of all requests of a turn, after which the model must answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_tokens: Option<u64>,
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        let ToolLimits { rounds, calls, parallel, tokens, time } = ToolLimits::default();
+        Self {
+            tool_rounds: rounds,
+            tool_calls: calls,
+            parallel_calls: parallel.try_into().unwrap_or(u32::MAX),
+            tool_seconds: time.as_secs(),
+            turn_tokens: tokens,
+        }
+    }
+}
+
+impl Agent {
+    /// Settings that make no sense, in one line.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.parallel_calls == 0 {
+            return Err("agent.parallel_calls is 0; use at least 1".to_owned());
+        }
+        if self.tool_seconds == 0 {
+            return Err(
+                "agent.tool_seconds is 0; to turn tools off set agent.tool_rounds = 0".to_owned()
+            );
+        }
+        Ok(())
+    }
+}
+
+impl From<&Agent> for ToolLimits {
+    fn from(settings: &Agent) -> Self {
+        Self {
+            rounds: settings.tool_rounds,
+            calls: settings.tool_calls,
+            parallel: settings.parallel_calls as usize,
+            tokens: settings.turn_tokens,
+            time: Duration::from_secs(settings.tool_seconds),
         }
     }
 }

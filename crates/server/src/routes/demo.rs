@@ -36,6 +36,7 @@ const PAGES: &[&str] = &[
     "documents",
     "models",
     "context",
+    "agents",
     "element",
     "widget",
     "attachments",

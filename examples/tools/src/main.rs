@@ -1,0 +1,18 @@
+//! Serves the assistant on port 8000.
+
+use std::env;
+
+use parlor_agent::{ModelApi, ModelClient, ModelConfig};
+use parlor_chatkit::ChatKit;
+use parlor_store::SqliteStore;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let or = |name: &str, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
+    let base_url = or("OPENAI_BASE_URL", "https://api.openai.com/v1").parse()?;
+    let model = ModelConfig::new(ModelApi::Responses, base_url, or("PARLOR_MODEL", "gpt-5-mini"))
+        .with_key(or("OPENAI_API_KEY", "").into());
+    let assistant = example_tools::assistant(ModelClient::new(model)?)?;
+    let chatkit = ChatKit::new(SqliteStore::open("chat.db").await?, assistant);
+    parlor_server::serve(chatkit, "127.0.0.1:8000").await
+}
