@@ -120,8 +120,12 @@ describe('loading the element', () => {
     site.files.set('/own.js', `${ELEMENT} dispatchEvent(new CustomEvent('chatkit-script-loaded'));`);
     await opened.evaluate(() => {
       void globalThis.loader.load();
+      const { trustedTypes } = globalThis as unknown as {
+        trustedTypes: { createPolicy(name: string, rules: object): { createScriptURL(to: string): string } };
+      };
+      const policy = trustedTypes.createPolicy('page', { createScriptURL: (address: string) => address });
       const tag = document.createElement('script');
-      tag.src = '/own.js';
+      tag.src = policy.createScriptURL('/own.js');
       document.head.append(tag);
     });
     await expect.poll(() => status(opened)).toBe('ready');

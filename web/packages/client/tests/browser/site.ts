@@ -9,7 +9,7 @@ import { launch, slowDown } from '../../../element/tests/browser/slow.js';
 export const ORIGIN = 'https://site.example';
 
 const CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; require-trusted-types-for 'script'";
 
 type Answer = string | ((route: Route) => Promise<void> | void);
 
