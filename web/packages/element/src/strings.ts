@@ -19,6 +19,21 @@ export interface Strings {
   model: string;
   newThread: string;
   history: string;
+  /** Buttons that the page puts into the header, which has icons for them and no names. */
+  headerActions: {
+    back: string;
+    close: string;
+    darkMode: string;
+    enlarge: string;
+    home: string;
+    lightMode: string;
+    menu: string;
+    more: string;
+    reduce: string;
+    settings: string;
+    share: string;
+    sidebar: string;
+  };
   closeHistory: string;
   untitled: string;
   noThreadsTitle: string;
@@ -173,6 +188,20 @@ export const english: Strings = {
   model: 'Model',
   newThread: 'New chat',
   history: 'Chat history',
+  headerActions: {
+    back: 'Back',
+    close: 'Close',
+    darkMode: 'Dark mode',
+    enlarge: 'Enlarge',
+    home: 'Home',
+    lightMode: 'Light mode',
+    menu: 'Menu',
+    more: 'More',
+    reduce: 'Reduce',
+    settings: 'Settings',
+    share: 'Share',
+    sidebar: 'Sidebar',
+  },
   closeHistory: 'Close chat history',
   untitled: 'New chat',
   noThreadsTitle: 'No conversations yet',

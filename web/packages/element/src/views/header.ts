@@ -1,14 +1,40 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import type { Strings } from '../strings.js';
 import type { ViewContext } from './context.js';
 import { iconButton } from './icon-button.js';
 
-/** A header button of the host. Its icon is decoration, so its name says what it is for. */
+/** What an icon of the header stands for, by how its name begins. */
+const MEANINGS: readonly (readonly [icon: string, action: keyof Strings['headerActions']])[] = [
+  ['back', 'back'],
+  ['close', 'close'],
+  ['collapse', 'reduce'],
+  ['dark-mode', 'darkMode'],
+  ['dots', 'more'],
+  ['double-chevron-left', 'back'],
+  ['expand', 'enlarge'],
+  ['hamburger', 'menu'],
+  ['home', 'home'],
+  ['light-mode', 'lightMode'],
+  ['menu', 'menu'],
+  ['settings', 'settings'],
+  ['share', 'share'],
+  ['sidebar', 'sidebar'],
+];
+
+/** The name of a header button in the language of the element; the icon's own for those that could mean anything. */
+export function headerActionName(icon: string, strings: Strings): string {
+  const [, action] = MEANINGS.find(([prefix]) => icon.startsWith(prefix)) ?? [];
+  return action === undefined ? icon.replaceAll('-', ' ') : strings.headerActions[action];
+}
+
+/** A header button of the host. The published options have an icon for it, and no name. */
 function customAction(
+  { strings }: ViewContext,
   action: { icon: string; onClick: () => void } | undefined,
   side: 'left' | 'right',
 ): TemplateResult | typeof nothing {
   if (action === undefined) return nothing;
-  const label = action.icon.replaceAll('-', ' ');
+  const label = headerActionName(action.icon, strings);
   return iconButton({
     icon: action.icon,
     label,
@@ -32,7 +58,7 @@ export function header(view: ViewContext): TemplateResult | typeof nothing {
   const empty = state.threadId === null && state.pending === null;
   return html`<header class="header" part="header">
     <div class="header-side">
-      ${customAction(header?.leftAction, 'left')}
+      ${customAction(view, header?.leftAction, 'left')}
       ${
         options.history?.enabled === false
           ? nothing
@@ -59,7 +85,7 @@ export function header(view: ViewContext): TemplateResult | typeof nothing {
         disabled: empty,
         onClick: () => view.newThread(),
       })}
-      ${customAction(header?.rightAction, 'right')}
+      ${customAction(view, header?.rightAction, 'right')}
     </div>
   </header>`;
 }

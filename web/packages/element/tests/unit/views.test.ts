@@ -9,6 +9,7 @@ import { hasIcon } from '../../src/icons.js';
 import { safeHref, SourceList, sourcePlace } from '../../src/sources.js';
 import { english } from '../../src/strings.js';
 import { themeProperties } from '../../src/theme.js';
+import { headerActionName } from '../../src/views/header.js';
 import { groupByDate } from '../../src/views/history.js';
 import { secondsLeft } from '../../src/views/banner.js';
 import { describeWait } from '../../src/waiting.js';
@@ -33,6 +34,15 @@ describe('the published interface', () => {
       .filter((name) => !name.startsWith('vendor:'));
     expect(names.length).toBeGreaterThan(50);
     expect(names.filter((name) => !hasIcon(name) && !name.startsWith('lucide:'))).toEqual([]);
+  });
+});
+
+describe('buttons of the page in the header', () => {
+  it('are named by what their icon stands for, and by the icon where that is not known', () => {
+    const names = ['settings-cog', 'close', 'home-alt', 'hamburger', 'star-filled'].map((icon) =>
+      headerActionName(icon, english),
+    );
+    expect(names).toEqual(['Settings', 'Close', 'Home', 'Menu', 'star filled']);
   });
 });
 
