@@ -3,7 +3,7 @@ import { compactStyles, plainImports, precompressed } from './build/plugins.js';
 
 /** What is needed before the chat is opened: kept small (`npm run size`). */
 const FIRST_VIEW =
-  /node_modules\/preact|packages\/widget\/src\/options|packages\/client\/src\/site\/(selection|private)|packages\/react\/src\/(icons|labels|launcher|lazy-chatkit-widget|memory|shell|styles|use-color-scheme|use-text-selection|when-idle)\./;
+  /node_modules\/preact|packages\/widget\/src\/options|packages\/client\/src\/site\/(selection|private)|packages\/react\/src\/(icons|labels|launcher|lazy-chatkit-widget|looks|memory|shell|styles|use-color-scheme|use-labels|use-text-selection|when-idle)\./;
 
 // The widget as one script: @parlor/react with Preact in the place of React, which would be three times as large as all
 // the rest. Built after the element, into the same folder.

@@ -1,6 +1,7 @@
 import type { TextSelection } from '@parlor/client';
 import { type Ref, useEffect, useId, useImperativeHandle, useRef, useState } from 'react';
 import { AskButton, Launcher, questionAbout } from './launcher.js';
+import { looksOf } from './looks.js';
 import type { MenuEntry, ProfileOptions } from './menu-types.js';
 import { firstView, hasMenu, Panel, type PanelView } from './panel.js';
 import { STYLES } from './panel-styles.js';
@@ -120,7 +121,7 @@ export function ChatKitWidget({
 
   return (
     <Shell inline={inline} colorScheme={scheme} styles={STYLES}>
-      <div className="widget" data-scheme={scheme}>
+      <div className="widget" data-scheme={scheme} data-open={isOpen || undefined} style={looksOf(theme)}>
         {ask && selection !== null && <AskButton selection={selection} labels={labels} onAsk={askAbout} />}
         {!inline && (
           <Launcher

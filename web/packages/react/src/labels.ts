@@ -1,4 +1,4 @@
-/** Every text of the widget. `{title}` stands for the title of the page. */
+/** Every text of the widget, in English. `{title}` stands for the title of the page. */
 export const LABELS = {
   /** Name of the chat, for screen readers and in the bar. */
   title: 'Chat',

@@ -1,11 +1,12 @@
 'use client';
 import { type ComponentType, useEffect, useImperativeHandle, useMemo, useRef, useState } from 'react';
 import type { Begun, ChatKitWidgetProps } from './chatkit-widget.js';
-import { LABELS } from './labels.js';
 import { AskButton, Launcher, questionAbout } from './launcher.js';
+import { looksOf } from './looks.js';
 import { Memory } from './memory.js';
 import { Shell } from './shell.js';
 import { useColorScheme } from './use-color-scheme.js';
+import { useLabels, usePageLanguage } from './use-labels.js';
 import type { WidgetHandle } from './use-chatkit-widget.js';
 import { useTextSelection } from './use-text-selection.js';
 import { whenIdle } from './when-idle.js';
@@ -57,7 +58,8 @@ function FirstView({
   onBegin: (begun: Begun) => void;
 }) {
   const scheme = useColorScheme(props.colorScheme ?? 'auto');
-  const labels = { ...LABELS, ...props.labels };
+  const language = usePageLanguage();
+  const labels = useLabels(props.options?.locale ?? language, props.labels);
   const selection = useTextSelection({ enabled: asks });
   const button = useRef<HTMLButtonElement>(null);
   useImperativeHandle(
@@ -72,7 +74,7 @@ function FirstView({
   );
   return (
     <Shell inline={false} colorScheme={scheme}>
-      <div className="widget" data-scheme={scheme}>
+      <div className="widget" data-scheme={scheme} style={looksOf(props.options?.theme)}>
         {selection !== null && (
           <AskButton
             selection={selection}

@@ -1,3 +1,5 @@
+import { NARROW } from './use-full-screen.js';
+
 /** The panel, once it is opened. */
 export const STYLES = `
 .panel {
@@ -11,10 +13,10 @@ export const STYLES = `
 }
 .panel[hidden] { display: none; }
 .panel[data-mode='popup'] {
-  inset-block-end: calc(var(--gap) + 56px + 12px + env(safe-area-inset-bottom));
+  inset-block-end: calc(var(--gap) + 56px + 12px + env(safe-area-inset-bottom) + var(--keyboard, 0px));
   inset-inline-end: var(--gap);
   inline-size: min(var(--width, var(--parlor-width, 400px)), calc(100vw - 2 * var(--gap)));
-  block-size: min(var(--height, var(--parlor-height, 640px)), calc(100dvh - 2 * var(--gap) - 68px));
+  block-size: min(var(--height, var(--parlor-height, 640px)), calc(100dvh - 2 * var(--gap) - 68px - var(--keyboard, 0px)));
   border-radius: var(--radius);
   /* The corner that it is pulled by sticks out; what is inside is round by itself. */
   overflow: visible;
@@ -37,22 +39,26 @@ export const STYLES = `
   border-radius: var(--radius);
   box-shadow: none;
 }
-@media (max-width: 520px) {
+@media ${NARROW} {
   .panel[data-mode='popup'], .panel[data-mode='panel'] {
-    inset: 0;
+    inset: var(--view-top, 0px) 0 auto;
     inline-size: auto;
-    block-size: auto;
+    block-size: var(--view-height, 100dvh);
     border-radius: 0;
-    padding-block-end: env(safe-area-inset-bottom);
+    padding: env(safe-area-inset-top) env(safe-area-inset-right) env(safe-area-inset-bottom) env(safe-area-inset-left);
+    overscroll-behavior: contain;
   }
   .panel .resize { display: none; }
+  /* It lies behind the panel, which has a button of its own. */
+  .widget[data-open] .launcher { visibility: hidden; }
 }
 .panel openai-chatkit { flex: 1; min-block-size: 0; display: block; inline-size: 100%; }
 .bar {
   display: flex;
   align-items: center;
   gap: 4px;
-  padding: 8px 8px 8px 16px;
+  padding-block: 8px;
+  padding-inline: 16px 8px;
   border-block-end: 1px solid var(--line);
 }
 .bar.over { position: absolute; inset-block-start: 0; inset-inline: 0; z-index: 1; background: var(--surface); }

@@ -4,6 +4,7 @@ import { Icon } from './icons.js';
 import { Menu, ProfileForm } from './menu.js';
 import type { MenuEntry, ProfileOptions } from './menu-types.js';
 import type { ChatKitWidgetState, WidgetMode } from './use-chatkit-widget.js';
+import { useFullScreen, useIsNarrow, useVisibleViewport } from './use-full-screen.js';
 
 /** What is shown: the chat, or what is set in its place. */
 export type PanelView = 'chat' | 'menu' | 'profile';
@@ -30,6 +31,9 @@ export function Panel({ widget, mode, entries, profile, id, view, onView, hasHea
   const panel = useRef<HTMLElement>(null);
   const [size, setSize] = useState(() => widget.remembered().size);
   const online = useOnline();
+  const isFull = useIsNarrow() && mode !== 'inline';
+  useFullScreen(panel, isFull && isOpen);
+  useVisibleViewport(panel, isOpen && mode !== 'inline');
   const showsChat = isMounted && view === 'chat';
   const back = () => onView(view === 'profile' && hasEntries(widget, entries) ? 'menu' : 'chat');
 
@@ -61,6 +65,7 @@ export function Panel({ widget, mode, entries, profile, id, view, onView, hasHea
       data-mode={mode}
       role={mode === 'inline' ? 'group' : 'dialog'}
       aria-label={labels.title}
+      aria-modal={isFull || undefined}
       tabIndex={-1}
       hidden={!isOpen}
       onKeyDown={onKeyDown}

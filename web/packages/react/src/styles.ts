@@ -1,4 +1,5 @@
-/** What is there from the beginning looks like this. Colours, sizes and places are variables, which the page may set on the root. */
+/** What is there from the beginning looks like this. Colours, sizes and places are variables, which the page may set on the
+ * root; the grays are those of the element. */
 export const STYLES = `
 :host { all: initial; display: contents !important; }
 :host([data-parlor-widget='inline']) { display: block !important; block-size: var(--parlor-inline-height, 40rem); }
@@ -6,11 +7,11 @@ export const STYLES = `
 .widget {
   --accent: var(--parlor-accent, #2356d8);
   --on-accent: var(--parlor-on-accent, #fff);
-  --surface: var(--parlor-surface, #fff);
-  --text: var(--parlor-text, #1a1c21);
-  --muted: var(--parlor-muted, #5c626e);
-  --line: var(--parlor-line, #d9dce3);
-  --hover: var(--parlor-hover, #f0f2f6);
+  --surface: var(--parlor-surface, oklch(1 0 264));
+  --text: var(--parlor-text, oklch(0.24 0.0045 264));
+  --muted: var(--parlor-muted, oklch(0.495 0.0045 264));
+  --line: var(--parlor-line, oklch(0.88 0.0045 264));
+  --hover: var(--parlor-hover, oklch(0.962 0.0045 264));
   --radius: var(--parlor-radius, 16px);
   --gap: var(--parlor-gap, 20px);
   --shadow: var(--parlor-shadow, 0 8px 32px rgb(15 20 35 / 22%), 0 1px 3px rgb(15 20 35 / 16%));
@@ -22,11 +23,11 @@ export const STYLES = `
 .widget[data-scheme='dark'] {
   --accent: var(--parlor-accent, #8fb0ff);
   --on-accent: var(--parlor-on-accent, #10182b);
-  --surface: var(--parlor-surface, #1b1d22);
-  --text: var(--parlor-text, #eceef3);
-  --muted: var(--parlor-muted, #a5abb8);
-  --line: var(--parlor-line, #3a3e48);
-  --hover: var(--parlor-hover, #2a2d34);
+  --surface: var(--parlor-surface, oklch(0.205 0.0045 264));
+  --text: var(--parlor-text, oklch(0.945 0.0045 264));
+  --muted: var(--parlor-muted, oklch(0.735 0.0045 264));
+  --line: var(--parlor-line, oklch(0.34 0.0045 264));
+  --hover: var(--parlor-hover, oklch(0.27 0.0045 264));
   --shadow: var(--parlor-shadow, 0 8px 32px rgb(0 0 0 / 55%), 0 0 0 1px rgb(255 255 255 / 8%));
   color-scheme: dark;
 }
@@ -37,7 +38,7 @@ button, .entry { cursor: pointer; }
 .launcher {
   position: fixed;
   inset-block-end: calc(var(--gap) + env(safe-area-inset-bottom));
-  inset-inline-end: var(--gap);
+  inset-inline-end: calc(var(--gap) + max(env(safe-area-inset-left), env(safe-area-inset-right)));
   z-index: var(--parlor-z-index, 2147482000);
   display: grid;
   place-items: center;

@@ -10,11 +10,12 @@ import {
 } from '@parlor/client';
 import { useChatKit, type UseChatKitOptions, type UseChatKitReturn } from '@openai/chatkit-react';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { LABELS, type Labels } from './labels.js';
+import type { Labels } from './labels.js';
 import { Memory, type Remembered } from './memory.js';
 import { type AuthGate, type AuthGateOptions, useAuthGate } from './use-auth-gate.js';
 import { whenIdle } from './when-idle.js';
 import { type ChatKitScript, useChatKitScript } from './use-chatkit-script.js';
+import { useLabels, usePageLanguage } from './use-labels.js';
 
 /** `popup`: above the button. `panel`: along the side. `inline`: where it stands in the page, always open. */
 export type WidgetMode = 'popup' | 'panel' | 'inline';
@@ -102,7 +103,9 @@ export function useChatKitWidget(given: ChatKitWidgetOptions): ChatKitWidgetStat
   const credentials = given.credentials ?? (base === '' ? undefined : 'include');
   const latest = useRef(given);
   latest.current = given;
-  const labels = useMemo(() => ({ ...LABELS, ...given.labels }), [given.labels]);
+  const own: Partial<UseChatKitOptions> = given.options ?? {};
+  const language = usePageLanguage();
+  const labels = useLabels(own.locale ?? language, given.labels);
   const memory = useMemo(() => new Memory(id), [id]);
 
   const inline = mode === 'inline';
@@ -193,9 +196,10 @@ export function useChatKitWidget(given: ChatKitWidgetOptions): ChatKitWidgetStat
     return mounted && last !== null && last.user === userKey ? last.id : null;
   }, [memory, userKey, mounted]);
 
-  const own: Partial<UseChatKitOptions> = given.options ?? {};
   const { control, sendUserMessage, focusComposer } = useChatKit({
     initialThread: thread,
+    // The chat speaks the language of the page it is on.
+    ...(language !== '' && { locale: language as NonNullable<UseChatKitOptions['locale']> }),
     ...own,
     api: { domainKey: 'local', ...own.api, url, fetch } as UseChatKitOptions['api'],
     onReady: () => {

@@ -93,7 +93,8 @@ export class WidgetLab {
     props: object = {},
     options: OpenOptions & { menu?: boolean; page?: string } = {},
   ): Promise<WidgetPage> {
-    const query = new URLSearchParams({ props: JSON.stringify(props) });
+    const query = new URLSearchParams(options.query);
+    query.set('props', JSON.stringify(props));
     if (options.menu === true) query.set('menu', '');
     const chat = await this.lab.open({ ...options, path: `/extra/${options.page ?? 'page'}.html`, query });
     return new WidgetPage(chat);

@@ -4,6 +4,8 @@ import { createRoot, hydrateRoot } from 'react-dom/client';
 import { ChatKitWidget, type ChatKitWidgetProps, type WidgetHandle } from '../../src/index.js';
 
 const query = new URLSearchParams(location.search);
+const lang = query.get('lang');
+if (lang !== null) document.documentElement.lang = lang;
 const props = JSON.parse(query.get('props') ?? '{}') as Partial<ChatKitWidgetProps>;
 const seen: unknown[] = [];
 Object.assign(globalThis, { seen, violations: [] as string[], widget: { current: null } });

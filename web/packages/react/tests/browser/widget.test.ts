@@ -395,6 +395,150 @@ describe('the widget', () => {
   );
 });
 
+describe('the language of the widget', () => {
+  it.each([
+    ['de', 'Chat öffnen', 'Nachricht', 'Einstellungen', 'Über dich', 'Fragen'],
+    ['fr-CA', 'Ouvrir la discussion', 'Message', 'Paramètres', 'À propos de vous', 'Demander'],
+    ['es', 'Abrir el chat', 'Mensaje', 'Ajustes', 'Sobre ti', 'Preguntar'],
+    ['ja', 'チャットを開く', 'メッセージ', '設定', 'プロフィール', '質問する'],
+    ['ar', 'فتح الدردشة', 'الرسالة', 'الإعدادات', 'نبذة عنك', 'اسأل'],
+  ])(
+    'of a page in %s is its own, with that of the chat',
+    async (lang, open, message, settings, you, question) => {
+      const { page, mark } = await inLanguage(lang, 'en-US');
+      await page.getByRole('button', { name: open }).click();
+      await page.getByRole('textbox', { name: message, exact: true }).waitFor();
+      await page.getByRole('button', { name: settings, exact: true }).click();
+      await page.getByRole('button', { name: you, exact: true }).waitFor();
+      await mark();
+      await page.getByRole('button', { name: question, exact: true }).waitFor();
+      expect(await violationsOf(page)).toEqual([]);
+    },
+  );
+
+  it('of a page that does not say is the browser’s, and changes with the page', async () => {
+    const { page } = await inLanguage('', 'de-AT');
+    await page.getByRole('button', { name: 'Chat öffnen' }).click();
+    await page.getByLabel('Nachricht', { exact: true }).waitFor();
+    await page.evaluate(() => document.documentElement.setAttribute('lang', 'fr'));
+    await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Fermer', exact: true }).waitFor();
+    // One that is not there is English, whatever the browser speaks.
+    await page.evaluate(() => document.documentElement.setAttribute('lang', 'pl'));
+    await page.getByRole('button', { name: 'Close chat' }).waitFor();
+  });
+
+  it('gives way to the texts of the site', async () => {
+    const { page } = await inLanguage('de', 'de-DE', { labels: { open: 'Frag uns', ask: 'Was heißt das?' } });
+    await page.getByRole('button', { name: 'Frag uns' }).waitFor();
+  });
+
+  async function inLanguage(lang: string, locale: string, props: object = {}) {
+    const widget = await site.open(props, {
+      menu: true,
+      context: { locale, reducedMotion: 'reduce' },
+      query: new URLSearchParams({ lang }),
+    });
+    return { page: widget.page, mark: () => widget.mark() };
+  }
+});
+
+describe('on a small screen', () => {
+  const PHONE = { width: 360, height: 640, context: { hasTouch: true, isMobile: true } };
+
+  it('the page behind does not scroll, and gets the focus back only with the end', async () => {
+    const widget = await site.open({}, PHONE);
+    const { page } = widget;
+    const overflow = () => page.evaluate(() => getComputedStyle(document.documentElement).overflowY);
+    await widget.launcher.click();
+    await widget.input.waitFor();
+    await expect.poll(overflow).toBe('hidden');
+    expect(await widget.panel.getAttribute('aria-modal')).toBe('true');
+    expect(await widget.launcher.isVisible()).toBe(false);
+    await page.evaluate(() => document.getElementById('link')?.focus());
+    await expect
+      .poll(() => page.evaluate(() => document.activeElement?.matches('[data-parlor-widget]')))
+      .toBe(true);
+    // Round the page with the keyboard, and never out of the chat.
+    for (let key = 0; key < 12; key += 1) {
+      await page.keyboard.press('Tab');
+      expect(await page.evaluate(() => document.activeElement?.closest('main') == null)).toBe(true);
+    }
+    expect(await violationsOf(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await expect.poll(overflow).not.toBe('hidden');
+    await expect.poll(() => focused(page)).toBe('Open chat');
+    await page.evaluate(() => document.getElementById('link')?.focus());
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('link');
+  });
+
+  it('the chat is above the keyboard of the screen', async () => {
+    const widget = await site.open({}, PHONE);
+    await widget.launcher.click();
+    await widget.input.waitFor();
+    expect(await widget.panel.boundingBox()).toMatchObject({ y: 0, height: 640 });
+    const keyboard = (height: number, top: number) =>
+      widget.page.evaluate(
+        ([tall, offset]) => {
+          const view = window.visualViewport;
+          if (view === null) return;
+          Object.defineProperties(view, {
+            height: { value: innerHeight - tall, configurable: true },
+            offsetTop: { value: offset, configurable: true },
+          });
+          view.dispatchEvent(new Event('resize'));
+        },
+        [height, top] as const,
+      );
+    await keyboard(260, 0);
+    await expect.poll(() => widget.panel.boundingBox()).toMatchObject({ y: 0, height: 380 });
+    const input = await widget.input.boundingBox();
+    expect((input?.y ?? 0) + (input?.height ?? 0)).toBeLessThanOrEqual(380);
+    // The browser has pushed the page up to show the field.
+    await keyboard(260, 40);
+    await expect.poll(() => widget.panel.boundingBox()).toMatchObject({ y: 40, height: 380 });
+    await keyboard(0, 0);
+    await expect.poll(() => widget.panel.boundingBox()).toMatchObject({ y: 0, height: 640 });
+  });
+
+  it('a phone held sideways has the whole screen for the chat as well', async () => {
+    const widget = await site.open({}, { ...PHONE, width: 740, height: 360 });
+    await widget.launcher.click();
+    await widget.input.waitFor();
+    expect(await widget.panel.boundingBox()).toMatchObject({ x: 0, y: 0, width: 740, height: 360 });
+  });
+});
+
+describe('the colours of the widget', () => {
+  it.each(['light', 'dark'] as const)('are those of the chat in %s', async (colorScheme) => {
+    const widget = await opened({ colorScheme }, { menu: true });
+    const background = (selector: string) =>
+      widget.page.locator(selector).evaluate((element) => getComputedStyle(element).backgroundColor);
+    expect(await background('.panel')).toBe(await background('openai-chatkit'));
+  });
+
+  it('follow the theme of the chat', async () => {
+    const widget = await opened({
+      options: {
+        theme: {
+          color: {
+            accent: { primary: '#b5e853', level: 1 },
+            surface: { background: '#fff8e7', foreground: '#302010' },
+          },
+        },
+      },
+    });
+    const style = (selector: string, property: string) =>
+      widget.page
+        .locator(selector)
+        .evaluate((element, name) => getComputedStyle(element).getPropertyValue(name), property);
+    expect(await style('.launcher', 'background-color')).toBe('rgb(181, 232, 83)');
+    // Black on a light colour.
+    expect(await style('.launcher', 'color')).toBe('oklch(0 0 0)');
+    expect(await style('.panel', 'background-color')).toBe('rgb(255, 248, 231)');
+  });
+});
+
 describe('with React 18', () => {
   let older: WidgetLab;
   beforeAll(async () => {
