@@ -204,11 +204,13 @@ async fn request(turn: &Turn) -> Result<ModelRequest, TurnError> {
         locale: context.locale(),
         said: &[],
         can_search: false,
+        has_tools: false,
+        away: &[],
     };
     Ok(ModelRequest {
         instructions: prompt::instructions(&config, &input),
         input: prompt::history_messages(&said),
-        tools: tools::specs(),
+        tools: tools::specs().into(),
         ..ModelRequest::default()
     })
 }
