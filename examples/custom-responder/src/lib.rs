@@ -55,7 +55,7 @@ impl Responder for Shop {
         let mut sources = Vec::new();
         for round in 0..=TOOL_ROUNDS {
             if round == TOOL_ROUNDS {
-                request.tools.clear();
+                request.tools = std::sync::Arc::default();
             }
             let calls = self.ask(turn, &mut request, &sources).await?;
             if calls.is_empty() {
