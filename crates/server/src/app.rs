@@ -51,6 +51,8 @@ pub(crate) struct App {
     pub demo: DemoOffers,
     /// `None` where no figures are kept.
     pub metrics: Option<Metrics>,
+    /// Whether a tool is called with its caller's access token.
+    pub passes_tokens: bool,
 }
 
 impl App {

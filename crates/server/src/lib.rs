@@ -19,11 +19,13 @@ mod routes;
 mod server;
 mod telemetry;
 mod tenants;
+mod tools;
 
 pub use app::{PROTOCOL_HEADER, TURN_HEADER};
 pub use attachments::FileLinks;
 pub use auth::{JwtConfigError, ProviderConfigError};
 pub use server::{Server, StartError, serve, stop_signal};
+pub use tools::ToolsError;
 
 /// The code in the guide to the SDK is compiled, and run where it can be. Here, because this crate
 /// depends on all the others.

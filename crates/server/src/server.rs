@@ -31,6 +31,7 @@ use crate::{
     metrics::Metrics,
     retention::{Pace, Retention, jitter},
     tenants::TenantResponder,
+    tools,
 };
 
 /// How often files that nobody needs are deleted.
@@ -113,6 +114,9 @@ pub enum StartError {
     /// The model's settings make no sense.
     #[error("the model cannot be used: {0}")]
     Model(#[from] parlor_agent::ModelConfigError),
+    /// The settings of tools make no sense.
+    #[error(transparent)]
+    Tools(#[from] crate::tools::ToolsError),
 }
 
 impl Server {
@@ -209,6 +213,7 @@ impl Server {
                     .then_some((config.files.max_per_message, config.files.max_bytes)),
             },
             metrics: Metrics::new(&config.metrics),
+            passes_tokens: tools::pass_tokens(config),
         };
         let mut server = Self::new(listener, app).await?;
         let retention = Retention::new(config);
@@ -265,6 +270,7 @@ impl Server {
             files,
             demo,
             metrics: None,
+            passes_tokens: false,
         };
         let mut server = Self::new(listener, app).await?;
         server.router = server.router.merge(pages);

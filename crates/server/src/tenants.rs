@@ -24,7 +24,9 @@ use url::Url;
 
 use crate::{
     config::{Config, HistoryMode, Model, ModelApi, ModelFiles},
+    server::StartError,
     telemetry,
+    tools::{ToolsError, toolbox},
 };
 
 /// Gives each turn to the responder of its tenant: one lookup.
@@ -38,18 +40,21 @@ impl TenantResponder {
     /// The responders that the configuration describes.
     ///
     /// # Errors
-    /// When the settings of a model cannot be used.
+    /// When the settings of a model or of tools cannot be used.
     pub(crate) fn new(
         config: &Config,
         search: Option<Arc<dyn PassageSearch>>,
-    ) -> Result<Self, ModelConfigError> {
+    ) -> Result<Self, StartError> {
         let trace_context = config.telemetry.model_trace_context;
         let mut clients = Clients { trace_context, ..Clients::default() };
-        let everybodys = responder(config, search.clone(), &mut clients)?;
+        let tools = toolbox(config)?;
+        let everybodys = responder(config, search.clone(), &mut clients)?.tools(tools.clone());
+        let everybodys = everybodys.map_err(ToolsError::from)?;
         let mut own = HashMap::new();
         for (id, tenant) in &config.tenants {
             let config = config.of_tenant(tenant);
-            let responder = responder(&config, search.clone(), &mut clients)?;
+            let responder = responder(&config, search.clone(), &mut clients)?.tools(tools.clone());
+            let responder = responder.map_err(ToolsError::from)?;
             own.insert(TenantId::new(id.as_str()), responder.reading_files_with(&everybodys));
         }
         Ok(Self { everybodys, own })

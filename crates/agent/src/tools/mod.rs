@@ -9,6 +9,9 @@
 //! [`FunctionTool`] makes a tool of an async function with typed arguments.
 
 mod function;
+mod headers;
+mod http;
+mod openapi;
 mod output;
 mod run;
 mod search;
@@ -23,6 +26,9 @@ use serde_json::Value;
 use crate::model::ToolSpec;
 
 pub use function::FunctionTool;
+pub use headers::{CallerToken, HeaderTemplateError, HeaderTemplates};
+pub use http::{HttpTool, HttpToolClient, HttpToolError, Parameter, Place};
+pub use openapi::{OpenApiError, OpenApiImport};
 pub use output::{ToolError, ToolOutput};
 pub use run::ToolLimits;
 pub(crate) use run::{Left, ToolCallRequest, run_calls};

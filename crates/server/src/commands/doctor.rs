@@ -7,11 +7,14 @@ use std::{
     time::Duration,
 };
 
-use parlor_agent::{ModelClient, ModelError};
+use parlor_agent::{ModelClient, ModelError, tools::HttpToolClient};
 use parlor_chatkit::{ErrorChain, Store as _};
 use parlor_search::SqliteIndex;
 use parlor_store::{PostgresStore, SqliteStore};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 use url::Url;
 
 use crate::{
@@ -22,6 +25,7 @@ use crate::{
     routes::assets,
     server::{beside, open_files_beside_a_server},
     tenants::{model_client, speech_models},
+    tools::made_of,
 };
 
 /// How long the model may take to say that it is there.
@@ -78,6 +82,7 @@ pub(super) async fn run(
             findings.push(index(&config).await);
             findings.push(model(&config, &ModelSettings::everybodys()).await);
             findings.extend(dictation(&config, &ModelSettings::of("dictation", "")).await);
+            findings.extend(tools(&config).await);
             for (id, tenant) in &config.tenants {
                 findings.extend(of_tenant(&config, id, tenant).await);
             }
@@ -386,6 +391,58 @@ async fn dictation(config: &Config, settings: &ModelSettings) -> Option<Finding>
         }
     };
     Some(listed(&client, &base_url, dictation.name(), settings).await)
+}
+
+/// The servers of tools: whether they can be reached. None of the tools is called: they may do
+/// something.
+async fn tools(config: &Config) -> Vec<Finding> {
+    let client = match HttpToolClient::new() {
+        Ok(client) => client,
+        Err(error) => return vec![Finding::problem("tools", ErrorChain(&error).to_string(), "")],
+    };
+    let mut findings = Vec::new();
+    for entry in &config.tools {
+        let place = entry.place();
+        match made_of(entry, config.auth.mode(), &client) {
+            Err(error) => {
+                findings.push(Finding::problem("tools", error, format!("correct {place}")))
+            }
+            Ok(tools) if tools.is_empty() => findings.push(Finding::note(
+                "tools",
+                format!("{place} gives no tools"),
+                "name operations that the document has",
+            )),
+            Ok(tools) => {
+                let address = tools[0].address();
+                findings.push(match timeout(PATIENCE, reached(address)).await {
+                    Ok(Ok(())) => {
+                        let many = if tools.len() == 1 { "tool" } else { "tools" };
+                        let text = format!("{place}: {} {many} at {address}", tools.len());
+                        Finding::ok("tools", text)
+                    }
+                    Ok(Err(error)) => Finding::problem(
+                        "tools",
+                        format!("{place}: {address} cannot be reached: {error}"),
+                        "check the address, and that its server runs",
+                    ),
+                    Err(_) => Finding::problem(
+                        "tools",
+                        format!("{place}: {address} does not answer"),
+                        "check the address, and that its server runs",
+                    ),
+                });
+            }
+        }
+    }
+    findings
+}
+
+/// Whether the server of an address takes connections.
+async fn reached(address: &str) -> io::Result<()> {
+    let url = Url::parse(address).map_err(io::Error::other)?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or(443);
+    TcpStream::connect((host, port)).await.map(drop)
 }
 
 /// The models of a tenant, if it has some of its own.

@@ -6,11 +6,14 @@ mod quotas;
 mod sections;
 mod stray;
 mod tenants;
+mod tools;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use config::{Environment, File, FileFormat, Map, Value};
 use serde::{Deserialize, Serialize};
+
+use crate::tools::toolbox;
 
 pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
 pub(crate) use sections::is_confidential;
@@ -23,6 +26,7 @@ pub use sections::{
 pub use stray::{StrayVariable, stray_variables};
 pub(crate) use tenants::place_of;
 pub use tenants::{Tenant, TenantDictation, TenantModel, TenantSearch, TenantTitles};
+pub use tools::{Headers, HttpEntry, OpenApiEntry, ParameterEntry, ToolEntry};
 
 /// The whole configuration of `parlor serve`.
 #[derive(Clone, Deserialize, Serialize)]
@@ -69,6 +73,9 @@ pub struct Config {
     pub log: Log,
     /// Traces.
     pub telemetry: Telemetry,
+    /// What the model may call besides the search.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolEntry>,
     /// What tenants have of their own, by their ids.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tenants: BTreeMap<String, Tenant>,
@@ -97,6 +104,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             log: Log::default(),
             telemetry: Telemetry::default(),
+            tools: Vec::new(),
             tenants: BTreeMap::new(),
         }
     }
@@ -246,10 +254,13 @@ impl Config {
             let value = value.as_deref().map(Value::from);
             builder = builder.set_override_option(key, value).map_err(|e| plain(&e))?;
         }
-        let config: Self = builder
+        let mut config: Self = builder
             .build()
             .and_then(config::Config::try_deserialize)
             .map_err(|error| plain(&error))?;
+        for tool in &mut config.tools {
+            tool.read_environment(environment).map_err(ConfigError)?;
+        }
         config.check()?;
         Ok(config)
     }
@@ -365,6 +376,7 @@ impl Config {
             }
         }
         self.agent.check().map_err(ConfigError)?;
+        toolbox(self).map_err(|error| ConfigError(error.to_string()))?;
         if self.context.history_items > 200 {
             return fail(format!(
                 "context.history_items is {}; at most 200 fit a prompt",
@@ -659,6 +671,20 @@ mod tests {
                 "database_url = \"sqlite://a.db\"\n[database]\nurl = \"sqlite://b.db\"",
                 "the same setting",
             ),
+            ("[[tools]]\nkind = \"htp\"", "htp"),
+            (
+                "[[tools]]\nkind = \"http\"\nname = \"a\"\ndescription = \"\"\nurl = \"https://{x}.example\"",
+                "“a”",
+            ),
+            (
+                "[[tools]]\nkind = \"http\"\nname = \"a\"\ndescription = \"\"\nurl = \"https://a.example\"\nheaders = { X-Key = \"${NOT_SET_ANYWHERE}\" }",
+                "NOT_SET_ANYWHERE",
+            ),
+            (
+                "[[tools]]\nkind = \"http\"\nname = \"a\"\ndescription = \"\"\nurl = \"https://a.example\"\nheaders = { X-Key = \"{user.token}\" }",
+                "auth.mode",
+            ),
+            ("[[tools]]\nkind = \"openapi\"\ndocument = \"/not/there.json\"", "/not/there.json"),
             ("[agent]\nparallel_calls = 0", "agent.parallel_calls"),
             ("[agent]\ntool_seconds = 0", "agent.tool_rounds"),
             ("[model]\nbase_url = \"ftp://x/\"", "http"),
@@ -687,6 +713,41 @@ mod tests {
         }
         let chosen = "listen = \"0.0.0.0:8000\"\n[auth]\nmode = \"anonymous\"";
         assert!(load(chosen, &[], Overrides::default()).is_ok());
+    }
+
+    #[test]
+    fn tools_are_read_with_their_secrets_from_the_environment_and_shown_without() {
+        let file = r#"
+            [[tools]]
+            kind = "http"
+            name = "order_status"
+            description = "Where an order is."
+            url = "https://shop.example/orders/{Number}"
+            timeout_seconds = 5
+            [tools.headers]
+            Authorization = "Bearer ${SHOP_TOKEN}"
+            X-Key = "written-into-the-file"
+            [tools.parameters.Number]
+            type = "string"
+            pattern = "^A-"
+            [tools.parameters.details]
+            type = "boolean"
+            required = true
+        "#;
+        let config = load(file, &[("SHOP_TOKEN", "s3cret")], Overrides::default()).unwrap();
+        let tools = toolbox(&config).unwrap();
+        let parameters = &tools.specs()[0].parameters;
+        assert_eq!(parameters["required"], serde_json::json!(["Number", "details"]));
+        assert_eq!(parameters["properties"]["Number"]["pattern"], "^A-");
+        for shown in [toml::to_string(&config).unwrap(), format!("{config:?}")] {
+            assert!(shown.contains("${SHOP_TOKEN}"), "{shown}");
+            assert!(!shown.contains("s3cret") && !shown.contains("written-into"), "{shown}");
+        }
+        // What is printed can be read again.
+        assert!(
+            load(&toml::to_string(&config).unwrap(), &[("SHOP_TOKEN", "x")], Overrides::default())
+                .is_ok()
+        );
     }
 
     #[test]

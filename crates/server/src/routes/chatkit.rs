@@ -9,7 +9,8 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use futures::StreamExt as _;
-use parlor_chatkit::{RequestOptions, Response as ChatKitResponse, protocol::TurnId};
+use parlor_agent::tools::CallerToken;
+use parlor_chatkit::{Extension, RequestOptions, Response as ChatKitResponse, protocol::TurnId};
 
 use crate::{
     app::{App, PROTOCOL_HEADER, TURN_HEADER, request_id},
@@ -47,7 +48,7 @@ async fn answer(
         idempotency_key: idempotency_key(&parts.headers)?,
         base_url: base_url(app.public_url.as_ref(), parts),
         quota: app.limits.as_ref().and_then(|limits| limits.quota(&caller.owner, parts)),
-        ..RequestOptions::default()
+        extension: if app.passes_tokens { token_of(&parts.headers) } else { Extension::default() },
     };
     let answer = app.chatkit.handle(caller.owner, &caller.identity, &body.bytes, options).await?;
     let mut response = match answer {
@@ -78,6 +79,20 @@ async fn answer(
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// The access token of a caller who was let in, for tools that act in the caller's name.
+fn token_of(headers: &HeaderMap) -> Extension {
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.split_once(' '))
+        .filter(|(scheme, token)| {
+            scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()
+        });
+    match token {
+        Some((_, token)) => Extension::new(CallerToken(token.trim().into())),
+        None => Extension::default(),
+    }
 }
 
 fn name_turn(response: &mut Response, turn_id: Option<&TurnId>) {

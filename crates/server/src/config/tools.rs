@@ -1,0 +1,229 @@
+//! `[[tools]]`: what the model may call besides the search.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+
+use parlor_agent::tools::{HeaderTemplates, Place, ToolSettings};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use url::Url;
+
+/// One entry of `[[tools]]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum ToolEntry {
+    /// A request to a server.
+    Http(HttpEntry),
+    /// The operations of an OpenAPI document.
+    Openapi(OpenApiEntry),
+}
+
+/// A tool that is a request to a server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpEntry {
+    /// Its name, for the model.
+    pub name: String,
+    /// What it does and when to call it, for the model.
+    pub description: String,
+    /// Where to ask, with `{parameter}` in the path.
+    pub url: String,
+    /// The method; `GET` by default.
+    #[serde(default = "get")]
+    pub method: String,
+    /// What people read while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Seconds that a call may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// Longest result that the model is given, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_result_chars: Option<usize>,
+    /// What is sent along.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
+    /// Its arguments.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, ParameterEntry>,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+/// An argument of a request: where it goes, and its JSON Schema.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ParameterEntry {
+    /// `path`, `query` or `body`. By default `path` where the address has a place for it, else
+    /// `query` for requests without a body, else `body`.
+    #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Whether the model must give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required: Option<bool>,
+    /// Everything else is JSON Schema.
+    #[serde(flatten)]
+    pub schema: Map<String, Value>,
+}
+
+/// Tools out of an OpenAPI document.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenApiEntry {
+    /// The file with the document, in JSON.
+    pub document: PathBuf,
+    /// Where the server is; by default as the document says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<Url>,
+    /// The `operationId`s that become tools; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Vec<String>>,
+    /// Put before the names of the tools.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+    /// Seconds that a call may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// Longest result that the model is given, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_result_chars: Option<usize>,
+    /// What is sent along.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
+}
+
+impl ToolEntry {
+    /// What it is called in messages.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Http(entry) => format!("[[tools]] “{}”", entry.name),
+            Self::Openapi(entry) => format!("[[tools]] “{}”", entry.document.display()),
+        }
+    }
+
+    /// What is sent along with its calls.
+    pub fn headers(&self) -> &Headers {
+        match self {
+            Self::Http(entry) => &entry.headers,
+            Self::Openapi(entry) => &entry.headers,
+        }
+    }
+
+    /// Puts the values of environment variables into the headers.
+    pub(super) fn read_environment(
+        &mut self,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<(), String> {
+        let place = self.place();
+        let headers = match self {
+            Self::Http(entry) => &mut entry.headers,
+            Self::Openapi(entry) => &mut entry.headers,
+        };
+        headers.read_environment(environment).map_err(|message| format!("{place}: {message}"))
+    }
+
+    /// How its tools are shown, and what they may take.
+    pub fn settings(&self) -> ToolSettings {
+        let (title, seconds, chars) = match self {
+            Self::Http(entry) => (&entry.title, entry.timeout_seconds, entry.max_result_chars),
+            Self::Openapi(entry) => (&None, entry.timeout_seconds, entry.max_result_chars),
+        };
+        let mut settings = ToolSettings { title: title.clone(), ..ToolSettings::default() };
+        if let Some(seconds) = seconds {
+            settings.timeout = Duration::from_secs(seconds);
+        }
+        if let Some(chars) = chars {
+            settings.max_result_chars = chars;
+        }
+        settings
+    }
+}
+
+/// Headers, with `${VARIABLE}` for variables of the environment and `{user.id}`, `{tenant.id}` and
+/// `{user.token}` for what is known of the caller.
+#[derive(Clone, Default)]
+pub struct Headers(BTreeMap<String, Header>);
+
+#[derive(Clone)]
+struct Header {
+    written: SecretString,
+    /// With the variables' values.
+    value: SecretString,
+    /// Whether it can be shown as it is written.
+    is_public: bool,
+}
+
+impl Headers {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The headers as they are sent.
+    ///
+    /// # Errors
+    ///
+    /// When one could never be sent.
+    pub fn templates(&self) -> Result<HeaderTemplates, String> {
+        self.0.iter().try_fold(HeaderTemplates::default(), |all, (name, header)| {
+            all.with(name, &header.value).map_err(|error| error.to_string())
+        })
+    }
+
+    fn read_environment(&mut self, environment: &BTreeMap<String, String>) -> Result<(), String> {
+        use secrecy::ExposeSecret as _;
+        for (name, header) in &mut self.0 {
+            let mut value = String::new();
+            let mut rest = header.written.expose_secret();
+            while let Some((before, from)) = rest.split_once("${") {
+                let (variable, after) = from
+                    .split_once('}')
+                    .ok_or_else(|| format!("the header “{name}” has a `${{` without its `}}`"))?;
+                let known = environment.get(variable).filter(|value| !value.is_empty());
+                let known = known.ok_or_else(|| {
+                    format!("the header “{name}” needs the environment variable {variable}; set it")
+                })?;
+                if known.contains('{') {
+                    return Err(format!(
+                        "the environment variable {variable} has a `{{`, which cannot be sent in a header of a tool"
+                    ));
+                }
+                value.push_str(before);
+                value.push_str(known);
+                rest = after;
+            }
+            value.push_str(rest);
+            header.value = value.into();
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let headers = written.into_iter().map(|(name, written)| {
+            let is_public = written.contains("${") || written.contains("{user.");
+            let secret = SecretString::from(written);
+            (name, Header { value: secret.clone(), written: secret, is_public })
+        });
+        Ok(Self(headers.collect()))
+    }
+}
+
+/// As they are written, or hidden where a secret is written into them.
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use secrecy::ExposeSecret as _;
+        serializer.collect_map(self.0.iter().map(|(name, header)| {
+            let shown = if header.is_public { header.written.expose_secret() } else { "(hidden)" };
+            (name, shown)
+        }))
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
