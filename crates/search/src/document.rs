@@ -54,10 +54,21 @@ const MAX_DESCRIPTION: usize = 300;
 /// Length of a description made of the first paragraph.
 const EXCERPT: usize = 160;
 
-/// Reads a document. `relative` is its path below the documents' root.
-pub(crate) fn parse(relative: &str, format: Format, text: &str, urls: &DocumentUrls) -> Document {
+/// Reads a document. `relative` is its path below the documents' root; `listed` its address, where a
+/// list of pages says it.
+pub(crate) fn parse(
+    relative: &str,
+    listed: Option<&str>,
+    format: Format,
+    text: &str,
+    urls: &DocumentUrls,
+) -> Document {
     let text = markdown::normalize(text);
-    let link = |to: &str| urls.resolve(relative, to);
+    let listed = listed.map(|url| urls.permalink(url));
+    let link = |to: &str| match &listed {
+        Some(page) => urls.resolve_on_page(page, to),
+        None => urls.resolve(relative, to),
+    };
     let mut matter = FrontMatter::default();
     let mut page_title = None;
     let chunked = match format {
@@ -77,10 +88,11 @@ pub(crate) fn parse(relative: &str, format: Format, text: &str, urls: &DocumentU
         }
         Format::Text => chunk::Chunked { chunks: chunk::plain(&text), ..chunk::Chunked::default() },
     };
-    let url = match (&matter.permalink, &matter.slug) {
-        (Some(permalink), _) => urls.permalink(permalink),
-        (None, Some(slug)) => urls.slug(relative, slug),
-        (None, None) => urls.url_of(relative),
+    let url = match (&listed, &matter.permalink, &matter.slug) {
+        (Some(listed), ..) => listed.clone(),
+        (None, Some(permalink), _) => urls.permalink(permalink),
+        (None, None, Some(slug)) => urls.slug(relative, slug),
+        (None, None, None) => urls.url_of(relative),
     };
     let title = [matter.title, chunked.title, page_title, matter.sidebar_label]
         .into_iter()
@@ -178,7 +190,7 @@ mod tests {
     use super::*;
 
     fn parse_md(text: &str) -> Document {
-        parse("guide/install.md", Format::Markdown, text, &DocumentUrls::new("/docs/"))
+        parse("guide/install.md", None, Format::Markdown, text, &DocumentUrls::new("/docs/"))
     }
 
     #[test]
@@ -197,7 +209,7 @@ mod tests {
     #[test]
     fn html_headings_without_an_id_are_reached_from_above() {
         let html = "<title>T</title><h1>T</h1><h2 id=a>A</h2><p>x</p><h3>B</h3><p>yyy</p>";
-        let document = parse("p.html", Format::Html, html, &DocumentUrls::new("/"));
+        let document = parse("p.html", None, Format::Html, html, &DocumentUrls::new("/"));
         assert_eq!(document.url, "/p.html");
         assert!(document.passages.iter().all(|p| p.anchor.as_deref() == Some("a")), "{document:?}");
     }

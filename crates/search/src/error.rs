@@ -30,6 +30,20 @@ pub enum SearchError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A list of pages is not what it should be.
+    #[error(
+        "`{}` is not a list of pages: {reason}; it has to look like {{\"pages\": [{{\"file\": \"intro/index.html\", \"url\": \"/intro\"}}]}}",
+        path.display()
+    )]
+    Pages {
+        /// The list, as it was given.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// A list of pages was given with anything else than the one directory they are in.
+    #[error("a list of pages belongs to one directory; name that and nothing else")]
+    PagesOfManyPaths,
     /// A background task of an ingest ended unexpectedly.
     #[error("indexing stopped unexpectedly: {0}; run it again")]
     Interrupted(#[from] tokio::task::JoinError),

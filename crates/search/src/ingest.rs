@@ -13,7 +13,7 @@ use sqlx::{Connection as _, Row, SqliteConnection};
 use tokio::task::JoinHandle;
 
 use crate::{
-    DocumentUrls, SearchError, SqliteIndex,
+    DocumentUrls, PageList, SearchError, SqliteIndex,
     document::{self, Document, Format},
     walk::{self, SourceFile},
 };
@@ -47,6 +47,9 @@ pub struct IngestOptions {
     pub max_file_bytes: u64,
     /// Remove documents under `paths` whose files are gone. Default true.
     pub prune: bool,
+    /// Index these files only, at these addresses. `paths` is then the one directory they are in.
+    /// Default: all documents that are there.
+    pub pages: Option<PageList>,
 }
 
 impl IngestOptions {
@@ -59,6 +62,7 @@ impl IngestOptions {
             include_hidden: false,
             max_file_bytes: 10 * 1024 * 1024,
             prune: true,
+            pages: None,
         }
     }
 
@@ -137,6 +141,8 @@ pub enum SkipReason {
     SymlinkLoop,
     /// A symbolic link to something outside the directory being indexed.
     SymlinkOutside,
+    /// Named by a list of pages, and not below its directory.
+    Outside,
     /// A symbolic link to nothing.
     SymlinkBroken,
     /// A symbolic link to a folder of the same directory.
@@ -172,6 +178,7 @@ impl fmt::Display for SkipReason {
             Self::SymlinkOutside => {
                 f.write_str("is a symbolic link out of the directory being indexed")
             }
+            Self::Outside => f.write_str("is outside of the directory being indexed"),
             Self::SymlinkBroken => f.write_str("is a symbolic link to nothing"),
             Self::SymlinkToFolder => f.write_str("is a symbolic link to another folder here"),
             Self::Vanished => f.write_str("vanished while it was being indexed"),
@@ -461,7 +468,7 @@ fn process(
     let Some(format) = Format::of(&file.path) else {
         return Processed::Skipped(SkipReason::Unsupported);
     };
-    let document = document::parse(&file.relative, format, text, urls);
+    let document = document::parse(&file.relative, file.url.as_deref(), format, text, urls);
     if document.excluded {
         Processed::Skipped(SkipReason::Excluded)
     } else if document.passages.is_empty() {
@@ -474,7 +481,8 @@ fn process(
 fn settings_hash(file: &SourceFile, urls: &DocumentUrls) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(PIPELINE_VERSION.to_le_bytes());
-    for part in [urls.base(), &file.root, &file.relative] {
+    let parts = [urls.base(), &file.root, &file.relative];
+    for part in parts.into_iter().chain(file.url.as_deref()) {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
@@ -758,6 +766,7 @@ mod tests {
             key: "/docs/a.md".into(),
             root: "/docs".into(),
             relative: "a.md".into(),
+            url: None,
         };
         match process(&file, None, &DocumentUrls::new("/"), 10, &Treacherous(read)) {
             Processed::Skipped(reason) => Some(reason),

@@ -9,6 +9,7 @@ mod index;
 mod ingest;
 mod markdown;
 mod mdx;
+mod pages;
 mod query;
 mod slug;
 mod urls;
@@ -22,6 +23,7 @@ pub use html::html_to_markdown;
 pub use index::{IndexStats, SqliteIndex};
 pub use ingest::{FileOutcome, IngestOptions, IngestSummary, Progress, SkipReason, Skipped};
 pub use markdown::{Heading, RenderedPage, render_html, render_html_with};
+pub use pages::{Page, PageList};
 pub use slug::{Slugger, slugify_heading};
 pub use urls::DocumentUrls;
 

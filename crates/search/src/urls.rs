@@ -115,6 +115,20 @@ impl DocumentUrls {
         Some(url)
     }
 
+    /// Makes a link that was found on a page work elsewhere, as a browser reads it on that page;
+    /// `None` when it can stay as it is. `page` is the page's address.
+    pub(crate) fn resolve_on_page(&self, page: &str, link: &str) -> Option<String> {
+        let page = Self { base: page.to_owned() };
+        let site = Self { base: format!("{}/", page.origin()) };
+        if link.starts_with('/') && !link.starts_with("//") && !page.origin().is_empty() {
+            return Some(format!("{}{link}", page.origin()));
+        }
+        let path = decode(page.base[page.origin().len()..].trim_start_matches('/'));
+        // To its links, a page with a slash at its end is a folder.
+        let from = if path.ends_with('/') { format!("{path}index") } else { path };
+        site.resolve(&from, link)
+    }
+
     /// Scheme and host of the base, empty for a base that is only a path.
     fn origin(&self) -> &str {
         match self.base.find("://") {
@@ -249,5 +263,19 @@ mod tests {
         ] {
             assert_eq!(resolve(stays), None, "{stays}");
         }
+    }
+
+    #[test]
+    fn links_of_listed_pages_are_read_as_a_browser_reads_them() {
+        let urls = DocumentUrls::new("/");
+        let on = |page, link| urls.resolve_on_page(page, link);
+        assert_eq!(on("/docs/intro", "setup#linux").as_deref(), Some("/docs/setup#linux"));
+        assert_eq!(on("/docs/intro/", "../setup/").as_deref(), Some("/docs/setup/"));
+        assert_eq!(on("/docs/intro", "/docs/setup"), None);
+        assert_eq!(on("/", "setup").as_deref(), Some("/setup"));
+        let page = "https://example.org/docs/intro";
+        assert_eq!(on(page, "/a").as_deref(), Some("https://example.org/a"));
+        assert_eq!(on(page, "setup").as_deref(), Some("https://example.org/docs/setup"));
+        assert_eq!(on(page, "https://x.example/a"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use ignore::WalkBuilder;
 
-use crate::{IngestOptions, SearchError, SkipReason, Skipped, document::Format};
+use crate::{IngestOptions, PageList, SearchError, SkipReason, Skipped, document::Format};
 
 /// A file to index.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub(crate) struct SourceFile {
     pub(crate) root: String,
     /// Path below the root, parts separated by `/`.
     pub(crate) relative: String,
+    /// Its address, where a list of pages says it.
+    pub(crate) url: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -43,12 +45,17 @@ pub(crate) fn walk(options: &IngestOptions) -> Result<Found, SearchError> {
     if options.paths.is_empty() {
         return Err(SearchError::NoPaths);
     }
+    if options.pages.is_some() && options.paths.len() > 1 {
+        return Err(SearchError::PagesOfManyPaths);
+    }
     for path in &options.paths {
         match path.canonicalize() {
             Ok(root) => {
                 exists = true;
                 let before = found.files.len() + found.skipped.len();
-                if root.is_dir() {
+                if let Some(pages) = &options.pages {
+                    take_pages(&root, pages, &mut seen, &mut found);
+                } else if root.is_dir() {
                     walk_directory(&root, options, &mut seen, &mut found);
                     if found.files.len() + found.skipped.len() == before {
                         found.skip(root, SkipReason::NoDocuments);
@@ -95,7 +102,43 @@ impl Found {
                 key: key.to_owned(),
                 root: root.to_owned(),
                 relative: relative.replace(std::path::MAIN_SEPARATOR, "/"),
+                url: None,
             });
+        }
+    }
+}
+
+/// What a list names, and nothing else.
+fn take_pages(root: &Path, list: &PageList, seen: &mut HashSet<PathBuf>, found: &mut Found) {
+    found.roots.extend(root.to_str().map(str::to_owned));
+    found.blind.extend(
+        list.keep.iter().filter_map(|folder| root.join(folder).to_str().map(str::to_owned)),
+    );
+    for page in &list.pages {
+        let path = root.join(&page.file);
+        match path.canonicalize() {
+            Ok(target) if target.starts_with(root) => {}
+            Ok(_) => {
+                found.skip(path, SkipReason::Outside);
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                found.skip(path, SkipReason::Missing);
+                continue;
+            }
+            Err(error) => {
+                found.skip(path, SkipReason::Unreadable { message: error.to_string() });
+                continue;
+            }
+        }
+        if Format::of(&path).is_none() {
+            found.skip(path, SkipReason::Unsupported);
+            continue;
+        }
+        let before = found.files.len();
+        found.take(&path, root, Path::new(&page.file), seen);
+        if let Some(file) = found.files.get_mut(before) {
+            file.url = Some(page.url.clone());
         }
     }
 }

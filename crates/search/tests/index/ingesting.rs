@@ -11,7 +11,8 @@ use std::{
 
 use crate::support::{Site, counts, reason};
 use parlor_search::{
-    FileOutcome, IngestOptions, IngestSummary, Progress, SearchError, SkipReason, SqliteIndex,
+    FileOutcome, IngestOptions, IngestSummary, PageList, Progress, SearchError, SkipReason,
+    SqliteIndex,
 };
 
 fn set_age(path: &Path, seconds: u64) {
@@ -93,6 +94,71 @@ async fn a_run_removes_only_below_its_own_paths() {
     keep.prune = false;
     assert_eq!(site.index.ingest(keep, &()).await.unwrap().removed, 0);
     assert_eq!(site.ingest().await.removed, 2);
+}
+
+#[tokio::test]
+async fn a_list_says_which_pages_there_are_and_where() {
+    let site = Site::new().await;
+    let page = |text: &str| format!("<main><h1>T</h1><p>{text} <a href='next'>x</a></p></main>");
+    site.write("intro/index.html", page("alpha"));
+    site.write("tags/index.html", page("tagged"));
+    site.write("guide/setup.html", page("beta"));
+    site.write("fr/intro/index.html", page("français"));
+    site.write("../outside.html", page("secret"));
+    let list = |text: &str| {
+        let path = site.path("pages.json");
+        fs::write(&path, text).unwrap();
+        let mut options = IngestOptions::new([site.path("")]);
+        options.pages = Some(PageList::read(&path).unwrap());
+        options
+    };
+    let french = r#"{"pages": [{"file": "intro/index.html", "url": "/fr/intro"}]}"#;
+    let mut options = list(french);
+    options.paths = vec![site.path("fr")];
+    site.index.ingest(options, &()).await.unwrap();
+
+    let both = r#"{"pages": [
+        {"file": "intro/index.html", "url": "/intro"},
+        {"file": "guide/setup.html", "url": "/guide/setup/"},
+        {"file": "gone/index.html", "url": "/gone"},
+        {"file": "../outside.html", "url": "/outside"}
+    ], "keep": ["fr"]}"#;
+    let summary = site.index.ingest(list(both), &()).await.unwrap();
+    assert_eq!(counts(&summary), (2, 0, 0, 0));
+    assert_eq!(reason(&summary, &site.path("gone/index.html")), Some(&SkipReason::Missing));
+    assert_eq!(reason(&summary, &site.path("../outside.html")), Some(&SkipReason::Outside));
+    assert_eq!(site.urls("alpha").await, ["/intro"]);
+    assert_eq!(site.urls("beta").await, ["/guide/setup/"]);
+    assert!(site.search("beta").await[0].text.contains("(/guide/setup/next)"));
+    assert_eq!(site.urls("français").await, ["/fr/intro"]);
+    assert!(site.urls("tagged").await.is_empty());
+    assert!(site.urls("secret").await.is_empty());
+
+    // The same again is unchanged; another address is not; what the list no longer names is gone.
+    set_age(&site.path("intro/index.html"), 1_000);
+    let one = r#"{"pages": [{"file": "intro/index.html", "url": "/intro"}], "keep": ["fr"]}"#;
+    assert_eq!(counts(&site.index.ingest(list(one), &()).await.unwrap()), (0, 0, 1, 1));
+    let moved = r#"{"pages": [{"file": "intro/index.html", "url": "/intro/"}], "keep": ["fr"]}"#;
+    let options = list(moved).base_url("https://example.org/");
+    assert_eq!(counts(&site.index.ingest(options, &()).await.unwrap()), (0, 1, 0, 0));
+    assert_eq!(site.urls("alpha").await, ["https://example.org/intro/"]);
+    assert_eq!(site.index.stats().await.unwrap().documents, 2);
+}
+
+#[tokio::test]
+async fn what_is_no_list_of_pages_is_said() {
+    let site = Site::new().await;
+    let said = |text: &str| {
+        let path = site.path("pages.json");
+        fs::write(&path, text).unwrap();
+        PageList::read(&path).unwrap_err().to_string()
+    };
+    assert!(said("[").contains("pages.json` is not a list of pages: EOF"));
+    assert!(said(r#"{"pages": [{"file": "a.html"}]}"#).contains("missing field `url`"));
+    assert!(said(r#"{"page": []}"#).contains("unknown field `page`"));
+    let mut options = IngestOptions::new([site.path("a"), site.path("b")]);
+    options.pages = Some(PageList::default());
+    assert!(matches!(site.index.ingest(options, &()).await, Err(SearchError::PagesOfManyPaths)));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use parlor_search::{FileOutcome, IngestOptions, IngestSummary, Progress, SqliteIndex};
+use parlor_search::{FileOutcome, IngestOptions, IngestSummary, PageList, Progress, SqliteIndex};
 
 use crate::config::Config;
 
@@ -21,6 +21,9 @@ pub(super) struct IngestArgs {
     /// Where the documents are on your site, such as https://example.com/docs/ [default: search.base_url]
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
+    /// Index only the pages that this list names, at its addresses: a JSON file that a generator of sites writes
+    #[arg(long, value_name = "FILE")]
+    pages: Option<PathBuf>,
     /// Skip files larger than this
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     max_file_bytes: u64,
@@ -42,6 +45,7 @@ pub(super) async fn run(config: &Config, args: IngestArgs) -> anyhow::Result<Exi
     options.max_file_bytes = args.max_file_bytes;
     options.prune = !args.keep_vanished;
     options.include_hidden = args.hidden;
+    options.pages = args.pages.as_deref().map(PageList::read).transpose()?;
     let progress = Bar::new();
     let summary = index.ingest(options, &progress).await?;
     progress.bar.finish_and_clear();
