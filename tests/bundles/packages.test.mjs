@@ -51,14 +51,15 @@ test("what a server imports while it renders needs no browser", () => {
     `import { createElement } from 'react';
      import { renderToString } from 'react-dom/server';
      import { createChatKitFetch } from '@parlor/client';
+     import { validateOptions } from '@parlor/docusaurus';
      import { ParlorChat } from '@parlor/next';
      import { createChatKitHandler } from '@parlor/next/server';
      import { ChatKitWidget } from '@parlor/react';
      const { GET } = createChatKitHandler({ cookie: 'token' });
      const { status } = await GET(new Request('http://site.example/api/parlor/metrics'));
-     console.log(typeof createChatKitFetch, status, JSON.stringify([ChatKitWidget, ParlorChat].map((part) => renderToString(createElement(part)))));`,
+     console.log(typeof createChatKitFetch, validateOptions({}).id, status, JSON.stringify([ChatKitWidget, ParlorChat].map((part) => renderToString(createElement(part)))));`,
   );
-  assert.equal(run("node", "server.mjs").trim(), 'function 404 ["",""]');
+  assert.equal(run("node", "server.mjs").trim(), 'function default 404 ["",""]');
 });
 
 for (const resolution of ["bundler", "nodenext"]) {
@@ -66,6 +67,8 @@ for (const resolution of ["bundler", "nodenext"]) {
     writeFileSync(
       join(project, "page.tsx"),
       `import { createChatKitFetch, type PageContext } from '@parlor/client';
+       import docusaurus, { type Options, type SiteOptions } from '@parlor/docusaurus';
+       import { ask } from '@parlor/docusaurus/client';
        import { ChatKitScript, ParlorChat } from '@parlor/next';
        import { createChatKitHandler } from '@parlor/next/server';
        import { ChatKitWidget, useChatKitWidget } from '@parlor/react';
@@ -73,6 +76,11 @@ for (const resolution of ["bundler", "nodenext"]) {
        export const page = <ChatKitWidget mode="panel" options={{ startScreen: { greeting: 'Hello' } }} />;
        // @ts-expect-error: there is no such mode.
        export const wrong = <ChatKitWidget mode="drawer" />;
+       export const plugin: [typeof docusaurus, Options] = [docusaurus, { greeting: 'Hello', ingest: { command: false } }];
+       export const site: SiteOptions = { token: async ({ refused }) => (refused ? null : 'x') };
+       // @ts-expect-error: there is no such option.
+       export const misspelt: Options = { greting: 'Hello' };
+       export const asks = () => ask('What is it?');
        export const hook = useChatKitWidget;
        export const { GET, POST, PUT } = createChatKitHandler({ token: async ({ refused }) => (refused ? null : 'x') });
        export const next = <><ChatKitScript nonce="n" /><ParlorChat user={{ id: 'ada', name: null }} mode="panel" /></>;

@@ -5,7 +5,7 @@
 //
 // By the compiler alone, a file for a file: whoever uses a package has a bundler, and that one sees what it can leave out.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -14,7 +14,7 @@ const PACKED = join(WEB, 'packed');
 const TSC = join(WEB, 'node_modules/.bin/tsc');
 
 /** In an order in which each needs only those before it. */
-const PACKAGES = ['client', 'react', 'next'];
+const PACKAGES = ['client', 'react', 'docusaurus', 'next'];
 
 /** `./src/index.ts` as it is called once it is compiled. */
 const compiled = (source, ending) => source.replace(/^\.\/src\//, './dist/').replace(/\.tsx?$/, ending);
@@ -24,6 +24,23 @@ const entry = (source) => ({
   types: compiled(source, '.d.ts'),
   default: compiled(source, '.js'),
 });
+
+/** Where the declarations of a packed package are, for each of its entries. */
+function declarationsOf(name) {
+  const folder = join(PACKED, `parlor-${name}`);
+  const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return Object.entries(exports).map(([path, { types }]) => [
+    `@parlor/${name}${path.slice(1)}`,
+    [join(folder, types)],
+  ]);
+}
+
+/** Declarations of modules that somebody else makes: nothing imports them by name. */
+function ambient(folder) {
+  return readdirSync(folder, { recursive: true })
+    .filter((file) => file.endsWith('.d.ts'))
+    .map((file) => join(folder, file));
+}
 
 function pack(name) {
   const source = join(WEB, 'packages', name);
@@ -43,15 +60,10 @@ function pack(name) {
         rootDir: join(source, 'src'),
         outDir: join(target, 'dist'),
         // The packages before this one as they are packed: their sources belong to them.
-        paths: Object.fromEntries(
-          PACKAGES.slice(0, PACKAGES.indexOf(name)).map((other) => [
-            `@parlor/${other}`,
-            [join(PACKED, `parlor-${other}/dist/index.d.ts`)],
-          ]),
-        ),
+        paths: Object.fromEntries(PACKAGES.slice(0, PACKAGES.indexOf(name)).flatMap(declarationsOf)),
       },
       include: [],
-      files: exported.map(([, file]) => join(source, file)),
+      files: [...exported.map(([, file]) => join(source, file)), ...ambient(join(source, 'src'))],
     }),
   );
   execFileSync(TSC, ['--project', settings], { stdio: 'inherit' });

@@ -1,0 +1,2 @@
+export { ask, close, open, toggle } from './handle.js';
+export type { SiteOptions } from './site-options.js';
