@@ -123,4 +123,4 @@ fuzz: ## Look for inputs that break what must hold (MINUTES=1 for each, TARGET=n
 
 clean: ## Remove what was built and installed here
 	rm -rf target web/dist web/packed web/node_modules web/tests/react-18/node_modules tests/oidc/node_modules .cache
-	rm -rf examples/*/node_modules examples/*/.next examples/*/dist examples/*/.built
+	rm -rf examples/*/node_modules examples/*/.next examples/*/dist examples/*/.built examples/*/.docusaurus examples/*/build

@@ -228,13 +228,13 @@ export class Parlor {
   #earlier = '';
   port = 0;
 
-  /** Makes the database, indexes the documentation, starts the server. */
-  static async start(environment = {}) {
+  /** Makes the database, indexes the documentation, or what `documents` says, starts the server. */
+  static async start(environment = {}, documents = [path.join(ROOT, 'docs'), '--base-url', '/docs/']) {
     const parlor = new Parlor();
     parlor.#folder = await mkdtemp(path.join(tmpdir(), 'parlor-e2e-'));
     parlor.#environment = { ...cleanEnvironment(), PARLOR_LOG__FILTER: 'info,parlor=debug', NO_COLOR: '1', ...environment };
     try {
-      parlor.#earlier += await run('parlor ingest', binary('PARLOR_BIN', 'parlor'), ['ingest', path.join(ROOT, 'docs'), '--base-url', '/docs/'], {
+      parlor.#earlier += await run('parlor ingest', binary('PARLOR_BIN', 'parlor'), ['ingest', ...documents], {
         cwd: parlor.#folder,
         env: parlor.#environment,
       });
