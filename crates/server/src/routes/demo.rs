@@ -39,6 +39,7 @@ const PAGES: &[&str] = &[
     "agents",
     "element",
     "widget",
+    "docusaurus",
     "attachments",
     "configuration",
     "databases",
