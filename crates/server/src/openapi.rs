@@ -181,7 +181,7 @@ pub(crate) fn document() -> Value {
                 "security": [],
                 "parameters": [text_parameter(
                     "return_to",
-                    "Where to go afterwards: a path of this server. Anything else is its beginning.",
+                    "Where to go afterwards: a path of this server, or a page of an origin in site.cors_origins. Anything else is its beginning.",
                 )],
                 "responses": navigation("To the identity provider."),
             } },

@@ -379,7 +379,8 @@ impl Sessions {
 
     // ------------------------------------------------------------ signing in
 
-    /// Sends somebody to the provider. They will come back to `return_to`, if that is a path here.
+    /// Sends somebody to the provider. They will come back to `return_to`, if that is a path here or a
+    /// page of an origin that is named.
     pub(crate) async fn begin(
         &self,
         return_to: Option<&str>,
@@ -390,7 +391,7 @@ impl Sessions {
             state: URL_SAFE_NO_PAD.encode(random()?),
             nonce: URL_SAFE_NO_PAD.encode(random()?),
             verifier: URL_SAFE_NO_PAD.encode(random()?),
-            return_to: path_here(return_to, &base),
+            return_to: way_back(return_to, &base, &self.origins),
             until: later(self.clock.now(), ATTEMPT_LIFETIME).as_micros(),
         };
         let to = self
@@ -571,6 +572,22 @@ fn later(time: Timestamp, by: Duration) -> Timestamp {
     Timestamp::from_micros(time.as_micros().saturating_add(micros(by))).unwrap_or(time)
 }
 
+/// Where people go who have signed in: a page of an origin that may use the API with their cookies, a
+/// path of this server, or its beginning.
+fn way_back(asked: Option<&str>, base: &str, origins: &[String]) -> String {
+    let page = asked
+        .filter(|page| page.len() <= MAX_RETURN_TO)
+        .filter(|page| page.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'))
+        .and_then(|page| Url::parse(page).ok())
+        .filter(|page| matches!(page.scheme(), "http" | "https"))
+        .filter(|page| page.username().is_empty() && page.password().is_none())
+        .filter(|page| {
+            let origin = page.origin().ascii_serialization();
+            origins.contains(&origin)
+        });
+    page.map_or_else(|| path_here(asked, base), String::from)
+}
+
 /// A path of this server, or its beginning. Whatever leads elsewhere is not followed.
 fn path_here(asked: Option<&str>, base: &str) -> String {
     let start = Url::parse(base)
@@ -665,7 +682,43 @@ mod tests {
         assert_eq!(path_here(None, "https://example.com/chat"), "/chat/");
     }
 
+    #[test]
+    fn people_return_to_pages_of_named_origins() {
+        let base = "https://chat.example.com";
+        let origins = ["https://www.example.com".to_owned(), "http://localhost:5173".to_owned()];
+        for page in ["https://www.example.com/docs/?a=b#c", "http://localhost:5173/"] {
+            assert_eq!(way_back(Some(page), base, &origins), page);
+        }
+        assert_eq!(way_back(Some("/docs/"), base, &origins), "/docs/");
+        for page in [
+            "https://www.example.com.evil.example/",
+            "https://www.example.com@evil.example/",
+            "https://ada:pw@www.example.com/",
+            "https://www.example.com:8443/",
+            "http://www.example.com/",
+            "https://evil.example/https://www.example.com/",
+            "https:\\\\www.example.com/",
+            "javascript://www.example.com/%0aalert(1)",
+            "data:text/html,https://www.example.com/",
+            " https://www.example.com/",
+        ] {
+            assert_eq!(way_back(Some(page), base, &origins), "/", "{page:?}");
+        }
+        assert_eq!(way_back(Some("https://evil.example/"), base, &["*".to_owned()]), "/");
+        let long = format!("https://www.example.com/{}", "a".repeat(MAX_RETURN_TO));
+        assert_eq!(way_back(Some(&long), base, &origins), "/");
+    }
+
     proptest! {
+        #[test]
+        fn wherever_people_return_to_has_a_known_origin(page in "(https?:)?[/\\\\a.:@?#% \t\n-]{0,12}(www[.]example[.]com)?[/\\\\a.:@?#%-]{0,8}") {
+            let base = Url::parse("https://chat.example.com").unwrap();
+            let origins = ["https://www.example.com".to_owned()];
+            let to = way_back(Some(&page), base.as_str().trim_end_matches('/'), &origins);
+            let there = base.join(&to).unwrap().origin();
+            prop_assert!(there == base.origin() || there.ascii_serialization() == origins[0], "{page:?} leads to {to:?}");
+        }
+
         #[test]
         fn wherever_people_return_to_is_here(path in "[/\\\\a.:@?#% \t\n-]{0,12}") {
             let base = Url::parse("https://chat.example.com").unwrap();
