@@ -59,8 +59,11 @@ export class AuthSession {
     return this.#asking;
   }
 
-  /** Goes to the login, and from there back to `returnTo`: an address of this site, this page by default. */
-  login(returnTo: string = location.pathname + location.search + location.hash): void {
+  /**
+   * Goes to the login, and from there back to `returnTo`: this page by default. A Parlor on another origin goes back where
+   * that is one of its `site.cors_origins`.
+   */
+  login(returnTo: string = this.#thisPage()): void {
     this.#go(`${this.#base}/login?${new URLSearchParams({ return_to: returnTo })}`);
   }
 
@@ -74,6 +77,11 @@ export class AuthSession {
     this.#become({ status: 'signed-out', visitorsWelcome: false });
     if (answer.provider_logout_url) this.#go(answer.provider_logout_url);
     else await this.refresh();
+  }
+
+  #thisPage(): string {
+    const { href, origin, pathname, search, hash } = location;
+    return new URL(this.#base, href).origin === origin ? pathname + search + hash : href;
   }
 
   async #ask(): Promise<AuthState> {

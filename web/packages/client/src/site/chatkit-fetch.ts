@@ -49,7 +49,7 @@ const ANSWERED = new Set([
  *   their envelope, read at this moment. What is there already stays.
  * - Requests to the endpoint's origin, uploads and previews included, get the token and headers.
  *   Those to other origins, such as uploads straight to a bucket, get nothing.
- * - An answer 401 has the token asked for anew and the request sent once more.
+ * - An answer 401 has the token asked for anew and the request, if there is one, sent once more.
  *
  * What is not JSON, or no object, is sent untouched.
  */
@@ -60,25 +60,27 @@ export function createChatKitFetch(options: ChatKitFetchOptions = {}): typeof fe
     if (!isOurs(input, options.url)) return send(input, init);
     const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
     const body = typeof init?.body === 'string' ? await withMetadata(init.body, options) : init?.body;
-    const request = async (refused: boolean): Promise<[RequestInfo | URL, RequestInit]> => [
+    const request = async (token: string | null | undefined): Promise<[RequestInfo | URL, RequestInit]> => [
       // A request with a body can be read once; the second attempt needs it, too.
       input instanceof Request ? input.clone() : input,
       {
         ...init,
         ...(body === undefined ? {} : { body }),
         ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
-        headers: await headersFor(input, init, options, refused, signal ?? undefined),
+        headers: await headersFor(input, init, options, token),
       },
     ];
 
-    const response = await send(...(await request(false)));
+    const token = async (refused: boolean) => options.token?.({ refused, signal: signal ?? undefined });
+    const response = await send(...(await request(await token(false))));
     if (response.status !== 401) return response;
     // A stream is gone once it was sent.
-    if (options.token === undefined || body instanceof ReadableStream) {
+    const fresh = body instanceof ReadableStream ? null : await token(true);
+    if (!fresh) {
       options.onAuthRequired?.(response);
       return response;
     }
-    const again = await send(...(await request(true)));
+    const again = await send(...(await request(fresh)));
     await response.body?.cancel().catch(() => undefined);
     if (again.status === 401) options.onAuthRequired?.(again);
     return again;
@@ -100,8 +102,7 @@ async function headersFor(
   input: RequestInfo | URL,
   init: RequestInit | undefined,
   options: ChatKitFetchOptions,
-  refused: boolean,
-  signal: AbortSignal | undefined,
+  token: string | null | undefined,
 ): Promise<Headers> {
   const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
   const more = await fresh(options.headers);
@@ -109,7 +110,6 @@ async function headersFor(
   const userId = await fresh(options.userId);
   // A header cannot hold every character that a name can; the server reads the token, or the metadata.
   if (userId && /^[\x21-\x7e]+$/.test(userId)) headers.set('X-User-ID', userId);
-  const token = await options.token?.({ refused, signal });
   if (token) headers.set('Authorization', `Bearer ${token}`);
   return headers;
 }

@@ -1,4 +1,4 @@
-import { PRIVATE, touchesPrivate } from './private.js';
+import { elementOf, FIELDS, PRIVATE, touchesPrivate, WIDGET } from './private.js';
 import { withoutSecrets } from './secrets.js';
 
 /**
@@ -87,14 +87,15 @@ export function getPageContext(options: PageContextOptions = {}): PageContext | 
 }
 
 /**
- * The text that is marked in a page; empty when there is none. What is marked in fields, and what
+ * The text that is marked in a page; empty when there is none. What is marked in fields, in the chat itself, and what
  * touches a private part, counts as nothing.
  */
 export function selectedText(page: Document = document): string {
   const selection = page.getSelection?.() ?? null;
   if (selection === null || selection.isCollapsed || selection.rangeCount === 0) return '';
-  const range = selection.getRangeAt(0);
-  return touchesPrivate(range) ? '' : selection.toString();
+  const ends = [selection.anchorNode, selection.focusNode];
+  if (ends.some((end) => elementOf(end)?.closest(`${WIDGET}, ${FIELDS}`) != null)) return '';
+  return touchesPrivate(selection.getRangeAt(0)) ? '' : selection.toString();
 }
 
 /** The headings of the article, else of the main part, else of the body. */

@@ -7,6 +7,10 @@ export const PRIVATE = `[${PRIVATE_ATTRIBUTE}]`;
 /** The chat itself and what belongs to it: no part of the page that it is on. */
 export const WIDGET = 'openai-chatkit, [data-parlor-widget]';
 
+/** Where people write. */
+export const FIELDS =
+  'input, textarea, select, [contenteditable]:not([contenteditable="false"]), [role="textbox"]';
+
 /** The element at or around a node, also where that is in a shadow tree of its own. */
 export function elementOf(node: Node | null): Element | null {
   if (node === null) return null;

@@ -44,9 +44,22 @@ function safeFragment(hash: string, isSecret: (name: string, value: string) => b
   return rest === '' ? path.replace(/\?$/, '') : path + rest;
 }
 
-/** Long runs of letters and digits, both of them, as keys and tokens are; words and ids of books are not. */
+/**
+ * Long runs of letters and digits, both of them, as keys and tokens are; words, also with hyphens between them, and ids of
+ * books are not.
+ */
 function looksSecret(value: string): boolean {
   if (JWT.test(value)) return true;
-  const runs = value.match(/[A-Za-z0-9+/_=]+/g) ?? [];
-  return runs.some((run) => run.length >= LONG && /[0-9]/.test(run) && /[A-Za-z]/.test(run));
+  const runs = value.match(/[A-Za-z0-9+/_=-]+/g) ?? [];
+  return runs.some((run) => {
+    if (run.length < LONG) return false;
+    if (run.split('-').some((part) => part.length >= LONG && isMixed(part))) return true;
+    // Tokens may have hyphens, too: between words letters and digits rarely change as often.
+    const changes = run.match(/[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])|[a-z](?=[A-Z])/g)?.length ?? 0;
+    return isMixed(run) && changes >= 4;
+  });
+}
+
+function isMixed(run: string): boolean {
+  return /[0-9]/.test(run) && /[A-Za-z]/.test(run);
 }

@@ -1,4 +1,4 @@
-import { elementOf, PRIVATE, touchesPrivate, WIDGET } from './private.js';
+import { elementOf, FIELDS, PRIVATE, touchesPrivate, WIDGET } from './private.js';
 
 /** A rectangle in the viewport, in CSS pixels. */
 export interface Box {
@@ -32,8 +32,6 @@ export interface TextSelectionOptions {
 const GAP = 8;
 /** A selection by keyboard is done when it has not changed for so long. */
 const SETTLED_MS = 250;
-
-const FIELDS = 'input, textarea, select, [contenteditable=""], [contenteditable="true"]';
 
 /**
  * Watches what the reader marks, by mouse, touch or keyboard, and says so once they have marked

@@ -149,12 +149,12 @@ describe('a selection', () => {
     expect(await page.evaluate(() => globalThis.site.currentSelection())).toBeNull();
   });
 
-  it('of private parts is not in the page context either', async () => {
+  it('of private parts, of what is being written and of the chat is not in the page context either', async () => {
     const page = await open();
     const told = () => page.evaluate(() => globalThis.site.getPageContext()?.selectedText);
     await mark(page, 'first');
     expect(await told()).toBe('The quick brown fox jumps over the lazy dog.');
-    for (const id of ['private', 'around']) {
+    for (const id of ['private', 'around', 'editable', 'widget']) {
       await mark(page, id);
       expect(await told()).toBeUndefined();
     }

@@ -64,6 +64,17 @@ describe('a login', () => {
     );
   });
 
+  it('comes back to the whole address of a page that is on another origin', () => {
+    const there = vi.fn();
+    new AuthSession({ url: 'https://chat.example.com/auth', navigate: there }).login();
+    expect(there.mock.lastCall?.[0]).toBe(
+      `https://chat.example.com/auth/login?return_to=${encodeURIComponent(location.href)}`,
+    );
+    const here = vi.fn();
+    new AuthSession({ navigate: here }).login();
+    expect(here.mock.lastCall?.[0]).toBe(`/auth/login?return_to=${encodeURIComponent(location.pathname)}`);
+  });
+
   it('ends here and at the provider', async () => {
     const navigate = vi.fn();
     const { asked, fetch } = server(

@@ -1,3 +1,4 @@
+import { assert, asyncProperty, constantFrom, json, jsonValue, oneof, record, string } from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { type ChatKitFetchOptions, createChatKitFetch } from '../../src/index.js';
 
@@ -26,6 +27,14 @@ async function posted(body: BodyInit, options: ChatKitFetchOptions = {}) {
   const intercepted = createChatKitFetch({ pageContext: page, ...options, fetch });
   await intercepted('/chatkit', { method: 'POST', body });
   return sent[0] as Sent;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 const metadataOf = ({ body }: Sent) => JSON.parse(String(body)).metadata;
@@ -168,14 +177,15 @@ describe('the interceptor', () => {
   });
 
   it('asks for a login when the fresh token is refused, too, or there is none', async () => {
-    for (const token of [() => 'stale', undefined]) {
+    for (const token of [() => 'stale', undefined, () => null]) {
       const { sent, fetch } = network(401, 401, 200);
       const onAuthRequired = vi.fn();
       const intercepted = createChatKitFetch({ fetch, token, onAuthRequired });
       const response = await intercepted('/chatkit', { method: 'POST', body: '{}' });
       expect(response.status).toBe(401);
       expect(onAuthRequired).toHaveBeenCalledExactlyOnceWith(response);
-      expect(sent).toHaveLength(token === undefined ? 1 : 2);
+      // Without another token there is nothing to try again with.
+      expect(sent).toHaveLength(token?.() === 'stale' ? 2 : 1);
     }
   });
 
@@ -202,6 +212,27 @@ describe('the interceptor', () => {
     const token = () => Promise.reject(new Error('signed out'));
     const intercepted = createChatKitFetch({ ...network(), token });
     await expect(intercepted('/chatkit', { method: 'POST', body: '{}' })).rejects.toThrow('signed out');
+  });
+
+  it('changes nothing but the metadata, whatever is sent, and never fails by it', async () => {
+    const type = constantFrom('threads.create', 'threads.add_user_message', 'threads.list', 'x');
+    const envelope = record(
+      { type, params: jsonValue(), metadata: jsonValue() },
+      { requiredKeys: ['type'] },
+    ).map((value) => JSON.stringify(value));
+    await assert(
+      asyncProperty(oneof(string(), json(), envelope), async (body) => {
+        const sent = String((await posted(body, { userId: 'ada' })).body);
+        const before = parsed(body);
+        if (sent === body) return;
+        // What was changed is a request that leads to an answer.
+        const { metadata, ...rest } = before as { metadata?: object };
+        const { metadata: told, ...kept } = parsed(sent) as { metadata: object };
+        expect(kept).toEqual(rest);
+        expect(told).toEqual({ userId: 'ada', pageContext: page(), ...metadata });
+        expect(['threads.create', 'threads.add_user_message']).toContain((rest as { type?: string }).type);
+      }),
+    );
   });
 
   it('puts no name into a header that it cannot hold', async () => {

@@ -102,6 +102,16 @@ describe('an address', () => {
       'https://example.com/a?q=how+do+I+reset+my+account',
       'https://example.com/a?q=how+do+I+reset+my+account',
     ],
+    ['https://example.com/a?share=3q2-7wAbX9-kPz04Lm8_Qc-u51', 'https://example.com/a'],
+    ['https://example.com/a?share=0b8e0f5c-3a61-4c1e-9d55-7f0a2b6c9e11', 'https://example.com/a'],
+    [
+      'https://example.com/a?topic=how-to-install-version-2-on-windows-11',
+      'https://example.com/a?topic=how-to-install-version-2-on-windows-11',
+    ],
+    [
+      'https://example.com/a?topic=learn-web3-and-python3-from-scratch',
+      'https://example.com/a?topic=learn-web3-and-python3-from-scratch',
+    ],
     ['https://example.com/a?isbn=9783161484100&lang=de', 'https://example.com/a?isbn=9783161484100&lang=de'],
     [
       'https://example.com/a?barcode=1&sort=key&monkey=yes',
