@@ -8,6 +8,7 @@ const PATHS = {
   link: 'M14 4h6v6M20 4l-9 9M18 14v5H5V6h5',
   user: 'M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM4.5 20a7.5 7.5 0 0 1 15 0',
   leave: 'M14 4h5v16h-5M4 12h11M11 8l4 4-4 4',
+  enter: 'M10 4H5v16h5M10 12h11M17 8l4 4-4 4',
   spark: 'M12 3l1.9 5.6L19.5 10.5l-5.6 1.9L12 18l-1.9-5.6L4.5 10.5l5.6-1.9Z',
 } as const;
 

@@ -29,6 +29,14 @@ export function Menu({ widget, entries, profile, onView }: MenuProps) {
           </button>
         </li>
       )}
+      {gate.isVisitor && (
+        <li>
+          <button type="button" className="entry" onClick={gate.login}>
+            <Icon name="enter" />
+            {labels.signIn}
+          </button>
+        </li>
+      )}
       {gate.logout !== null && (
         <li>
           <button type="button" className="entry" onClick={gate.logout}>

@@ -131,7 +131,7 @@ export function Panel({ widget, mode, entries, profile, id, view, onView, hasHea
 
 /** Whether the menu has more than the profile. */
 function hasEntries({ gate }: ChatKitWidgetState, entries: readonly MenuEntry[]): boolean {
-  return entries.length > 0 || gate.logout !== null;
+  return entries.length > 0 || gate.isVisitor || gate.logout !== null;
 }
 
 /** Whether there is anything to set. */

@@ -23,6 +23,8 @@ export interface AuthGate {
   user: { id: string; name: string | null } | null;
   /** Goes to the login, and afterwards back to this page. */
   login: () => void;
+  /** Whether who asks is a visitor, who may sign in and need not. */
+  isVisitor: boolean;
   /** Null where nobody has signed in, or there is no way out. */
   logout: (() => void) | null;
   /** Asks again who has signed in. */
@@ -67,13 +69,15 @@ export function useAuthGate(
     return () => document.removeEventListener('visibilitychange', seen);
   }, [closed, recheck]);
 
-  if (auth === 'none') return { status: 'open', user: null, login: noop, logout: null, recheck };
+  if (auth === 'none')
+    return { status: 'open', user: null, login: noop, isVisitor: false, logout: null, recheck };
   if (auth !== 'session') {
     const { signedIn, user, logout } = auth;
     return {
       status: signedIn === null ? 'checking' : signedIn ? 'open' : 'closed',
       user: signedIn === true && user !== undefined ? { id: user.id, name: user.name ?? null } : null,
       login: () => enter(auth.login),
+      isVisitor: false,
       logout: signedIn === true && logout !== undefined ? logout : null,
       recheck,
     };
@@ -86,6 +90,7 @@ export function useAuthGate(
     status: failed && !isIn ? 'failed' : state.status === 'unknown' ? 'checking' : closed ? 'closed' : 'open',
     user: isIn ? { id: state.user.id, name: state.user.name } : null,
     login: () => session.login(),
+    isVisitor: state.status === 'signed-out' && state.visitorsWelcome,
     logout: isIn ? leave : null,
     recheck,
   };

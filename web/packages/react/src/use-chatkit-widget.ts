@@ -192,9 +192,12 @@ export function useChatKitWidget(given: ChatKitWidgetOptions): ChatKitWidgetStat
   const userKey = gate.user?.id ?? given.userId ?? '';
   const thread = useMemo(() => {
     const { thread: last } = memory.read();
+    if (!mounted || last === null) return null;
+    // What somebody asked as a visitor is theirs once they have signed in with Parlor.
+    const wasVisitors = auth === 'session' && last.user === '';
+    return last.user === userKey || wasVisitors ? last.id : null;
     // Read when the element comes into the page: it may have gone and come with a login.
-    return mounted && last !== null && last.user === userKey ? last.id : null;
-  }, [memory, userKey, mounted]);
+  }, [memory, userKey, mounted, auth]);
 
   const { control, sendUserMessage, focusComposer } = useChatKit({
     initialThread: thread,
