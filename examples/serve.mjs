@@ -19,11 +19,11 @@ const TYPES = {
   '.svg': 'image/svg+xml',
 };
 
-/** A server for the files of `folder` that passes on to the server at `parlor` what belongs there. */
+/** A server for the files of `folder` that passes on what belongs to the server at the address that `parlor` gives. */
 export function siteServer(folder, parlor) {
   return createServer((incoming, outgoing) => {
     const { pathname } = new URL(incoming.url, 'http://site');
-    if (PARLOR_PATHS.test(pathname)) passOn(incoming, outgoing, parlor);
+    if (PARLOR_PATHS.test(pathname)) passOn(incoming, outgoing, parlor());
     else void serve(folder, pathname, outgoing);
   });
 }
@@ -61,7 +61,7 @@ async function serve(folder, pathname, outgoing) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = process.argv[2] ?? '.';
   const parlor = process.env.PARLOR_URL ?? 'http://127.0.0.1:8000';
-  const server = siteServer(folder, parlor);
+  const server = siteServer(folder, () => parlor);
   server.listen(Number(process.env.PORT ?? 5170), '127.0.0.1', () =>
     console.log(`${folder} is at http://127.0.0.1:${server.address().port}, with ${parlor} behind it`),
   );

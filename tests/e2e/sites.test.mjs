@@ -27,7 +27,7 @@ async function servers(here, environment = {}) {
 
 /** Serves a folder with Parlor behind it. */
 async function served(here, folder) {
-  const server = siteServer(folder, here.parlor.url);
+  const server = siteServer(folder, () => here.parlor.url);
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   here.site = {
     stop: () => {
