@@ -36,6 +36,7 @@ pub(crate) fn read(html: &str) -> Page {
         .skip_tags(vec![
             "img", "svg", "iframe", "button", "template", "script", "style", "noscript",
         ])
+        .add_handler(vec!["pre"], code_block)
         .add_handler(vec!["h1", "h2", "h3", "h4", "h5", "h6"], heading)
         .scripting_enabled(false)
         .build();
@@ -149,6 +150,67 @@ fn prune(main: &Rc<Node>) {
             node.children.borrow_mut().retain(|child| !(tag(child) == "a" && is_permalink(child)));
         }
         stack.extend(node.children.borrow().iter().rev().map(Rc::clone));
+    }
+}
+
+/// Code in a fence, as it is read: highlighters put every line and every word of it into elements.
+fn code_block(
+    _: &dyn Handlers,
+    element: Element<'_>,
+) -> Option<htmd::element_handler::HandlerResult> {
+    let mut code = String::new();
+    push_code(element.node, &mut code);
+    let code = code.trim_end();
+    if code.trim().is_empty() {
+        return None;
+    }
+    let ticks = code.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(3.max(ticks + 1));
+    let language = language(element.node).unwrap_or_default();
+    Some(format!("\n\n{fence}{language}\n{}\n{fence}\n\n", code.trim_start_matches('\n')).into())
+}
+
+/// The language of code: `language-js` on it or on what is within.
+fn language(pre: &Rc<Node>) -> Option<String> {
+    let mut stack = vec![Rc::clone(pre)];
+    while let Some(node) = stack.pop() {
+        let class = attribute(&node, "class").unwrap_or_default();
+        let named = class
+            .split_whitespace()
+            .find_map(|name| name.strip_prefix("language-").or_else(|| name.strip_prefix("lang-")))
+            .filter(|name| !matches!(*name, "text" | "none" | ""));
+        if let Some(language) = named {
+            return Some(language.to_owned());
+        }
+        if matches!(tag(&node), "pre" | "code") {
+            stack.extend(node.children.borrow().iter().rev().map(Rc::clone));
+        }
+    }
+    None
+}
+
+/// The lines of code, whether they end in line breaks or are elements of their own, or both.
+fn push_code(node: &Rc<Node>, code: &mut String) {
+    if let NodeData::Text { contents } = &node.data {
+        code.push_str(&contents.borrow());
+        return;
+    }
+    let is_line = matches!(tag(node), "div" | "p" | "li" | "tr");
+    let end_line = |code: &mut String| {
+        if is_line && !code.is_empty() && !code.ends_with('\n') {
+            code.push('\n');
+        }
+    };
+    match tag(node) {
+        "br" => code.push('\n'),
+        "button" | "script" | "style" | "template" | "svg" => {}
+        _ => {
+            end_line(code);
+            for child in node.children.borrow().iter() {
+                push_code(child, code);
+            }
+            end_line(code);
+        }
     }
 }
 
@@ -275,6 +337,28 @@ mod tests {
         for gone in ["Menu", "Ad", "bad()", "Imprint", "¶"] {
             assert!(!page.markdown.contains(gone), "{gone} in {}", page.markdown);
         }
+    }
+
+    #[test]
+    fn code_is_what_is_read_however_it_is_highlighted() {
+        let code = |html: &str| read(&format!("<main><p>x</p>{html}</main>")).markdown;
+        // Docusaurus: a line is an element with a line break.
+        let docusaurus = r#"<pre class="prism-code language-js"><code class="lines"><div class="token-line"><span
+            class="token keyword">let</span><span> a = {</span><br></div><div class="token-line"><span>  b: <em>*c*</em></span><br></div><div
+            class="token-line"><span></span><br></div><div class="token-line"><span>};</span><br></div></code><button>Copy</button></pre>"#;
+        let expected = "```js\nlet a = {\n  b: *c*\n\n};\n```";
+        assert!(code(docusaurus).contains(expected), "{}", code(docusaurus));
+        // Sphinx and others: words are elements, lines are not.
+        let sphinx = "<pre><span></span><span class=k>let</span> a = {\n  b: *c*\n\n};\n</pre>";
+        let expected = "```\nlet a = {\n  b: *c*\n\n};\n```";
+        assert!(code(sphinx).contains(expected), "{}", code(sphinx));
+        // Lines that are elements alone, and nothing at all.
+        let lines = "<pre><code><div>a</div><div>b</div></code></pre>";
+        assert!(code(lines).contains("```\na\nb\n```"), "{}", code(lines));
+        assert_eq!(code("<pre><code> </code></pre>").trim(), "x");
+        // Code may hold fences.
+        let fence = "<pre class=language-md>a\n```js\nb\n```</pre>";
+        assert!(code(fence).contains("````md\na\n```js\nb\n```\n````"), "{}", code(fence));
     }
 
     #[test]
