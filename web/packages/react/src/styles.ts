@@ -1,8 +1,9 @@
 /** What is there from the beginning looks like this. Colours, sizes and places are variables, which the page may set on the
  * root; the grays are those of the element. */
 export const STYLES = `
-:host { all: initial; display: contents !important; }
-:host([data-parlor-widget='inline']) { display: block !important; block-size: var(--parlor-inline-height, 40rem); }
+/* Rules of the page for every element, such as \`* { letter-spacing: … }\`, win over others here, and would be inherited. */
+:host { all: initial !important; display: contents !important; }
+:host([data-parlor-widget='inline']) { display: block !important; block-size: var(--parlor-inline-height, 40rem) !important; }
 :host([hidden]) { display: none !important; }
 .widget {
   --accent: var(--parlor-accent, #2356d8);

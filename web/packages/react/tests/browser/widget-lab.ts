@@ -16,6 +16,17 @@ button { background: hotpink; text-transform: uppercase; letter-spacing: 4px; fl
 h2, p, div { margin-block: 2rem }
 * { box-sizing: content-box }
 `;
+/** What no page means to do to the chat, and some do. */
+const HOSTILE = `
+* { all: revert; letter-spacing: 5px !important; text-transform: uppercase !important; font: italic 30px cursive !important;
+  color: red !important; visibility: hidden; line-height: 3 !important; word-spacing: 1em; text-align: right !important }
+div, button, section, form { display: none !important; position: static !important; opacity: 0 !important; transform: rotate(20deg);
+  pointer-events: none !important; filter: blur(4px); inset: 0; z-index: -1; float: left; margin: 50px !important }
+body > div, main > div { content-visibility: hidden; contain: strict; overflow: hidden; max-width: 1px; clip-path: circle(1px) }
+/* What is measured in rem follows the reader's own size, and may. */
+html { font-size: 16px !important }
+svg, path { stroke: lime !important; fill: lime !important; display: none !important }
+`;
 const PAGE = (attributes: string, root = '<div id="root"></div>') => `<!doctype html>
 <html lang="en" ${attributes}>
   <head>
@@ -78,6 +89,12 @@ export class WidgetLab {
     await writeFile(join(folder, 'page.css'), CSS);
     await writeFile(join(folder, 'page.html'), PAGE(''));
     await writeFile(join(folder, 'rtl.html'), PAGE('dir="rtl"'));
+    await writeFile(join(folder, 'hostile.css'), HOSTILE);
+    await writeFile(
+      join(folder, 'hostile.html'),
+      PAGE('').replace('</head>', '<link rel="stylesheet" href="/extra/hostile.css" /></head>'),
+    );
+    await writeFile(join(folder, 'bare.html'), PAGE('').replace(/<script.*<\/script>/, ''));
     for (const mode of ['popup', 'inline'] as const) {
       const rendered = renderToString(createElement(ChatKitWidget, { mode }));
       await writeFile(

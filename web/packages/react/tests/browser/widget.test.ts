@@ -369,6 +369,56 @@ describe('the widget', () => {
     await expect.poll(() => style('.launcher', 'background-color')).toBe('rgb(1, 2, 3)');
   });
 
+  it('is computed the same in every detail on a page that is hostile to it', async () => {
+    const plain = await stylesOf('page', '[data-parlor-widget]');
+    expect(plain.length).toBeGreaterThan(40 * 300);
+    const hostile = new Set(await stylesOf('hostile', '[data-parlor-widget]'));
+    expect(plain.filter((style) => !hostile.has(style))).toEqual([]);
+  });
+
+  it('changes nothing of what its page looks like', async () => {
+    const bare = await stylesOf('bare', 'body > main');
+    expect(bare.length).toBeGreaterThan(8 * 300);
+    const withIt = new Set(await stylesOf('page', 'body > main'));
+    expect(bare.filter((style) => !withIt.has(style))).toEqual([]);
+  });
+
+  /** Every computed property of everything within, shadow trees included, with the chat open where there is one. */
+  async function stylesOf(name: string, selector: string): Promise<string[]> {
+    const { page, launcher, input } = await site.open(
+      {},
+      { page: name, menu: true, context: { reducedMotion: 'reduce' } },
+    );
+    if (name !== 'bare') {
+      await launcher.click();
+      await input.waitFor();
+      // The pointer is over nothing, and nothing is on its way.
+      await page.mouse.move(1, 1);
+      await expect.poll(() => focused(page)).toBe('Message');
+      await expect
+        .poll(() =>
+          page.evaluate(() => document.getAnimations().filter((a) => a.playState === 'running').length),
+        )
+        .toBe(0);
+    }
+    return page.evaluate((of) => {
+      const found: string[] = [];
+      const read = (element: Element, path: string) => {
+        const style = getComputedStyle(element);
+        for (const property of style) {
+          if (!property.startsWith('--'))
+            found.push(`${path} { ${property}: ${style.getPropertyValue(property)} }`);
+        }
+        [...(element.shadowRoot?.children ?? []), ...element.children].forEach((child, index) =>
+          read(child, `${path} > ${child.localName}:${index}`),
+        );
+      };
+      const root = document.querySelector(of);
+      for (const child of root?.shadowRoot?.children ?? root?.children ?? []) read(child, child.localName);
+      return found;
+    }, selector);
+  }
+
   it('is gone when its page takes it away', async () => {
     const widget = await opened();
     await widget.page.evaluate(() => globalThis.unmount());
