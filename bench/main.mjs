@@ -21,6 +21,7 @@ const PARTS = [
   'tools',
   'ingest',
   'element',
+  'widget',
   'markdown',
 ];
 
