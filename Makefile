@@ -79,6 +79,7 @@ test-conformance: web setup ## Hold our types and the running server against the
 	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
 	.cache/venv/bin/python tests/conformance/run.py
 	.cache/venv/bin/python tests/conformance/s3.py
+	.cache/venv/bin/python tests/conformance/mcp_servers.py
 	cargo build --quiet -p example-from-python
 	.cache/venv/bin/python examples/from-python/compare.py target/debug/example-from-python
 

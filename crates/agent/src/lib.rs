@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod approval;
 pub mod citations;
 mod files;
 pub mod http1;

@@ -8,6 +8,7 @@
 use parlor_chatkit::protocol::{Attachment, StructuredInput, ThreadItem};
 use parlor_chatkit::{PageContext, UserInfo};
 
+use crate::approval::Held;
 use crate::model::InputItem;
 
 /// What the instructions say when the operator gives no system prompt.
@@ -87,10 +88,13 @@ impl Said {
                 }
                 Self::Note(format!("The user was asked. {}", answers.join(" ")))
             }
-            ThreadItem::HiddenContext(item) => {
-                let text = item.content.as_str().map(str::to_owned);
-                Self::Note(text.unwrap_or_else(|| item.content.to_string()))
-            }
+            ThreadItem::HiddenContext(hidden) => match Held::of(item) {
+                Some((_, held)) => Self::Note(held.note()?),
+                None => {
+                    let text = hidden.content.as_str().map(str::to_owned);
+                    Self::Note(text.unwrap_or_else(|| hidden.content.to_string()))
+                }
+            },
             ThreadItem::SdkHiddenContext(item) => Self::Note(item.content.clone()),
             _ => return None,
         };

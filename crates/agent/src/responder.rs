@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parlor_chatkit::protocol::{
-    Attachment, Icon, NoticeLevel, ThreadItem, ThreadMetadata, TranscriptionResult, UrlSource,
-    UserMessageItem,
+    Attachment, HiddenContextItem, Icon, ItemId, NoticeLevel, ThreadItem, ThreadMetadata,
+    Timestamp, TranscriptionResult, UrlSource, UserMessageItem, WidgetItem,
 };
-use parlor_chatkit::{MessageWriter, RequestContext, Responder, StoreError, Turn, TurnError};
+use parlor_chatkit::{
+    ActionSender, MessageWriter, RequestContext, Responder, StoreError, Turn, TurnError,
+};
 use parlor_search::PassageSearch;
 use tokio::time::Instant;
 
+use crate::approval::{self, Decision, Held, MAX_WAITING, RECENT_ITEMS, Waiting};
 use crate::citations::{CitationFilter, Piece, overlapping};
 use crate::files::{FileReader, FilesConfig, Given};
 use crate::measure::{ModelCall, searched};
@@ -178,7 +181,19 @@ impl AgentResponder {
     async fn conversation(&self, turn: &Turn) -> Result<Conversation, StoreError> {
         // The message to answer is the last item of the history, and not part of what was said
         // before.
-        let mut items = turn.history(self.prompt.history_items.saturating_add(1)).await?;
+        let mut count = self.prompt.history_items.saturating_add(1);
+        if self.may_need_consent() {
+            count = count.max(RECENT_ITEMS);
+        }
+        let mut items = turn.history(count).await?;
+        let held = Held::unfinished(&items).map(|(record, held)| {
+            let of = |widget: &ItemId| items.iter().find(|item| item.id().as_ref() == Some(widget));
+            let cards = held.waiting.iter().filter_map(|waiting| match of(&waiting.widget)? {
+                ThreadItem::Widget(card) => Some(card.clone()),
+                _ => None,
+            });
+            Box::new(HeldItems { cards: cards.collect(), record, held })
+        });
         let question = match turn.input() {
             Some(input) => {
                 items.retain(|item| item.id().as_ref() != Some(&input.id));
@@ -204,7 +219,7 @@ impl AgentResponder {
             _ if !files.is_empty() => "(The user sent this without a text.)".to_owned(),
             _ => "Please go on.".to_owned(),
         };
-        Ok(Conversation { question, said, files })
+        Ok(Conversation { question, said, files, held, before: Vec::new() })
     }
 
     /// Answers with a model.
@@ -213,6 +228,7 @@ impl AgentResponder {
         turn: &mut Turn,
         model: &ModelClient,
         conversation: &Conversation,
+        decided: Option<Box<HeldItems>>,
     ) -> Result<(), TurnError> {
         let given = match conversation.files.as_slice() {
             [] => Given::default(),
@@ -232,6 +248,9 @@ impl AgentResponder {
         let mut work = Box::new(Work::new(offer, &self.tool_limits));
         let mut writer = turn.assistant_message().await?;
         let mut answer = Answer::new(self.search.is_some());
+        if let Some(held) = decided {
+            Box::pin(self.take_up(&mut work, held, &mut answer, &mut writer)).await?;
+        }
         let finish = loop {
             let may_call = work.may_call();
             // Made anew for each round and not kept while the answer is read: it is long, and
@@ -249,7 +268,9 @@ impl AgentResponder {
             if round.calls.is_empty() || !may_call {
                 break round.finish;
             }
-            writer = Box::pin(self.run_calls(&mut work, round, &mut answer, writer)).await?;
+            let called = Box::pin(self.run_calls(&mut work, round, &mut answer, writer)).await?;
+            let Some(next) = called else { return Ok(()) };
+            writer = next;
         };
         answer.end(&mut writer).await?;
         answer.steps.finish(writer.turn()).await?;
@@ -296,6 +317,7 @@ impl AgentResponder {
             History::Text => Vec::new(),
             History::Messages => prompt::history_messages(&conversation.said),
         };
+        input.extend_from_slice(&conversation.before);
         let text = format!("{}{}", conversation.question, given.text);
         input.push(match given.files.as_slice() {
             [] => InputItem::User(text),
@@ -315,17 +337,24 @@ impl AgentResponder {
     }
 
     /// Runs the calls of a round and adds them to what was exchanged, with their results. Gives the
-    /// message that the answer goes on in.
+    /// message that the answer goes on in; `None` if it goes on when the user has decided.
     async fn run_calls<'turn>(
         &self,
         work: &mut Work,
         round: Round,
         answer: &mut Answer,
         mut writer: MessageWriter<'turn>,
-    ) -> Result<MessageWriter<'turn>, TurnError> {
+    ) -> Result<Option<MessageWriter<'turn>>, TurnError> {
         if !round.text.is_empty() {
             work.exchanged.push(InputItem::Assistant(round.text));
         }
+        let mut waiting = 0;
+        let (held, calls): (Vec<_>, Vec<_>) = round.calls.iter().cloned().partition(|call| {
+            let waits = waiting < MAX_WAITING.min(work.left().calls)
+                && work.offer.needs_consent(&call.name, &call.arguments);
+            waiting += usize::from(waits);
+            waits
+        });
         let shows_steps = round.calls.iter().any(|call| work.offer.shows_steps(&call.name));
         if shows_steps && writer.position() > 0 {
             // What was said before the steps stands before them.
@@ -338,12 +367,12 @@ impl AgentResponder {
             &mut answer.steps,
             &work.offer,
             &context,
-            &round.calls,
+            &calls,
             work.left(),
         )
         .await?;
         work.ran(round.calls.len(), round.tokens);
-        let results = round.calls.iter().zip(ran).map(|(call, ran)| InputItem::ToolResult {
+        let results = calls.iter().zip(ran).map(|(call, ran)| InputItem::ToolResult {
             call_id: call.call_id.clone(),
             output: ran.told(&call.name, &mut answer.found),
         });
@@ -355,7 +384,143 @@ impl AgentResponder {
         }));
         work.exchanged.extend(results);
         answer.passages_changed();
-        Ok(writer)
+        if held.is_empty() {
+            return Ok(Some(writer));
+        }
+        answer.steps.finish(writer.turn()).await?;
+        writer = writer.finish_and_begin().await?;
+        self.hold(work, held, answer, writer.turn()).await?;
+        Ok(None)
+    }
+
+    /// Asks the user whether calls may be made. The answer goes on in another turn.
+    async fn hold(
+        &self,
+        work: &Work,
+        calls: Vec<ToolCallRequest>,
+        answer: &Answer,
+        turn: &mut Turn,
+    ) -> Result<(), TurnError> {
+        let waiting = calls.into_iter().map(|call| Waiting {
+            title: work.offer.title(&call.name),
+            call,
+            widget: turn.new_item("wdg").0,
+            decision: Decision::Pending,
+        });
+        let waiting: Vec<Waiting> = waiting.collect();
+        let now = turn.now().as_micros();
+        let patience = i64::try_from(self.tool_limits.consent.as_micros()).unwrap_or(i64::MAX);
+        let expires_at = Timestamp::from_micros(now.saturating_add(patience));
+        let expires_at = expires_at.unwrap_or_else(|| turn.now());
+        let held = Held::new(&work.exchanged, answer.found.passages(), waiting, expires_at);
+        // Before the cards: one without it could not be answered.
+        turn.hidden_context(held.content()).await?;
+        for waiting in held.waiting {
+            let (_, thread_id, created_at) = turn.new_item("wdg");
+            turn.put(WidgetItem {
+                widget: waiting.card().into(),
+                id: waiting.widget,
+                thread_id,
+                created_at,
+                copy_text: None,
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with an answer whose calls the user has decided about: makes those that were
+    /// approved.
+    async fn take_up(
+        &self,
+        work: &mut Work,
+        mut items: Box<HeldItems>,
+        answer: &mut Answer,
+        writer: &mut MessageWriter<'_>,
+    ) -> Result<(), TurnError> {
+        work.exchanged = items.held.exchanged();
+        answer.found = std::mem::take(&mut items.held.found).into();
+        let approved = |waiting: &&Waiting| waiting.decision == Decision::Approved;
+        let calls = items.held.waiting.iter().filter(approved);
+        let calls: Vec<ToolCallRequest> = calls.map(|waiting| waiting.call.clone()).collect();
+        let context = work.context(writer.turn());
+        let ran = tools::run_calls(
+            writer.turn(),
+            &mut answer.steps,
+            &work.offer,
+            &context,
+            &calls,
+            work.left(),
+        )
+        .await?;
+        work.ran(calls.len(), 0);
+        for (call, ran) in calls.into_iter().zip(ran) {
+            let output = ran.told(&call.name, &mut answer.found);
+            work.exchanged.push(InputItem::ToolResult { call_id: call.call_id, output });
+        }
+        let refused = items.held.waiting.iter().filter(|waiting| !approved(waiting));
+        work.exchanged.extend(refused.map(Waiting::refusal));
+        answer.passages_changed();
+        items.held.finish();
+        items.save(writer.turn()).await
+    }
+
+    /// Whether calls may have to wait for the user's consent.
+    fn may_need_consent(&self) -> bool {
+        !self.tool_sources.is_empty() || self.standing.may_need_consent()
+    }
+
+    /// The user has written something instead of answering: the calls are not made, and the model
+    /// is told so before it reads the message.
+    async fn pass_over(
+        &self,
+        turn: &mut Turn,
+        conversation: &mut Conversation,
+    ) -> Result<(), TurnError> {
+        let Some(mut items) = conversation.held.take() else { return Ok(()) };
+        conversation.before = items.held.exchanged();
+        for waiting in &mut items.held.waiting {
+            if waiting.decision == Decision::Pending {
+                waiting.decision = Decision::PassedOver;
+            }
+        }
+        conversation.before.extend(items.held.waiting.iter().map(Waiting::refusal));
+        items.held.finish();
+        items.save(turn).await?;
+        for waiting in &items.held.waiting {
+            items.show(turn, waiting).await?;
+        }
+        Ok(())
+    }
+
+    /// The user has pressed a button of a call that waits.
+    async fn decide(&self, turn: &mut Turn, sender: ActionSender) -> Result<(), TurnError> {
+        let approve = sender.action.payload.is_some_and(|payload| payload["approve"] == true);
+        let mut conversation = self.conversation(turn).await?;
+        let card = sender.widget.map(|card| card.id);
+        let found = conversation.held.take().and_then(|items| {
+            let pressed = |waiting: &Waiting| Some(&waiting.widget) == card.as_ref();
+            let at = items.held.waiting.iter().position(pressed)?;
+            (items.held.waiting[at].decision == Decision::Pending).then_some((items, at))
+        });
+        let (Some((mut items, at)), Some(model)) = (found, &self.model) else {
+            // In another tab, or before the last message. The card shows how.
+            return turn.notice(NoticeLevel::Info, "This was answered already.").await;
+        };
+        let decision = match approve {
+            _ if turn.now() > items.held.expires_at => Decision::Expired,
+            true => Decision::Approved,
+            false => Decision::Denied,
+        };
+        tracing::info!(tool = items.held.waiting[at].call.name, ?decision, "consent to a call");
+        items.held.waiting[at].decision = decision;
+        // Stored before anything is done: what was approved is not approved again.
+        items.save(turn).await?;
+        items.show(turn, &items.held.waiting[at]).await?;
+        if items.held.waiting.iter().any(|waiting| waiting.decision == Decision::Pending) {
+            return Ok(());
+        }
+        self.answer(turn, model, &conversation, Some(items)).await
     }
 
     /// Answers without a model.
@@ -396,16 +561,26 @@ impl AgentResponder {
 
 impl Responder for AgentResponder {
     async fn respond(&self, turn: &mut Turn) -> Result<(), TurnError> {
-        let conversation = Box::pin(self.conversation(turn)).await?;
+        let mut conversation = Box::pin(self.conversation(turn)).await?;
+        if conversation.held.is_some() {
+            Box::pin(self.pass_over(turn, &mut conversation)).await?;
+        }
         if turn.thread().title.is_none()
             && let Some(title) = turn.input().and_then(|message| title_of(&message.text()))
         {
             turn.set_title_at_end(title);
         }
         match &self.model {
-            Some(model) => self.answer(turn, model, &conversation).await,
+            Some(model) => self.answer(turn, model, &conversation, None).await,
             None => Box::pin(self.quote(turn, &conversation)).await,
         }
+    }
+
+    async fn action(&self, turn: &mut Turn, sender: ActionSender) -> Result<(), TurnError> {
+        if sender.action.r#type != approval::ACTION {
+            return Err(TurnError::new("action.unknown", "This button does nothing here."));
+        }
+        Box::pin(self.decide(turn, sender)).await
     }
 
     async fn title(
@@ -446,6 +621,36 @@ struct Conversation {
     said: Vec<Said>,
     /// What was sent along with the question.
     files: Vec<Attachment>,
+    /// Calls that wait for the user's consent.
+    held: Option<Box<HeldItems>>,
+    /// What belongs to an answer before the question.
+    before: Vec<InputItem>,
+}
+
+/// Calls that wait, with the items that they are.
+struct HeldItems {
+    record: HiddenContextItem,
+    held: Held,
+    cards: Vec<WidgetItem>,
+}
+
+impl HeldItems {
+    /// Stores what is known now, before anything else is done.
+    async fn save(&mut self, turn: &mut Turn) -> Result<(), TurnError> {
+        self.record.content = self.held.content();
+        turn.replace_item(self.record.clone()).await
+    }
+
+    /// Shows what was decided about a call.
+    async fn show(&self, turn: &mut Turn, waiting: &Waiting) -> Result<(), TurnError> {
+        match self.cards.iter().find(|card| card.id == waiting.widget) {
+            Some(card) => {
+                let widget = waiting.card().into();
+                turn.replace_item(WidgetItem { widget, ..card.clone() }).await
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// What was done for an answer with tools, and what may still be done.

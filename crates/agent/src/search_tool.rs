@@ -72,6 +72,12 @@ pub struct Found {
     passages: Vec<Passage>,
 }
 
+impl From<Vec<Passage>> for Found {
+    fn from(passages: Vec<Passage>) -> Self {
+        Self { passages }
+    }
+}
+
 impl Found {
     /// All passages in the order of their numbers.
     pub fn passages(&self) -> &[Passage] {

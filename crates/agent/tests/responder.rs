@@ -13,6 +13,8 @@ use parlor_search::{Passage, PassageSearch, SearchError, SearchFuture};
 use parlor_store::SqliteStore;
 use serde_json::{Value, json};
 
+#[path = "responder/approval.rs"]
+mod approval;
 #[path = "responder/http_tools.rs"]
 mod http_tools;
 #[path = "responder/tools.rs"]

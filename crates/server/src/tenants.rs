@@ -9,7 +9,9 @@ use std::{
 use bytes::Bytes;
 use parlor_agent::{
     AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, ModelConfigError,
-    PromptConfig, TranscriptionClient, TranscriptionConfig, pdf::PdfCommand,
+    PromptConfig, TranscriptionClient, TranscriptionConfig,
+    pdf::PdfCommand,
+    tools::{McpServer, Toolbox},
 };
 use parlor_chatkit::{
     ActionSender, Feedback, RequestContext, Responder, TenantId, Turn, TurnError,
@@ -26,7 +28,7 @@ use crate::{
     config::{Config, HistoryMode, Model, ModelApi, ModelFiles},
     server::StartError,
     telemetry,
-    tools::{ToolsError, toolbox},
+    tools::{ToolsError, mcp_servers, toolbox},
 };
 
 /// Gives each turn to the responder of its tenant: one lookup.
@@ -47,14 +49,12 @@ impl TenantResponder {
     ) -> Result<Self, StartError> {
         let trace_context = config.telemetry.model_trace_context;
         let mut clients = Clients { trace_context, ..Clients::default() };
-        let tools = toolbox(config)?;
-        let everybodys = responder(config, search.clone(), &mut clients)?.tools(tools.clone());
-        let everybodys = everybodys.map_err(ToolsError::from)?;
+        let tools = Tools { toolbox: toolbox(config)?, servers: mcp_servers(config)? };
+        let everybodys = tools.given_to(responder(config, search.clone(), &mut clients)?)?;
         let mut own = HashMap::new();
         for (id, tenant) in &config.tenants {
             let config = config.of_tenant(tenant);
-            let responder = responder(&config, search.clone(), &mut clients)?.tools(tools.clone());
-            let responder = responder.map_err(ToolsError::from)?;
+            let responder = tools.given_to(responder(&config, search.clone(), &mut clients)?)?;
             own.insert(TenantId::new(id.as_str()), responder.reading_files_with(&everybodys));
         }
         Ok(Self { everybodys, own })
@@ -125,6 +125,20 @@ impl Responder for TenantResponder {
         thread: &ThreadMetadata,
     ) -> impl Future<Output = ()> + Send {
         self.of(context).on_cancelled(context, thread)
+    }
+}
+
+/// What all responders may use.
+struct Tools {
+    toolbox: Toolbox,
+    servers: Vec<McpServer>,
+}
+
+impl Tools {
+    fn given_to(&self, responder: AgentResponder) -> Result<AgentResponder, ToolsError> {
+        let responder = responder.tools(self.toolbox.clone())?;
+        let servers = self.servers.iter().cloned();
+        Ok(servers.fold(responder, |responder, server| responder.tool_source(Arc::new(server))))
     }
 }
 

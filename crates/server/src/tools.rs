@@ -1,14 +1,14 @@
 //! The tools that the configuration describes.
 
-use std::{fs, sync::Arc};
+use std::{fs, sync::Arc, time::Duration};
 
 use parlor_agent::tools::{
-    HeaderTemplates, HttpTool, HttpToolClient, HttpToolError, OpenApiImport, Parameter, Place,
-    Tool, Toolbox, ToolboxError,
+    HeaderTemplates, HttpTool, HttpToolClient, HttpToolError, McpConfig, McpServer, McpTransport,
+    OpenApiImport, Parameter, Place, Tool, Toolbox, ToolboxError,
 };
 use serde_json::Value;
 
-use crate::config::{AuthMode, Config, HttpEntry, OpenApiEntry, ToolEntry};
+use crate::config::{AuthMode, Config, HttpEntry, McpEntry, OpenApiEntry, ToolEntry};
 
 /// Tools cannot be made of the configuration: one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -68,11 +68,74 @@ pub(crate) fn made_of(
     let tools = match entry {
         ToolEntry::Http(entry) => vec![http(entry, client)?],
         ToolEntry::Openapi(entry) => openapi(entry, client)?,
+        // Asked for its tools when they are needed.
+        ToolEntry::Mcp(_) => Vec::new(),
     };
     Ok(tools
         .into_iter()
         .map(|tool| tool.headers(headers.clone()).with_settings(settings.clone()))
         .collect())
+}
+
+/// The MCP servers of all entries. None is connected to yet.
+pub(crate) fn mcp_servers(config: &Config) -> Result<Vec<McpServer>, ToolsError> {
+    let mut servers: Vec<McpServer> = Vec::new();
+    for entry in &config.tools {
+        let ToolEntry::Mcp(mcp) = entry else { continue };
+        let wrong = |message| ToolsError::Entry { place: entry.place(), message };
+        if servers.iter().any(|known| known.name() == mcp.name) {
+            return Err(wrong("there is another MCP server of this name".to_owned()));
+        }
+        let mode = config.auth.mode();
+        let transport = transport(mcp, mode, &HttpToolClient::new()?).map_err(wrong)?;
+        servers.push(McpServer::new(McpConfig {
+            name: mcp.name.clone(),
+            transport,
+            allow: mcp.allow.clone(),
+            needs_consent: mcp.approval.clone(),
+            settings: entry.settings(),
+            connect_timeout: Duration::from_secs(mcp.connect_seconds.max(1)),
+        }));
+    }
+    Ok(servers)
+}
+
+fn transport(
+    entry: &McpEntry,
+    mode: AuthMode,
+    client: &HttpToolClient,
+) -> Result<McpTransport, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if entry.name.is_empty() || entry.name.len() > 32 || !entry.name.chars().all(allowed) {
+        return Err("its name must be 1 to 32 letters, digits, underscores and hyphens".to_owned());
+    }
+    match (&entry.url, entry.command.split_first()) {
+        (Some(url), None) => {
+            if !matches!(url.scheme(), "http" | "https") {
+                return Err(format!("its url is `{url}`; use an http or https address"));
+            }
+            if !entry.environment.is_empty() {
+                return Err("environment is for a command; use headers with a url".to_owned());
+            }
+            let headers = entry.headers.templates()?;
+            check_headers(&headers, mode)?;
+            Ok(McpTransport::Http { url: url.clone(), headers, client: client.clone() })
+        }
+        (None, Some((command, arguments))) => {
+            if !entry.headers.is_empty() {
+                return Err("headers are for a url; use environment with a command".to_owned());
+            }
+            let environment = entry.environment.values();
+            Ok(McpTransport::Stdio {
+                command: command.into(),
+                arguments: arguments.to_vec(),
+                environment: environment
+                    .map(|(name, value)| (name.to_owned(), value.clone()))
+                    .collect(),
+            })
+        }
+        _ => Err("it needs either url, or command with the program and its arguments".to_owned()),
+    }
 }
 
 /// Whether callers can have what the headers need.
@@ -116,6 +179,7 @@ fn http(entry: &HttpEntry, client: &HttpToolClient) -> Result<HttpTool, String> 
     });
     let (name, description) = (entry.name.as_str(), entry.description.as_str());
     HttpTool::new(client, name, description, method, entry.url.as_str(), parameters.collect())
+        .map(|tool| tool.approval(entry.approval))
         .map_err(|error| error.to_string())
 }
 
@@ -126,6 +190,7 @@ fn openapi(entry: &OpenApiEntry, client: &HttpToolClient) -> Result<Vec<HttpTool
         base_url: entry.base_url.clone(),
         operations: entry.operations.clone(),
         prefix: entry.prefix.clone(),
+        needs_consent: entry.approval.clone(),
     };
     import.tools(client, &document).map_err(|error| format!("the document {error}"))
 }

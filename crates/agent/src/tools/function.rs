@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Tool, ToolCall, ToolContext, ToolError, ToolFuture, ToolOutput, ToolSettings};
+use super::{
+    Approval, Tool, ToolCall, ToolContext, ToolError, ToolFuture, ToolOutput, ToolSettings,
+};
 use crate::model::ToolSpec;
 
 /// A tool made of an async function with typed arguments: their schema comes from the type, and its
@@ -85,6 +87,13 @@ impl<A, F> FunctionTool<A, F> {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
+        self
+    }
+
+    /// Whether the user must consent to each call.
+    #[must_use]
+    pub fn approval(mut self, approval: Approval) -> Self {
+        self.settings.approval = approval;
         self
     }
 

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{
-    HeaderTemplates, Tool, ToolCall, ToolContext, ToolError, ToolFuture, ToolOutput, ToolSettings,
+    Approval, HeaderTemplates, Tool, ToolCall, ToolContext, ToolError, ToolFuture, ToolOutput,
+    ToolSettings,
 };
 use crate::model::ToolSpec;
 
@@ -45,6 +46,12 @@ impl HttpToolClient {
             .build()
             .map(Self)
             .map_err(HttpToolError::Client)
+    }
+}
+
+impl HttpToolClient {
+    pub(crate) fn inner(&self) -> &Client {
+        &self.0
     }
 }
 
@@ -166,10 +173,17 @@ impl HttpTool {
         self
     }
 
-    /// Shown and limited like this.
+    /// Shown and limited like this. Whether the user must consent stays as it is.
     #[must_use]
     pub fn with_settings(mut self, settings: ToolSettings) -> Self {
-        self.settings = settings;
+        self.settings = ToolSettings { approval: self.settings.approval, ..settings };
+        self
+    }
+
+    /// Whether the user must consent to each call.
+    #[must_use]
+    pub fn approval(mut self, approval: Approval) -> Self {
+        self.settings.approval = approval;
         self
     }
 

@@ -11,6 +11,7 @@
 mod function;
 mod headers;
 mod http;
+mod mcp;
 mod openapi;
 mod output;
 mod run;
@@ -28,6 +29,7 @@ use crate::model::ToolSpec;
 pub use function::FunctionTool;
 pub use headers::{CallerToken, HeaderTemplateError, HeaderTemplates};
 pub use http::{HttpTool, HttpToolClient, HttpToolError, Parameter, Place};
+pub use mcp::{McpConfig, McpError, McpServer, McpTransport};
 pub use openapi::{OpenApiError, OpenApiImport};
 pub use output::{ToolError, ToolOutput};
 pub use run::ToolLimits;
@@ -125,6 +127,8 @@ pub struct ToolSettings {
     pub max_result_chars: usize,
     /// How calls are shown in the chat.
     pub shown: Shown,
+    /// Whether the user must consent to each call.
+    pub approval: Approval,
 }
 
 impl Default for ToolSettings {
@@ -135,6 +139,45 @@ impl Default for ToolSettings {
             timeout: Duration::from_secs(30),
             max_result_chars: 20_000,
             shown: Shown::Step,
+            approval: Approval::Never,
+        }
+    }
+}
+
+/// Whether the user must consent to a call before it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    /// No.
+    #[default]
+    Never,
+    /// To each, with its arguments before them.
+    Always,
+}
+
+/// Which of several tools need the user's consent.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(untagged)]
+pub enum NeedsConsent {
+    /// All or none.
+    Each(Approval),
+    /// Those of these names.
+    Only(Vec<String>),
+}
+
+impl Default for NeedsConsent {
+    fn default() -> Self {
+        Self::Each(Approval::Never)
+    }
+}
+
+impl NeedsConsent {
+    /// Whether calls of this tool do.
+    pub fn to(&self, name: &str) -> Approval {
+        match self {
+            Self::Each(approval) => *approval,
+            Self::Only(names) if names.iter().any(|known| known == name) => Approval::Always,
+            Self::Only(_) => Approval::Never,
         }
     }
 }

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{HttpTool, HttpToolClient, HttpToolError, Parameter, Place};
+use super::{HttpTool, HttpToolClient, HttpToolError, NeedsConsent, Parameter, Place};
 
 /// How deep a schema is followed. What is deeper, or refers to itself, becomes a schema that takes
 /// everything: the server has the last word.
@@ -67,6 +67,8 @@ pub struct OpenApiImport {
     pub operations: Option<Vec<String>>,
     /// Put before the names of the tools.
     pub prefix: String,
+    /// Which of them need the user's consent, by their `operationId`s.
+    pub needs_consent: NeedsConsent,
 }
 
 impl OpenApiImport {
@@ -130,10 +132,15 @@ impl OpenApiImport {
                     format!("{base}{path}"),
                     parameters,
                 )?;
-                tools.push(if whole_body { tool.with_whole_body() } else { tool });
+                let tool = if whole_body { tool.with_whole_body() } else { tool };
+                tools.push(tool.approval(self.needs_consent.to(&id)));
             }
         }
-        for chosen in self.operations.iter().flatten() {
+        let consented: &[String] = match &self.needs_consent {
+            NeedsConsent::Only(names) => names,
+            NeedsConsent::Each(_) => &[],
+        };
+        for chosen in self.operations.iter().flatten().chain(consented) {
             if !known.contains(chosen) {
                 let known = known.iter().take(20).map(String::as_str).collect::<Vec<_>>();
                 return Err(OpenApiError::NoOperation {
@@ -315,7 +322,7 @@ fn describe(schema: &mut Value, description: &Value) {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::tools::Tool as _;
+    use crate::tools::{Approval, Tool as _};
 
     fn document() -> String {
         json!({
@@ -394,6 +401,13 @@ mod tests {
             ..OpenApiImport::default()
         };
         assert_eq!(chosen(&["replaceAll"]).tools(&client, &document()).unwrap().len(), 1);
+        let consent = OpenApiImport {
+            needs_consent: NeedsConsent::Only(vec!["replaceAll".to_owned()]),
+            ..OpenApiImport::default()
+        };
+        let tools = consent.tools(&client, &document()).unwrap();
+        let needed: Vec<_> = tools.iter().map(|tool| tool.settings().approval).collect();
+        assert_eq!(needed, [Approval::Never, Approval::Never, Approval::Never, Approval::Always]);
         let error = chosen(&["drop"]).tools(&client, &document()).unwrap_err().to_string();
         assert!(error.contains("`drop`") && error.contains("orders.get"), "{error}");
     }

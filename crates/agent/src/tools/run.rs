@@ -32,11 +32,20 @@ pub struct ToolLimits {
     pub tokens: Option<u64>,
     /// How long after the beginning of the turn tools may run. Calls under way are ended then.
     pub time: Duration,
+    /// How long the user may take to consent to a call.
+    pub consent: Duration,
 }
 
 impl Default for ToolLimits {
     fn default() -> Self {
-        Self { rounds: 8, calls: 32, parallel: 8, tokens: None, time: Duration::from_secs(180) }
+        Self {
+            rounds: 8,
+            calls: 32,
+            parallel: 8,
+            tokens: None,
+            time: Duration::from_secs(180),
+            consent: Duration::from_secs(3_600),
+        }
     }
 }
 

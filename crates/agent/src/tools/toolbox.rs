@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::{Shown, Tool, ToolContext, ToolSettings};
+use super::{Approval, Shown, Tool, ToolContext, ToolSettings};
 use crate::model::ToolSpec;
 
 /// Longest name that model servers take.
@@ -234,6 +234,24 @@ impl Offer {
     /// Whether calls of this tool are shown as steps.
     pub(crate) fn shows_steps(&self, name: &str) -> bool {
         self.get(name).is_some_and(|ready| ready.settings.shown == Shown::Step)
+    }
+
+    /// Whether the user must consent to this call. One that cannot be made anyway needs nobody's
+    /// consent.
+    pub(crate) fn needs_consent(&self, name: &str, arguments: &str) -> bool {
+        self.get(name).is_some_and(|ready| {
+            ready.settings.approval == Approval::Always && ready.arguments(arguments).is_ok()
+        })
+    }
+
+    /// Whether any tool needs the user's consent.
+    pub(crate) fn may_need_consent(&self) -> bool {
+        self.0.tools.values().any(|ready| ready.settings.approval == Approval::Always)
+    }
+
+    /// What people read while this tool runs.
+    pub(crate) fn title(&self, name: &str) -> String {
+        self.get(name).map_or_else(|| titled(name), |ready| ready.title())
     }
 
     /// All of them in one; of two with one name the first stays, and the names are given.

@@ -7,8 +7,14 @@ use std::{
     time::Duration,
 };
 
-use parlor_agent::{ModelClient, ModelError, tools::HttpToolClient};
-use parlor_chatkit::{ErrorChain, Store as _};
+use parlor_agent::{
+    ModelClient, ModelError,
+    tools::{HttpToolClient, McpError, McpServer, ToolContext},
+};
+use parlor_chatkit::{
+    ErrorChain, Identity, Owner, RequestContext, Store as _, UserId,
+    protocol::{JsonMap, RequestId},
+};
 use parlor_search::SqliteIndex;
 use parlor_store::{PostgresStore, SqliteStore};
 use tokio::{
@@ -20,12 +26,13 @@ use url::Url;
 use crate::{
     auth::Sessions,
     config::{
-        AuthMode, Config, ConfigError, ModelApi, StrayVariable, Tenant, place_of, stray_variables,
+        AuthMode, Config, ConfigError, ModelApi, StrayVariable, Tenant, ToolEntry, place_of,
+        stray_variables,
     },
     routes::assets,
     server::{beside, open_files_beside_a_server},
     tenants::{model_client, speech_models},
-    tools::made_of,
+    tools::{made_of, mcp_servers},
 };
 
 /// How long the model may take to say that it is there.
@@ -403,6 +410,9 @@ async fn tools(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for entry in &config.tools {
         let place = entry.place();
+        if matches!(entry, ToolEntry::Mcp(_)) {
+            continue;
+        }
         match made_of(entry, config.auth.mode(), &client) {
             Err(error) => {
                 findings.push(Finding::problem("tools", error, format!("correct {place}")))
@@ -434,7 +444,50 @@ async fn tools(config: &Config) -> Vec<Finding> {
             }
         }
     }
+    match mcp_servers(config) {
+        Ok(servers) => {
+            for server in servers {
+                findings.push(mcp_server(&server).await);
+            }
+        }
+        Err(error) => findings.push(Finding::problem("tools", error.to_string(), "correct it")),
+    }
     findings
+}
+
+/// An MCP server: whether it lists its tools.
+async fn mcp_server(server: &McpServer) -> Finding {
+    let name = server.name();
+    // On behalf of nobody: what is sent with the user's token cannot be tried.
+    let owner = Owner::single_tenant(UserId::new("doctor"));
+    let (request_id, identity) = (RequestId::new("doctor"), Identity::default());
+    let context = RequestContext::new(owner, request_id, &identity, JsonMap::new(), JsonMap::new());
+    match timeout(PATIENCE, server.list(&ToolContext::new(context))).await {
+        Ok(Ok(offer)) if offer.is_empty() => Finding::note(
+            "tools",
+            format!("MCP server “{name}” offers no tools"),
+            "name tools that it has in `allow`",
+        ),
+        Ok(Ok(offer)) => {
+            let names: Vec<&str> = offer.specs().iter().map(|tool| tool.name.as_str()).collect();
+            Finding::ok("tools", format!("MCP server “{name}”: {}", names.join(", ")))
+        }
+        Ok(Err(error @ (McpError::Caller(_) | McpError::Unauthorized))) => Finding::note(
+            "tools",
+            format!("MCP server “{name}” {error}"),
+            "fine if it only answers users who have signed in",
+        ),
+        Ok(Err(error)) => Finding::problem(
+            "tools",
+            format!("MCP server “{name}” {error}"),
+            "its tools are left out until it answers; check its address or command",
+        ),
+        Err(_) => Finding::problem(
+            "tools",
+            format!("MCP server “{name}” does not answer"),
+            "its tools are left out until it answers; check its address or command",
+        ),
+    }
 }
 
 /// Whether the server of an address takes connections.

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use config::{Environment, File, FileFormat, Map, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::tools::toolbox;
+use crate::tools::{mcp_servers, toolbox};
 
 pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
 pub(crate) use sections::is_confidential;
@@ -26,7 +26,7 @@ pub use sections::{
 pub use stray::{StrayVariable, stray_variables};
 pub(crate) use tenants::place_of;
 pub use tenants::{Tenant, TenantDictation, TenantModel, TenantSearch, TenantTitles};
-pub use tools::{Headers, HttpEntry, OpenApiEntry, ParameterEntry, ToolEntry};
+pub use tools::{Headers, HttpEntry, McpEntry, OpenApiEntry, ParameterEntry, ToolEntry};
 
 /// The whole configuration of `parlor serve`.
 #[derive(Clone, Deserialize, Serialize)]
@@ -377,6 +377,7 @@ impl Config {
         }
         self.agent.check().map_err(ConfigError)?;
         toolbox(self).map_err(|error| ConfigError(error.to_string()))?;
+        mcp_servers(self).map_err(|error| ConfigError(error.to_string()))?;
         if self.context.history_items > 200 {
             return fail(format!(
                 "context.history_items is {}; at most 200 fit a prompt",
@@ -685,6 +686,16 @@ mod tests {
                 "auth.mode",
             ),
             ("[[tools]]\nkind = \"openapi\"\ndocument = \"/not/there.json\"", "/not/there.json"),
+            ("[[tools]]\nkind = \"mcp\"\nname = \"crm\"", "command"),
+            ("[[tools]]\nkind = \"mcp\"\nname = \"c r m\"\ncommand = [\"crm\"]", "letters"),
+            (
+                "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\ncommand = [\"crm\"]\nheaders = { X = \"y\" }",
+                "environment",
+            ),
+            (
+                "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\ncommand = [\"crm\"]\nenvironment = { X = \"${NOT_SET_ANYWHERE}\" }",
+                "NOT_SET_ANYWHERE",
+            ),
             ("[agent]\nparallel_calls = 0", "agent.parallel_calls"),
             ("[agent]\ntool_seconds = 0", "agent.tool_rounds"),
             ("[model]\nbase_url = \"ftp://x/\"", "http"),

@@ -1044,17 +1044,20 @@ pub struct Agent {
     /// Tokens of all requests of a turn, after which the model must answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn_tokens: Option<u64>,
+    /// Seconds that users may take to consent to a call.
+    pub consent_seconds: u64,
 }
 
 impl Default for Agent {
     fn default() -> Self {
-        let ToolLimits { rounds, calls, parallel, tokens, time } = ToolLimits::default();
+        let ToolLimits { rounds, calls, parallel, tokens, time, consent } = ToolLimits::default();
         Self {
             tool_rounds: rounds,
             tool_calls: calls,
             parallel_calls: parallel.try_into().unwrap_or(u32::MAX),
             tool_seconds: time.as_secs(),
             turn_tokens: tokens,
+            consent_seconds: consent.as_secs(),
         }
     }
 }
@@ -1082,6 +1085,7 @@ impl From<&Agent> for ToolLimits {
             parallel: settings.parallel_calls as usize,
             tokens: settings.turn_tokens,
             time: Duration::from_secs(settings.tool_seconds),
+            consent: Duration::from_secs(settings.consent_seconds),
         }
     }
 }

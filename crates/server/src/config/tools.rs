@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use parlor_agent::tools::{HeaderTemplates, Place, ToolSettings};
+use parlor_agent::tools::{Approval, HeaderTemplates, NeedsConsent, Place, ToolSettings};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -16,6 +16,47 @@ pub enum ToolEntry {
     Http(HttpEntry),
     /// The operations of an OpenAPI document.
     Openapi(OpenApiEntry),
+    /// The tools of an MCP server.
+    Mcp(McpEntry),
+}
+
+/// The tools of an MCP server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpEntry {
+    /// What the server is called; its tools' names begin with it.
+    pub name: String,
+    /// Its address, for streamable HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Url>,
+    /// Its program and the arguments of that, for standard input and output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Names of the tools that are offered, as the server calls them; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Vec<String>>,
+    /// Seconds that connecting and listing the tools may take.
+    #[serde(default = "connect_seconds")]
+    pub connect_seconds: u64,
+    /// Seconds that a call may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// Longest result that the model is given, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_result_chars: Option<usize>,
+    /// Whether the user must consent to calls: `never`, `always`, or the names of those tools.
+    #[serde(default)]
+    pub approval: NeedsConsent,
+    /// What is sent along over HTTP.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub headers: Headers,
+    /// What the program finds in its environment.
+    #[serde(default, skip_serializing_if = "Headers::is_empty")]
+    pub environment: Headers,
+}
+
+fn connect_seconds() -> u64 {
+    5
 }
 
 /// A tool that is a request to a server.
@@ -40,6 +81,9 @@ pub struct HttpEntry {
     /// Longest result that the model is given, in characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_result_chars: Option<usize>,
+    /// Whether the user must consent to each call: `never` or `always`.
+    #[serde(default)]
+    pub approval: Approval,
     /// What is sent along.
     #[serde(default, skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
@@ -88,6 +132,9 @@ pub struct OpenApiEntry {
     /// Longest result that the model is given, in characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_result_chars: Option<usize>,
+    /// Whether the user must consent to calls: `never`, `always`, or the names of those tools.
+    #[serde(default)]
+    pub approval: NeedsConsent,
     /// What is sent along.
     #[serde(default, skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
@@ -99,6 +146,7 @@ impl ToolEntry {
         match self {
             Self::Http(entry) => format!("[[tools]] “{}”", entry.name),
             Self::Openapi(entry) => format!("[[tools]] “{}”", entry.document.display()),
+            Self::Mcp(entry) => format!("[[tools]] “{}”", entry.name),
         }
     }
 
@@ -107,6 +155,7 @@ impl ToolEntry {
         match self {
             Self::Http(entry) => &entry.headers,
             Self::Openapi(entry) => &entry.headers,
+            Self::Mcp(entry) => &entry.headers,
         }
     }
 
@@ -119,6 +168,13 @@ impl ToolEntry {
         let headers = match self {
             Self::Http(entry) => &mut entry.headers,
             Self::Openapi(entry) => &mut entry.headers,
+            Self::Mcp(entry) => {
+                entry
+                    .environment
+                    .read_environment(environment)
+                    .map_err(|message| format!("{place}: {message}"))?;
+                &mut entry.headers
+            }
         };
         headers.read_environment(environment).map_err(|message| format!("{place}: {message}"))
     }
@@ -128,6 +184,7 @@ impl ToolEntry {
         let (title, seconds, chars) = match self {
             Self::Http(entry) => (&entry.title, entry.timeout_seconds, entry.max_result_chars),
             Self::Openapi(entry) => (&None, entry.timeout_seconds, entry.max_result_chars),
+            Self::Mcp(entry) => (&None, entry.timeout_seconds, entry.max_result_chars),
         };
         let mut settings = ToolSettings { title: title.clone(), ..ToolSettings::default() };
         if let Some(seconds) = seconds {
@@ -155,8 +212,14 @@ struct Header {
 }
 
 impl Headers {
-    fn is_empty(&self) -> bool {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The names, and the values with those of the environment in them.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &SecretString)> {
+        self.0.iter().map(|(name, header)| (name.as_str(), &header.value))
     }
 
     /// The headers as they are sent.
@@ -178,10 +241,10 @@ impl Headers {
             while let Some((before, from)) = rest.split_once("${") {
                 let (variable, after) = from
                     .split_once('}')
-                    .ok_or_else(|| format!("the header “{name}” has a `${{` without its `}}`"))?;
+                    .ok_or_else(|| format!("“{name}” has a `${{` without its `}}`"))?;
                 let known = environment.get(variable).filter(|value| !value.is_empty());
                 let known = known.ok_or_else(|| {
-                    format!("the header “{name}” needs the environment variable {variable}; set it")
+                    format!("“{name}” needs the environment variable {variable}; set it")
                 })?;
                 if known.contains('{') {
                     return Err(format!(

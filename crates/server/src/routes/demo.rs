@@ -37,6 +37,7 @@ const PAGES: &[&str] = &[
     "models",
     "context",
     "agents",
+    "mcp",
     "element",
     "widget",
     "docusaurus",
