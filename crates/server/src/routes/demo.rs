@@ -40,6 +40,7 @@ const PAGES: &[&str] = &[
     "mcp",
     "element",
     "widget",
+    "react",
     "docusaurus",
     "attachments",
     "configuration",
