@@ -8,13 +8,13 @@ const sidebars: SidebarsConfig = {
       type: 'category',
       label: 'The assistant',
       collapsed: false,
-      items: ['documents', 'models', 'context', 'attachments'],
+      items: ['documents', 'models', 'context', 'agents', 'attachments'],
     },
     {
       type: 'category',
       label: 'On your site',
       collapsed: false,
-      items: ['widget', 'docusaurus', 'element', 'authentication'],
+      items: ['widget', 'docusaurus', 'react', 'element', 'authentication'],
     },
     {
       type: 'category',
