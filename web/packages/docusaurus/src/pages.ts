@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuiltSite, DocsVersion, RouteConfig } from './docusaurus.js';
 import type { IngestOptions } from './options.js';
@@ -34,7 +34,7 @@ export function listPages(site: BuiltSite, { versions = 'last', exclude = [] }: 
   for (const route of leaves(site.routes)) {
     if (!holdsContent(route) || !wanted(route.path)) continue;
     const file = builtFile(site, route.path);
-    if (file !== null) pages.push({ file, url: route.path });
+    if (file !== null && !isUnlisted(join(site.outDir, file))) pages.push({ file, url: route.path });
   }
   const { currentLocale, defaultLocale, locales } = site.i18n;
   return {
@@ -67,6 +67,12 @@ function builtFile({ outDir, baseUrl }: BuiltSite, url: string): string | null {
   );
   const candidates = path === '' ? ['index.html'] : [`${path}/index.html`, `${path}.html`, path];
   return candidates.find((file) => /\.html?$/.test(file) && existsSync(join(outDir, file))) ?? null;
+}
+
+/** Whether a page asks not to be indexed. The list is published with the site: what is unlisted stays so. */
+function isUnlisted(file: string): boolean {
+  const tags = readFileSync(file, 'utf8').match(/<meta\b[^>]*>/gi) ?? [];
+  return tags.some((tag) => /\bname=["']?robots\b/i.test(tag) && /noindex/i.test(tag));
 }
 
 function decoded(path: string): string {

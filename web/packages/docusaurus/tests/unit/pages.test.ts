@@ -99,6 +99,15 @@ describe('the pages of a build', () => {
     expect(urls(built, { versions: 'all', exclude: ['/blog'] })).toEqual(pages.slice(0, 4));
   });
 
+  it('are not those that ask not to be found', () => {
+    const built = site(['a.html', 'b.html'], [doc('/a'), doc('/b')]);
+    writeFileSync(
+      join(outDir, 'b.html'),
+      '<meta data-rh="true" name="robots" content="noindex, nofollow"><p>x</p>',
+    );
+    expect(urls(built)).toEqual(['/a']);
+  });
+
   it('leave the other languages to their own builds', () => {
     const locales = ['en', 'fr', 'de'];
     const english = site(['a.html'], [doc('/a')], {
