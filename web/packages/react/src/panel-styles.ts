@@ -30,6 +30,8 @@ export const STYLES = `
   inset-inline-end: 0;
   inline-size: min(var(--width, var(--parlor-width, 420px)), 100vw);
 }
+/* It would lie behind the panel, which has a button of its own. */
+.widget[data-open]:has(> .panel[data-mode='panel']) .launcher { visibility: hidden; }
 .panel[data-mode='inline'] {
   position: relative;
   z-index: auto;

@@ -419,6 +419,30 @@ describe('the widget', () => {
     }, selector);
   }
 
+  it('tells a screen reader what it is, and what is open', async () => {
+    const widget = await site.open({}, { menu: true });
+    const tree = () => widget.page.locator('.widget').ariaSnapshot();
+    await expect.poll(tree).toBe('- button "Open chat"');
+    await widget.launcher.click();
+    await widget.input.waitFor();
+    await expect.poll(tree).toMatch(/^- button "Close chat" \[expanded\]\n- dialog "Chat":\n/);
+    for (const part of [
+      'button "Settings"',
+      'button "Chat history"',
+      'button "Close"',
+      'heading "Ask about Acme" [level=2]',
+      'textbox "Message"',
+      'button "Send message" [disabled]',
+    ]) {
+      expect(await tree()).toContain(part);
+    }
+    await widget.page.getByRole('button', { name: 'Settings', exact: true }).click();
+    await expect.poll(tree).toContain('heading "Settings" [level=2]');
+    expect(await tree()).toContain('- list:');
+    // What is behind the menu is not there for anybody.
+    expect(await tree()).not.toContain('textbox');
+  });
+
   it('is gone when its page takes it away', async () => {
     const widget = await opened();
     await widget.page.evaluate(() => globalThis.unmount());
