@@ -135,9 +135,15 @@ async function withMetadata(body: string, options: ChatKitFetchOptions): Promise
   return JSON.stringify({ ...envelope, metadata: { ...Object.fromEntries(known), ...metadata } });
 }
 
-function pageOf(page: ChatKitFetchOptions['pageContext']): PageContext | null | Promise<PageContext | null> {
+/** Nothing is told of a page that cannot be read: a fault of the site in that is no reason not to answer. */
+async function pageOf(page: ChatKitFetchOptions['pageContext']): Promise<PageContext | null> {
   if (page === false) return null;
-  return typeof page === 'function' ? page() : getPageContext(page);
+  try {
+    return await (typeof page === 'function' ? page() : getPageContext(page));
+  } catch (error) {
+    globalThis.reportError?.(error);
+    return null;
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

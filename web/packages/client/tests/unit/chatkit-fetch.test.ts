@@ -98,6 +98,23 @@ describe('the interceptor', () => {
     expect((await posted(body, { pageContext: false })).body).toBe(body);
   });
 
+  it('sends a question without the page where the site fails to say it, and reports that', async () => {
+    const reported = vi.fn();
+    vi.stubGlobal('reportError', reported);
+    const body = JSON.stringify({ type: 'threads.create', params: {} });
+    const fault = new Error('of the site');
+    const refine = () => {
+      throw fault;
+    };
+    const sent = [
+      await posted(body, { pageContext: { refine }, userInfo: { name: 'Ada' } }),
+      await posted(body, { pageContext: () => Promise.reject(fault), userInfo: { name: 'Ada' } }),
+    ];
+    vi.unstubAllGlobals();
+    expect(sent.map(metadataOf)).toEqual([{ userInfo: { name: 'Ada' } }, { userInfo: { name: 'Ada' } }]);
+    expect(reported.mock.calls).toEqual([[fault], [fault]]);
+  });
+
   it.each([
     ['broken JSON', '{"type": "threads.create"'],
     ['a list', '[{"type":"threads.create"}]'],
