@@ -498,6 +498,7 @@ mod tests {
             text: text.into(),
             description: None,
             score: 1.0,
+            neighbours: parlor_search::Neighbours::default(),
         };
         let passages = [
             passage("Butterflies migrate southwards every autumn in enormous swarms."),

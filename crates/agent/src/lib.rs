@@ -2,6 +2,7 @@
 
 mod approval;
 pub mod citations;
+mod embeddings;
 mod files;
 pub mod http1;
 mod measure;
@@ -9,7 +10,9 @@ pub mod model;
 pub mod pdf;
 pub mod prompt;
 pub mod quotes;
+mod rerank;
 mod responder;
+mod scope;
 pub mod search_tool;
 pub mod sse;
 pub mod titles;
@@ -17,9 +20,12 @@ pub mod tools;
 mod trace;
 mod transcription;
 
+pub use embeddings::{EmbeddingsClient, EmbeddingsConfig};
 pub use files::{FileMode, FilesConfig};
 pub use measure::describe_metrics;
 pub use model::{ModelApi, ModelClient, ModelConfig, ModelConfigError, ModelError};
 pub use prompt::{History, PromptConfig};
+pub use rerank::{RerankClient, RerankConfig};
 pub use responder::AgentResponder;
+pub use scope::{SearchLanguage, SearchScope};
 pub use transcription::{TranscriptionClient, TranscriptionConfig, TranscriptionError};

@@ -194,6 +194,8 @@ fn shortened_code(block: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use parlor_search::Neighbours;
+
     use super::*;
 
     fn passage(text: &str) -> Passage {
@@ -205,6 +207,7 @@ mod tests {
             text: text.into(),
             description: None,
             score: 1.0,
+            neighbours: Neighbours::default(),
         }
     }
 

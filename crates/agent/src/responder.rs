@@ -23,6 +23,7 @@ use crate::model::{
 };
 use crate::prompt::{self, History, PromptConfig, PromptInput, Said};
 use crate::quotes::{self, QUOTED_PASSAGES};
+use crate::scope::SearchScope;
 use crate::search_tool::{Found, SEARCH_DOCUMENTS, source};
 use crate::titles::{self, title_of};
 use crate::tools::{
@@ -37,6 +38,7 @@ const ATTACHED_PASSAGES: usize = 3;
 /// Answers with a model, or without one by quoting the documents.
 pub struct AgentResponder {
     search: Option<Arc<dyn PassageSearch>>,
+    scope: SearchScope,
     model: Option<ModelClient>,
     prompt: PromptConfig,
     /// Those that are always there, without the search.
@@ -71,11 +73,12 @@ impl AgentResponder {
     ) -> Self {
         let toolbox = Toolbox::default();
         Self {
-            standing: standing(search.as_ref(), &toolbox, false),
+            standing: standing(search.as_ref(), &SearchScope::default(), &toolbox, false),
             toolbox,
             tool_sources: Vec::new(),
             tool_limits: ToolLimits::default(),
             search,
+            scope: SearchScope::default(),
             model,
             prompt,
             allowed_models: Vec::new(),
@@ -114,8 +117,12 @@ impl AgentResponder {
     }
 
     fn with_standing_tools(mut self) -> Self {
-        self.standing =
-            standing(self.search.as_ref(), &self.toolbox, !self.tool_sources.is_empty());
+        self.standing = standing(
+            self.search.as_ref(),
+            &self.scope,
+            &self.toolbox,
+            !self.tool_sources.is_empty(),
+        );
         self
     }
 
@@ -128,6 +135,13 @@ impl AgentResponder {
             tracing::warn!(tool = name, "left out a tool: another one has the same name");
         }
         offer
+    }
+
+    /// Which documents are searched. By default all that the user may see.
+    #[must_use]
+    pub fn searching(mut self, scope: SearchScope) -> Self {
+        self.scope = scope;
+        self.with_standing_tools()
     }
 
     /// Models that users may choose by a message's `inference_options.model`; others are ignored
@@ -538,7 +552,8 @@ impl AgentResponder {
             })
             .collect();
         let query = quotes::search_query(&conversation.question, &earlier);
-        let passages = match searched(search.search(&query, QUOTED_PASSAGES)).await {
+        let request = self.scope.request(turn.context(), &query, QUOTED_PASSAGES);
+        let passages = match searched(search.search(request)).await {
             Ok(passages) => passages,
             Err(error) => {
                 tracing::warn!(%error, "the search failed, and there is no model");
@@ -892,13 +907,14 @@ async fn say(turn: &mut Turn, text: &str) -> Result<(), TurnError> {
 /// The tools that are always there.
 fn standing(
     search: Option<&Arc<dyn PassageSearch>>,
+    scope: &SearchScope,
     toolbox: &Toolbox,
     other_tools: bool,
 ) -> Offer {
     let Some(search) = search else { return toolbox.offer() };
     let as_step = other_tools || !toolbox.specs().is_empty();
     // Name and schema are ours, and the name was looked for among the others.
-    let search = Toolbox::new([SearchDocuments::new(Arc::clone(search), as_step)]);
+    let search = Toolbox::new([SearchDocuments::new(Arc::clone(search), scope.clone(), as_step)]);
     Offer::gathered([search.unwrap_or_default().offer(), toolbox.offer()]).0
 }
 

@@ -1,5 +1,7 @@
 //! The tool by which a model searches the documents.
 
+use std::borrow::Cow;
+
 use parlor_chatkit::protocol::UrlSource;
 use parlor_search::Passage;
 use serde_json::{Value, json};
@@ -106,7 +108,7 @@ impl Found {
             let title = heading(&passage);
             text.push_str(&format!("title: {}\n", fenced(&title, 400)));
             text.push_str(&format!("url: {}\n\n", fenced(&passage.url, 2_000)));
-            text.push_str(&fenced(&passage.text, MAX_PASSAGE_CHARS));
+            text.push_str(&fenced(&with_neighbours(&passage), MAX_PASSAGE_CHARS));
             text.push_str("\n</passage>\n");
             if known.is_none() {
                 self.passages.push(passage);
@@ -114,6 +116,19 @@ impl Found {
         }
         text
     }
+}
+
+/// A passage and what stands around it, in the order of the document. Where that is too much, what
+/// is around it is left out.
+fn with_neighbours(passage: &Passage) -> Cow<'_, str> {
+    let before = passage.neighbours.before.as_ref().map(|(_, text)| text.as_str());
+    let after = passage.neighbours.after.as_ref().map(|(_, text)| text.as_str());
+    let parts = [before, Some(passage.text.as_str()), after];
+    let chars: usize = parts.iter().flatten().map(|part| part.chars().count()).sum();
+    if passage.neighbours.is_empty() || chars > MAX_PASSAGE_CHARS {
+        return passage.text.as_str().into();
+    }
+    parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n").into()
 }
 
 /// Where a passage stands, for people: its document and the headings down to it.
@@ -137,6 +152,8 @@ pub(crate) fn source(passage: &Passage) -> UrlSource {
 
 #[cfg(test)]
 mod tests {
+    use parlor_search::Neighbours;
+
     use super::*;
 
     fn passage(id: i64, text: &str) -> Passage {
@@ -148,7 +165,20 @@ mod tests {
             text: text.into(),
             description: None,
             score: 1.0,
+            neighbours: Neighbours::default(),
         }
+    }
+
+    #[test]
+    fn a_passage_is_shown_with_its_neighbours_unless_that_is_too_much() {
+        let mut middle = passage(1, "Middle.");
+        middle.neighbours.before = Some((0, "Before.".into()));
+        middle.neighbours.after = Some((2, "After.".into()));
+        let text = Found::default().add("x", vec![middle.clone()]);
+        assert!(text.contains("Before.\n\nMiddle.\n\nAfter."), "{text}");
+        middle.neighbours.after = Some((2, "long ".repeat(2_000)));
+        let text = Found::default().add("x", vec![middle]);
+        assert!(text.contains("Middle.") && !text.contains("Before."), "{text}");
     }
 
     #[test]

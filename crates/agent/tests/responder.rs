@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use parlor_agent::{AgentResponder, History, ModelApi, ModelClient, ModelConfig, PromptConfig};
 use parlor_chatkit::{ChatKit, EventStream, Identity, Owner, RequestOptions, Response, UserId};
 use parlor_fake_model::{Behaviour, ErrorShape, FakeModel};
-use parlor_search::{Passage, PassageSearch, SearchError, SearchFuture};
+use parlor_search::{Neighbours, Passage, PassageSearch, SearchError, SearchFuture, SearchRequest};
 use parlor_store::SqliteStore;
 use serde_json::{Value, json};
 
@@ -29,10 +29,10 @@ enum Library {
 }
 
 impl PassageSearch for Library {
-    fn search<'a>(&'a self, _query: &'a str, limit: usize) -> SearchFuture<'a> {
+    fn search<'a>(&'a self, request: SearchRequest<'a>) -> SearchFuture<'a> {
         Box::pin(async move {
             match self {
-                Self::Finds(passages) => Ok(passages.iter().take(limit).cloned().collect()),
+                Self::Finds(passages) => Ok(passages.iter().take(request.limit).cloned().collect()),
                 Self::Fails => Err(broken_index().await),
             }
         })
@@ -56,6 +56,7 @@ fn passage(id: i64, heading: &str, text: &str) -> Passage {
         text: text.into(),
         description: None,
         score: 1.0,
+        neighbours: Neighbours::default(),
     }
 }
 

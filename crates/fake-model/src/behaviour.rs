@@ -76,6 +76,11 @@ pub enum Purpose {
     /// The text of a recording. `when` is a part of the recording's media type; `text` is what
     /// was said, `raw` the whole body of the response.
     Transcription,
+    /// Vectors of texts. `when` is a part of one of the texts; after steps that only wait, the usual
+    /// vectors are the answer, and `raw` is the whole body of another one.
+    Embedding,
+    /// A ranking of documents. `when` is a part of the question; the rest is as for vectors.
+    Rerank,
 }
 
 /// How lines end in an event stream; the format allows all three.

@@ -201,6 +201,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/responses", post(responses))
         .route("/v1/chat/completions", post(chat_completions))
         .route("/v1/embeddings", post(embeddings))
+        .route("/v1/rerank", post(rerank))
         .route("/v1/audio/transcriptions", post(transcriptions))
         .route("/v1/models", get(models))
         .route("/v1/models/{id}", get(model))
@@ -456,10 +457,17 @@ async fn embeddings(
 ) -> Response {
     let parsed: Option<Value> = serde_json::from_slice(&body).ok();
     let request = parsed.clone().unwrap_or(Value::Null);
-    shared.records.add(record(&method, &uri, &headers, request.clone(), None)).finish();
+    let mut ticket = shared.records.add(record(&method, &uri, &headers, request.clone(), None));
     if let Some(error) = refuse(&shared, &headers, parsed.as_ref()) {
+        ticket.finish();
         return error_response(&error);
     }
+    if let Some(behaviour) = shared.take(Purpose::Embedding, &request["input"].to_string())
+        && let Err(response) = transcribed(&shared, &behaviour, &mut ticket).await
+    {
+        return response;
+    }
+    ticket.finish();
     let dimensions =
         request["dimensions"].as_u64().map_or(DIMENSIONS, |n| n.clamp(1, 8192) as usize);
     let texts: Vec<&str> = match &request["input"] {
@@ -492,6 +500,58 @@ async fn embeddings(
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }))
     .into_response()
+}
+
+/// Ranks documents by how many of the question's words they have.
+async fn rerank(
+    State(shared): SharedState,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let parsed: Option<Value> = serde_json::from_slice(&body).ok();
+    let request = parsed.clone().unwrap_or(Value::Null);
+    let mut ticket = shared.records.add(record(&method, &uri, &headers, request.clone(), None));
+    if let Some(error) = refuse(&shared, &headers, parsed.as_ref()) {
+        ticket.finish();
+        return error_response(&error);
+    }
+    let question = request["query"].as_str().unwrap_or_default();
+    if let Some(behaviour) = shared.take(Purpose::Rerank, question)
+        && let Err(response) = transcribed(&shared, &behaviour, &mut ticket).await
+    {
+        return response;
+    }
+    ticket.finish();
+    let Some(documents) = request["documents"].as_array() else {
+        let message = "'documents' must be an array of strings";
+        return error_response(&status_error(400, None, None, Some(message)));
+    };
+    let words = |text: &str| -> HashSet<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let asked = words(question);
+    let mut ranked: Vec<(usize, f64)> = documents
+        .iter()
+        .map(|document| {
+            let found = words(document.as_str().unwrap_or_default());
+            let common = asked.iter().filter(|word| found.contains(*word)).count();
+            #[expect(clippy::cast_precision_loss, reason = "some words")]
+            let relevance = common as f64 / (asked.len().max(1)) as f64;
+            relevance
+        })
+        .enumerate()
+        .collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let top = request["top_n"].as_u64().map_or(ranked.len(), |n| n as usize);
+    let results: Vec<Value> = ranked
+        .iter()
+        .take(top)
+        .map(|(index, relevance)| json!({"index": index, "relevance_score": relevance}))
+        .collect();
+    Json(json!({"model": request["model"], "results": results})).into_response()
 }
 
 /// A vector of length one in which each word moves one component, so that texts with words in
@@ -627,7 +687,7 @@ async fn transcribed(
     Ok(text)
 }
 
-const MODELS: [&str; 3] = ["fake-model", "fake-model-large", "fake-embedding"];
+const MODELS: [&str; 4] = ["fake-model", "fake-model-large", "fake-embedding", "fake-rerank"];
 
 fn model_object(id: &str) -> Value {
     json!({"id": id, "object": "model", "created": 1_700_000_000, "owned_by": "parlor"})

@@ -8,7 +8,9 @@ use crate::{
     front_matter::{self, FrontMatter},
     html,
     markdown::{self, AnchorRule},
-    mdx, words,
+    mdx, meaning,
+    request::{normal_tag, primary_language},
+    words,
 };
 
 /// The formats that are understood.
@@ -44,7 +46,10 @@ pub(crate) struct Document {
     pub(crate) passages: Vec<Chunk>,
     /// It asks not to be found.
     pub(crate) excluded: bool,
-    tags: Vec<String>,
+    /// What it is about, as it is compared when a search is narrowed.
+    pub(crate) tags: Vec<String>,
+    /// Its language: the first part of the tag that it names, such as `de`.
+    pub(crate) language: Option<String>,
     plain: bool,
 }
 
@@ -83,6 +88,7 @@ pub(crate) fn parse(
             page_title = page.title;
             matter.description = page.description;
             matter.excluded = page.noindex;
+            matter.language = page.language;
             let body = markdown::rewrite_links(&page.markdown, &link);
             chunk::markdown(&body, AnchorRule::ExplicitOnly)
         }
@@ -109,7 +115,8 @@ pub(crate) fn parse(
         url,
         passages: chunked.chunks,
         excluded: matter.excluded,
-        tags: matter.tags,
+        tags: matter.tags.iter().map(|tag| normal_tag(tag)).filter(|tag| !tag.is_empty()).collect(),
+        language: matter.language.as_deref().and_then(primary_language),
         plain: format == Format::Text,
     }
 }
@@ -143,6 +150,28 @@ struct Row<'a> {
 }
 
 impl Document {
+    /// What is embedded for each passage, in their order.
+    pub(crate) fn embedded_texts(&self) -> impl Iterator<Item = String> {
+        self.passages
+            .iter()
+            .map(|passage| meaning::embedded_text(&self.breadcrumbs(passage), &passage.text))
+    }
+
+    /// Where in the document a passage stands: the title, and the headings down to it.
+    fn breadcrumbs<'a>(&'a self, passage: &'a Chunk) -> Vec<&'a str> {
+        std::iter::once(self.title.as_str())
+            .chain(self.headings_below_title(passage).iter().map(String::as_str))
+            .collect()
+    }
+
+    /// The title is a heading of the page only once.
+    fn headings_below_title<'a>(&self, passage: &'a Chunk) -> &'a [String] {
+        match passage.headings.split_first() {
+            Some((first, rest)) if *first == self.title => rest,
+            _ => &passage.headings,
+        }
+    }
+
     /// The passages as a JSON list, one statement's worth.
     pub(crate) fn rows(&self) -> String {
         let mut title = self.title.clone();
@@ -155,15 +184,8 @@ impl Document {
             .passages
             .iter()
             .map(|passage| {
-                // The title is a heading of the page only once.
-                let below = match passage.headings.split_first() {
-                    Some((first, rest)) if *first == self.title => rest,
-                    _ => &passage.headings,
-                };
-                let breadcrumbs: Vec<&str> = std::iter::once(self.title.as_str())
-                    .chain(below.iter().map(String::as_str))
-                    .collect();
-                let headings = below.join(" ");
+                let breadcrumbs = self.breadcrumbs(passage);
+                let headings = self.headings_below_title(passage).join(" ");
                 let body = if self.plain {
                     passage.text.clone()
                 } else {

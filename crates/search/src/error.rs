@@ -13,6 +13,12 @@ pub enum SearchError {
     /// The tables of the index could not be created or brought up to date.
     #[error("the search index could not prepare its tables: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The embedding model or the reranker did not do its part.
+    #[error("texts could not be embedded: {0}")]
+    Embedding(#[from] crate::EmbedError),
+    /// The index cannot be searched by meaning.
+    #[error("the index cannot be searched by meaning: {0}")]
+    Vectors(String),
     /// None of the paths given to an ingest exists.
     #[error("there is nothing to index: `{}` does not exist; check the spelling or create it", path.display())]
     NoSuchPath {

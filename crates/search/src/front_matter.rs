@@ -13,6 +13,7 @@ pub(crate) struct FrontMatter {
     pub(crate) slug: Option<String>,
     pub(crate) permalink: Option<String>,
     pub(crate) tags: Vec<String>,
+    pub(crate) language: Option<String>,
     pub(crate) excluded: bool,
 }
 
@@ -77,6 +78,7 @@ fn set(matter: &mut FrontMatter, key: &str, value: &str, more: &[&str]) {
         "description" | "summary" => matter.description = text(value, more),
         "slug" => matter.slug = text(value, more),
         "permalink" | "url" => matter.permalink = text(value, more),
+        "lang" | "language" | "locale" => matter.language = text(value, more),
         "tags" | "keywords" => matter.tags.extend(list(value, more)),
         "draft" | "unlisted" | "noindex" => matter.excluded |= is_true(value),
         "search" => {

@@ -16,6 +16,8 @@ const MAX_DEPTH: usize = 200;
 pub(crate) struct Page {
     pub(crate) title: Option<String>,
     pub(crate) description: Option<String>,
+    /// What `<html lang>` says.
+    pub(crate) language: Option<String>,
     /// The page asks robots not to index it.
     pub(crate) noindex: bool,
     /// Its main content, with anchors written as `{#anchor}`.
@@ -52,6 +54,7 @@ pub(crate) fn read(html: &str) -> Page {
         match tag(&node) {
             "title" if page.title.is_none() => page.title = some(text(&node)),
             "meta" => meta(&node, &mut page),
+            "html" if page.language.is_none() => page.language = attribute(&node, "lang"),
             "main" => mains.push(Rc::clone(&node)),
             "article" => articles.push(Rc::clone(&node)),
             "body" => body = Some(Rc::clone(&node)),

@@ -7,13 +7,11 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use chrono::Utc;
 use sha2::{Digest, Sha256};
-use sqlx::{Connection as _, Row, SqliteConnection};
 use tokio::task::JoinHandle;
 
 use crate::{
-    DocumentUrls, PageList, SearchError, SqliteIndex,
+    DocumentIndex, DocumentUrls, PageList, SearchError,
     document::{self, Document, Format},
     walk::{self, SourceFile},
 };
@@ -24,10 +22,6 @@ const PIPELINE_VERSION: u32 = 2;
 /// A transaction ends after this many passages (a longer document has its own), so that the
 /// chat's writes to the same file never wait long.
 const PASSAGES_PER_TRANSACTION: usize = 60;
-/// The pause between two transactions is as long as the first, up to this.
-const LONGEST_PAUSE: Duration = Duration::from_millis(10);
-/// How much of the full-text index is merged at a time, in pages of 4 KiB.
-const MERGED_PAGES: i64 = 32;
 /// A file changed this shortly before it was read may change again within the same tick of the
 /// file system's clock; its time proves nothing at the next run.
 const FRESH: Duration = Duration::from_secs(2);
@@ -50,6 +44,9 @@ pub struct IngestOptions {
     /// Index these files only, at these addresses. `paths` is then the one directory they are in.
     /// Default: all documents that are there.
     pub pages: Option<PageList>,
+    /// Whose documents these are; nobody else finds them. Default none: they are everybody's. A
+    /// file is in the index once: ingested for another tenant, it becomes that one's.
+    pub tenant: Option<String>,
 }
 
 impl IngestOptions {
@@ -63,6 +60,7 @@ impl IngestOptions {
             max_file_bytes: 10 * 1024 * 1024,
             prune: true,
             pages: None,
+            tenant: None,
         }
     }
 
@@ -70,6 +68,13 @@ impl IngestOptions {
     #[must_use]
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = base_url.into();
+        self
+    }
+
+    /// Sets [`tenant`](Self::tenant).
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
         self
     }
 }
@@ -224,21 +229,21 @@ impl Progress for () {}
 
 /// A document as the index has it.
 #[derive(Debug, Clone)]
-struct Known {
-    id: i64,
-    content_hash: Vec<u8>,
-    settings_hash: Vec<u8>,
-    size_bytes: i64,
-    modified_ns: Option<i64>,
+pub(crate) struct Known {
+    pub(crate) id: i64,
+    pub(crate) content_hash: Vec<u8>,
+    pub(crate) settings_hash: Vec<u8>,
+    pub(crate) size_bytes: i64,
+    pub(crate) modified_ns: Option<i64>,
 }
 
 /// What identifies the state of a file.
 #[derive(Debug)]
-struct Stamp {
-    content_hash: Vec<u8>,
-    settings_hash: Vec<u8>,
-    size_bytes: i64,
-    modified_ns: Option<i64>,
+pub(crate) struct Stamp {
+    pub(crate) content_hash: Vec<u8>,
+    pub(crate) settings_hash: Vec<u8>,
+    pub(crate) size_bytes: i64,
+    pub(crate) modified_ns: Option<i64>,
 }
 
 /// What a worker made of a file.
@@ -256,7 +261,7 @@ struct Job {
     task: JoinHandle<Processed>,
 }
 
-impl SqliteIndex {
+impl DocumentIndex {
     /// Brings the index in line with the files under `options.paths`.
     ///
     /// Only what changed is parsed and written. Each document is replaced in one transaction, so
@@ -291,6 +296,7 @@ impl SqliteIndex {
             batch: Vec::new(),
             batch_passages: 0,
             gone: Vec::new(),
+            tenant: options.tenant.clone(),
         };
 
         let urls = DocumentUrls::new(&options.base_url);
@@ -304,7 +310,7 @@ impl SqliteIndex {
                 && let Some(file) = files.next()
             {
                 seen.insert(file.key.clone());
-                jobs.push_back(start_job(file, &known, &urls, options.max_file_bytes));
+                jobs.push_back(start_job(file, &known, &urls, &options));
             }
             // In the order of the walk, so that the same files give the same passage ids.
             let Some(Job { file, known, task }) = jobs.pop_front() else { break };
@@ -328,29 +334,6 @@ impl SqliteIndex {
         run.remove_gone().await?;
         run.finish(started).await
     }
-
-    async fn known_documents(&self) -> Result<HashMap<String, Known>, SearchError> {
-        let rows = sqlx::query(
-            "SELECT id, path, content_hash, settings_hash, size_bytes, modified_ns
-             FROM search_documents",
-        )
-        .fetch_all(self.reader())
-        .await?;
-        let mut known = HashMap::with_capacity(rows.len());
-        for row in rows {
-            known.insert(
-                row.try_get("path")?,
-                Known {
-                    id: row.try_get("id")?,
-                    content_hash: row.try_get("content_hash")?,
-                    settings_hash: row.try_get("settings_hash")?,
-                    size_bytes: row.try_get("size_bytes")?,
-                    modified_ns: row.try_get("modified_ns")?,
-                },
-            );
-        }
-        Ok(known)
-    }
 }
 
 /// Whether the path is this root or below it. Both are absolute.
@@ -363,13 +346,14 @@ fn start_job(
     file: SourceFile,
     known: &HashMap<String, Known>,
     urls: &DocumentUrls,
-    max_file_bytes: u64,
+    options: &IngestOptions,
 ) -> Job {
     let before = known.get(&file.key).cloned();
     let known = before.as_ref().map(|document| document.id);
-    let (source, urls) = (file.clone(), urls.clone());
+    let settings_hash = settings_hash(&file, urls, options.tenant.as_deref());
+    let (source, urls, max_file_bytes) = (file.clone(), urls.clone(), options.max_file_bytes);
     let task = tokio::task::spawn_blocking(move || {
-        process(&source, before.as_ref(), &urls, max_file_bytes, &OsFiles)
+        process(&source, before.as_ref(), &urls, settings_hash, max_file_bytes, &OsFiles)
     });
     Job { file, known, task }
 }
@@ -407,6 +391,7 @@ fn process(
     file: &SourceFile,
     known: Option<&Known>,
     urls: &DocumentUrls,
+    settings_hash: Vec<u8>,
     max_file_bytes: u64,
     files: &dyn Files,
 ) -> Processed {
@@ -426,7 +411,6 @@ fn process(
         return too_large(size);
     }
     let size_bytes = i64::try_from(size).unwrap_or(i64::MAX);
-    let settings_hash = settings_hash(file, urls);
     if let Some(known) = known
         && modified_ns.is_some()
         && known.modified_ns == modified_ns
@@ -478,11 +462,13 @@ fn process(
     }
 }
 
-fn settings_hash(file: &SourceFile, urls: &DocumentUrls) -> Vec<u8> {
+fn settings_hash(file: &SourceFile, urls: &DocumentUrls, tenant: Option<&str>) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(PIPELINE_VERSION.to_le_bytes());
+    // Marked, so that an address and a tenant are two things.
+    let tenant = tenant.map(|tenant| format!("tenant {tenant}"));
     let parts = [urls.base(), &file.root, &file.relative];
-    for part in parts.into_iter().chain(file.url.as_deref()) {
+    for part in parts.into_iter().chain(file.url.as_deref()).chain(tenant.as_deref()) {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
@@ -497,18 +483,32 @@ fn content_hash(settings_hash: &[u8], bytes: &[u8]) -> Vec<u8> {
 }
 
 /// One change to the index.
-enum Change {
-    Put { file: SourceFile, known: Option<i64>, document: Box<Document>, stamp: Stamp },
-    Touch { id: i64, stamp: Stamp },
+pub(crate) enum Change {
+    Put(Box<Put>),
+    /// The same content, with another time.
+    Touch {
+        id: i64,
+        stamp: Stamp,
+    },
+}
+
+/// A document to store, with its passages, in the place of what is known of it.
+pub(crate) struct Put {
+    pub(crate) file: SourceFile,
+    pub(crate) known: Option<i64>,
+    pub(crate) document: Box<Document>,
+    pub(crate) stamp: Stamp,
+    pub(crate) tenant: Option<String>,
 }
 
 struct Run<'a> {
-    index: &'a SqliteIndex,
+    index: &'a DocumentIndex,
     progress: &'a dyn Progress,
     summary: IngestSummary,
     batch: Vec<Change>,
     batch_passages: usize,
     gone: Vec<i64>,
+    tenant: Option<String>,
 }
 
 impl Run<'_> {
@@ -543,7 +543,14 @@ impl Run<'_> {
             }
             Processed::Indexed(document, stamp) => {
                 self.batch_passages += document.passages.len();
-                self.batch.push(Change::Put { file, known, document, stamp });
+                let tenant = self.tenant.clone();
+                self.batch.push(Change::Put(Box::new(Put {
+                    file,
+                    known,
+                    document,
+                    stamp,
+                    tenant,
+                })));
             }
         }
         if self.batch_passages >= PASSAGES_PER_TRANSACTION
@@ -554,49 +561,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes what was collected in one transaction, then leaves the database to others for as
-    /// long: SQLite's waiting writers don't queue, they look again from time to time.
+    /// Writes what was collected in one transaction.
     async fn write_batch(&mut self) -> Result<(), SearchError> {
         if self.batch.is_empty() {
             return Ok(());
         }
         let batch = std::mem::take(&mut self.batch);
         self.batch_passages = 0;
-        let mut connection = self.index.writer().acquire().await?;
-        let began = Instant::now();
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        for change in &batch {
-            match change {
-                Change::Touch { id, stamp } => {
-                    sqlx::query("UPDATE search_documents SET modified_ns = ?2, size_bytes = ?3 WHERE id = ?1")
-                        .bind(id)
-                        .bind(stamp.modified_ns)
-                        .bind(stamp.size_bytes)
-                        .execute(&mut *transaction)
-                        .await?;
-                }
-                Change::Put { file, known, document, stamp } => {
-                    put(&mut transaction, file, *known, document, stamp).await?;
-                }
-            }
-        }
-        transaction.commit().await?;
-        let took = began.elapsed();
-        drop(connection);
+        self.index.write(&batch).await?;
         for change in batch {
-            if let Change::Put { file, known, document, .. } = change {
-                self.summary.passages += document.passages.len() as u64;
-                let outcome = if known.is_some() {
+            if let Change::Put(put) = change {
+                self.summary.passages += put.document.passages.len() as u64;
+                let outcome = if put.known.is_some() {
                     self.summary.changed += 1;
                     FileOutcome::Changed
                 } else {
                     self.summary.added += 1;
                     FileOutcome::Added
                 };
-                self.progress.file_done(&file.path, &outcome);
+                self.progress.file_done(&put.file.path, &outcome);
             }
         }
-        tokio::time::sleep(took.min(LONGEST_PAUSE)).await;
         Ok(())
     }
 
@@ -604,143 +589,18 @@ impl Run<'_> {
         let mut gone = std::mem::take(&mut self.gone);
         gone.sort_unstable();
         for ids in gone.chunks(20) {
-            let mut connection = self.index.writer().acquire().await?;
-            let began = Instant::now();
-            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-            for &id in ids {
-                remove_passages(&mut transaction, id).await?;
-                let removed = sqlx::query("DELETE FROM search_documents WHERE id = ?1")
-                    .bind(id)
-                    .execute(&mut *transaction)
-                    .await?;
-                self.summary.removed += removed.rows_affected();
-            }
-            transaction.commit().await?;
-            let took = began.elapsed();
-            drop(connection);
-            tokio::time::sleep(took.min(LONGEST_PAUSE)).await;
+            self.summary.removed += self.index.remove(ids).await?;
         }
         Ok(())
     }
 
     async fn finish(mut self, started: Instant) -> Result<IngestSummary, SearchError> {
-        if self.summary.added + self.summary.changed + self.summary.removed > 0 {
-            self.tidy().await?;
-        }
-        sqlx::query("UPDATE search_state SET last_ingest_at = ?1 WHERE id = 1")
-            .bind(Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
-            .execute(self.index.writer())
-            .await?;
+        let changed = self.summary.added + self.summary.changed + self.summary.removed > 0;
+        self.index.ingest_ended(changed).await?;
         self.summary.elapsed = started.elapsed();
         self.progress.finished(&self.summary);
         Ok(self.summary)
     }
-
-    /// Merges the segments of the full-text index, a little at a time: fewer make searches faster.
-    async fn tidy(&self) -> Result<(), SearchError> {
-        // The first step, with a negative number, opens every segment for merging. The bound is
-        // far above what any index needs and only keeps this from being an endless loop.
-        for step in 0..5_000 {
-            let mut connection = self.index.writer().acquire().await?;
-            let began = Instant::now();
-            let before = total_changes(&mut connection).await?;
-            sqlx::query("INSERT INTO search_words (search_words, rank) VALUES ('merge', ?1)")
-                .bind(if step == 0 { -MERGED_PAGES } else { MERGED_PAGES })
-                .execute(&mut *connection)
-                .await?;
-            // FTS5 reports a step without work as fewer than two changed rows.
-            if step > 0 && total_changes(&mut connection).await? - before < 2 {
-                break;
-            }
-            let took = began.elapsed();
-            drop(connection);
-            tokio::time::sleep(took.min(LONGEST_PAUSE)).await;
-        }
-        Ok(())
-    }
-}
-
-async fn total_changes(connection: &mut SqliteConnection) -> Result<i64, SearchError> {
-    Ok(sqlx::query("SELECT total_changes() AS n").fetch_one(connection).await?.try_get("n")?)
-}
-
-async fn remove_passages(
-    connection: &mut SqliteConnection,
-    document: i64,
-) -> Result<(), SearchError> {
-    for statement in [
-        "DELETE FROM search_words
-         WHERE rowid IN (SELECT id FROM search_passages WHERE document_id = ?1)",
-        "DELETE FROM search_passages WHERE document_id = ?1",
-    ] {
-        sqlx::query(statement).bind(document).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// Stores a document and its passages, replacing what was known of it: four statements, however
-/// many passages it has.
-async fn put(
-    connection: &mut SqliteConnection,
-    file: &SourceFile,
-    known: Option<i64>,
-    document: &Document,
-    stamp: &Stamp,
-) -> Result<(), SearchError> {
-    if let Some(id) = known {
-        remove_passages(connection, id).await?;
-    }
-    let row = sqlx::query(
-        "INSERT INTO search_documents
-             (path, root, url, title, description, content_hash, settings_hash, size_bytes, modified_ns)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT (path) DO UPDATE SET
-             root = excluded.root, url = excluded.url, title = excluded.title,
-             description = excluded.description, content_hash = excluded.content_hash,
-             settings_hash = excluded.settings_hash, size_bytes = excluded.size_bytes,
-             modified_ns = excluded.modified_ns
-         RETURNING id",
-    )
-    .bind(&file.key)
-    .bind(&file.root)
-    .bind(&document.url)
-    .bind(&document.title)
-    .bind(&document.description)
-    .bind(&stamp.content_hash)
-    .bind(&stamp.settings_hash)
-    .bind(stamp.size_bytes)
-    .bind(stamp.modified_ns)
-    .fetch_one(&mut *connection)
-    .await?;
-    let id: i64 = row.try_get("id")?;
-    if known.is_none() {
-        // Another ingest may have added the same file in the meantime.
-        remove_passages(connection, id).await?;
-    }
-    let rows = document.rows();
-    sqlx::query(
-        "INSERT INTO search_passages (document_id, ordinal, anchor, breadcrumbs, text)
-         SELECT ?1, key, value ->> 'anchor', value ->> 'breadcrumbs', value ->> 'text'
-         FROM json_each(?2) ORDER BY key",
-    )
-    .bind(id)
-    .bind(&rows)
-    .execute(&mut *connection)
-    .await?;
-    // CROSS JOIN fixes the order: the other way round the list is read again for every passage.
-    sqlx::query(
-        "INSERT INTO search_words (rowid, title, headings, body, parts)
-         SELECT p.id, j.value ->> 'title_words', j.value ->> 'heading_words',
-                j.value ->> 'body_words', j.value ->> 'part_words'
-         FROM json_each(?2) AS j
-         CROSS JOIN search_passages AS p ON p.document_id = ?1 AND p.ordinal = j.key
-         ORDER BY p.id",
-    )
-    .bind(id)
-    .bind(&rows)
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -768,7 +628,7 @@ mod tests {
             relative: "a.md".into(),
             url: None,
         };
-        match process(&file, None, &DocumentUrls::new("/"), 10, &Treacherous(read)) {
+        match process(&file, None, &DocumentUrls::new("/"), Vec::new(), 10, &Treacherous(read)) {
             Processed::Skipped(reason) => Some(reason),
             _ => None,
         }

@@ -1,18 +1,25 @@
 #![doc = include_str!("../README.md")]
 
+mod cache;
 mod chunk;
 mod document;
 mod error;
 mod front_matter;
+mod fuse;
 mod html;
 mod index;
 mod ingest;
 mod markdown;
 mod mdx;
+mod meaning;
 mod pages;
 mod query;
+mod request;
+mod retrieval;
 mod slug;
+mod sqlite;
 mod urls;
+mod vectors;
 mod walk;
 mod words;
 
@@ -20,11 +27,17 @@ use std::{future::Future, pin::Pin};
 
 pub use error::SearchError;
 pub use html::html_to_markdown;
-pub use index::{IndexStats, SqliteIndex};
+pub use index::{DocumentIndex, IndexStats};
 pub use ingest::{FileOutcome, IngestOptions, IngestSummary, Progress, SkipReason, Skipped};
 pub use markdown::{Heading, RenderedPage, render_html, render_html_with};
+pub use meaning::{
+    EmbedError, EmbedFuture, EmbedOptions, EmbedProgress, EmbedSummary, Embedder, EmbeddingOf,
+};
 pub use pages::{Page, PageList};
+pub use request::{SearchFilter, SearchRequest};
+pub use retrieval::{RerankFuture, Reranker, Retrieval, Strategy, describe_metrics};
 pub use slug::{Slugger, slugify_heading};
+pub use sqlite::SqliteIndex;
 pub use urls::DocumentUrls;
 
 /// A piece of a document that fits a prompt and can be cited.
@@ -44,14 +57,34 @@ pub struct Passage {
     pub description: Option<String>,
     /// How well it matches, higher is better; comparable within one result list only.
     pub score: f64,
+    /// What stands around it in the same section, where that was asked for.
+    #[serde(default, skip_serializing_if = "Neighbours::is_empty")]
+    pub neighbours: Neighbours,
+}
+
+/// The passages before and after a passage, in the same section of its document: what says who
+/// "it" is. Each with its id.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Neighbours {
+    /// The one before.
+    pub before: Option<(i64, String)>,
+    /// The one after.
+    pub after: Option<(i64, String)>,
+}
+
+impl Neighbours {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.before.is_none() && self.after.is_none()
+    }
 }
 
 /// The answer of a [`PassageSearch`] in the making.
 pub type SearchFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Vec<Passage>, SearchError>> + Send + 'a>>;
 
-/// Something that finds passages: [`SqliteIndex`], another index, or a test's list.
+/// Something that finds passages: a [`Retrieval`], another search, or a test's list.
 pub trait PassageSearch: Send + Sync {
-    /// At most `limit` passages for what a person typed, best first. Any text is a valid query.
-    fn search<'a>(&'a self, query: &'a str, limit: usize) -> SearchFuture<'a>;
+    /// At most `request.limit` passages, best first. Any text is a valid query.
+    fn search<'a>(&'a self, request: SearchRequest<'a>) -> SearchFuture<'a>;
 }

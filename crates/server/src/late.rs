@@ -3,37 +3,38 @@
 
 use std::sync::{Arc, OnceLock};
 
-use parlor_search::{PassageSearch, SearchError, SearchFuture, SqliteIndex};
+use parlor_search::{PassageSearch, Retrieval, SearchError, SearchFuture, SearchRequest};
 use tokio::sync::OnceCell;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, search::SearchSetup};
 
 /// The index of documents. One that cannot be opened, on a disk that is full, say, keeps nobody
 /// from chatting: each search tries again, and until then answers do without passages.
 #[derive(Debug)]
 pub(crate) struct LateIndex {
-    url: String,
-    index: OnceCell<SqliteIndex>,
+    search: SearchSetup,
+    opened: OnceCell<Retrieval>,
 }
 
 impl LateIndex {
     /// Opens the index, now if possible.
-    pub(crate) async fn open(url: String) -> Self {
-        let index = Self { url, index: OnceCell::new() };
-        if let Err(error) = index.get().await {
-            tracing::warn!(%error, "answers do without the documents for now");
+    pub(crate) async fn open(search: SearchSetup) -> Self {
+        let index = Self { search, opened: OnceCell::new() };
+        match index.get().await {
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "answers do without the documents for now"),
         }
         index
     }
 
-    async fn get(&self) -> Result<&SqliteIndex, SearchError> {
-        self.index.get_or_try_init(|| SqliteIndex::open(&self.url)).await
+    async fn get(&self) -> Result<&Retrieval, SearchError> {
+        self.opened.get_or_try_init(|| self.search.open()).await
     }
 }
 
 impl PassageSearch for LateIndex {
-    fn search<'a>(&'a self, query: &'a str, limit: usize) -> SearchFuture<'a> {
-        Box::pin(async move { self.get().await?.search(query, limit).await })
+    fn search<'a>(&'a self, request: SearchRequest<'a>) -> SearchFuture<'a> {
+        Box::pin(async move { self.get().await?.find(&request).await })
     }
 }
 

@@ -16,6 +16,7 @@ mod metrics;
 mod openapi;
 mod retention;
 mod routes;
+mod search;
 mod server;
 mod telemetry;
 mod tenants;

@@ -108,6 +108,7 @@ impl Metrics {
 fn describe() {
     parlor_chatkit::describe_metrics();
     parlor_agent::describe_metrics();
+    parlor_search::describe_metrics();
     parlor_store::describe_metrics();
     describe_counter!(REQUESTS, "Requests by route, method and status.");
     describe_histogram!(

@@ -30,6 +30,7 @@ use crate::{
     limits::Limits,
     metrics::Metrics,
     retention::{Pace, Retention, jitter},
+    search::SearchSetup,
     tenants::TenantResponder,
     tools,
 };
@@ -135,7 +136,7 @@ impl Server {
             Opened::Sqlite(SqliteStore::open_patiently(&config.database_url).await?)
         };
         let index = match config.search.enabled {
-            true => Some(LateIndex::open(config.index_url()).await),
+            true => Some(LateIndex::open(SearchSetup::new(config)?).await),
             false => None,
         };
         let responder = TenantResponder::new(config, index.map(|index| Arc::new(index) as _))?;

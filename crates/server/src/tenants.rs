@@ -26,6 +26,7 @@ use url::Url;
 
 use crate::{
     config::{Config, HistoryMode, Model, ModelApi, ModelFiles},
+    search,
     server::StartError,
     telemetry,
     tools::{ToolsError, mcp_servers, toolbox},
@@ -145,13 +146,14 @@ impl Tools {
 /// A responder by these settings.
 fn responder(
     config: &Config,
-    search: Option<Arc<dyn PassageSearch>>,
+    index: Option<Arc<dyn PassageSearch>>,
     clients: &mut Clients,
 ) -> Result<AgentResponder, ModelConfigError> {
     let model = config.model.is_configured().then(|| clients.model(&config.model)).transpose()?;
-    let search = search.filter(|_| config.search.enabled);
-    let mut responder = AgentResponder::new(search, model, prompt_config(config))
+    let index = index.filter(|_| config.search.enabled);
+    let mut responder = AgentResponder::new(index, model, prompt_config(config))
         .tool_limits((&config.agent).into())
+        .searching(search::scope(&config.search))
         .allowed_models(config.model.choices.iter().cloned())
         .files(FilesConfig {
             images: config.model.images,

@@ -169,6 +169,83 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn ingest_embeds_what_is_new_and_goes_on_where_it_stopped() {
+    use parlor_fake_model::{Behaviour, FakeModel, Purpose, Step};
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("docs")).unwrap();
+    for n in 0..3 {
+        let text = format!("# Page {n}\n\nAbout number {n}.\n");
+        fs::write(folder.path().join(format!("docs/p{n}.md")), text).unwrap();
+    }
+    let model = FakeModel::start().await;
+    let parlor = async |arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = parlor(folder.path());
+        command.args(arguments).env("PARLOR_SEARCH__EMBEDDINGS__MODEL", "fake-embedding");
+        command.env("PARLOR_SEARCH__EMBEDDINGS__BASE_URL", model.base_url());
+        command.env("PARLOR_SEARCH__EMBEDDINGS__API_KEY", "sk-only-for-embeddings");
+        command.envs(environment.iter().copied());
+        tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap()
+    };
+    let failing = Behaviour {
+        steps: vec![Step::Status { status: 401, retry_after: None, code: None, message: None }],
+        ..Behaviour::new().purpose(Purpose::Embedding)
+    };
+    model.push(failing);
+    let (code, stdout, stderr) = parlor(&["ingest", "docs"], &[]).await;
+    assert_eq!(code, Some(1), "{stdout}{stderr}");
+    assert!(
+        stdout.contains("3 added") && stdout.contains("3 passages, 0 with a vector"),
+        "{stdout}"
+    );
+    assert!(stderr.contains("3 passages have no vector yet"), "{stderr}");
+    let (code, stdout, stderr) = parlor(&["ingest", "docs"], &[]).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("3 unchanged") && stdout.contains("3 passages embedded"), "{stdout}");
+    let requests = model.requests().len();
+    let (_, stdout, _) = parlor(&["ingest", "docs"], &[]).await;
+    assert!(stdout.contains("0 passages embedded"), "{stdout}");
+    assert_eq!(model.requests().len(), requests, "nothing to ask about");
+    assert!(
+        model
+            .requests()
+            .iter()
+            .all(|r| r.headers["authorization"] == "Bearer sk-only-for-embeddings")
+    );
+    let (_, stdout, _) = parlor(&["doctor"], &[]).await;
+    assert!(
+        stdout.contains("embeddings") && stdout.contains("1536 numbers; 3 vectors"),
+        "{stdout}"
+    );
+    assert!(!stdout.contains("sk-only"), "{stdout}");
+    let shorter = [("PARLOR_SEARCH__EMBEDDINGS__DIMENSIONS", "64")];
+    let (_, stdout, _) = parlor(&["doctor"], &shorter).await;
+    assert!(stdout.contains("vectors of another model"), "{stdout}");
+    let (_, stdout, _) = parlor(&["ingest", "docs"], &shorter).await;
+    assert!(stdout.contains("embedded anew") && stdout.contains("3 with a vector"), "{stdout}");
+    let (code, stdout, _) = parlor(&["config"], &[]).await;
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("[search.embeddings]") && !stdout.contains("sk-only"), "{stdout}");
+}
+
+#[test]
+fn search_models_that_cannot_be_asked_are_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, hints) in [
+        ("[search.embeddings]\nbatch = 3", &["search.embeddings.model"][..]),
+        ("[search.embeddings]\nmodel = \"m\"", &["search.embeddings.base_url", "[model]"]),
+        ("[search.rerank]\nmodel = \"m\"\nbase_url = \"ftp://x/\"", &["ftp", "search.rerank"]),
+        (
+            "[search.embeddings]\nmodel = \"m\"\nbase_url = \"http://x/\"\nbatch = 0",
+            &["search.embeddings.batch is 0"],
+        ),
+        ("[search]\nlanguage = \"x!\"", &["search.language", "reader"]),
+    ] {
+        fs::write(folder.path().join("parlor.toml"), file).unwrap();
+        fails_with(parlor(folder.path()).arg("config"), hints);
+    }
+}
+
+#[tokio::test]
 async fn doctor_looks_for_the_speech_model_where_dictation_is_offered() {
     let folder = tempfile::tempdir().unwrap();
     let model = parlor_fake_model::FakeModel::start().await;

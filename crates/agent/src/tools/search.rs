@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Shown, Tool, ToolCall, ToolFuture, ToolOutput, ToolSettings};
 use crate::measure::searched;
 use crate::model::ToolSpec;
+use crate::scope::SearchScope;
 use crate::search_tool::{query_of, search_documents};
 
 /// Passages that one search gives the model.
@@ -20,15 +21,16 @@ pub(crate) const SEARCHING: &str = "Searching the documents…";
 /// Searches the documents.
 pub(crate) struct SearchDocuments {
     search: Arc<dyn PassageSearch>,
+    scope: SearchScope,
     shown: Shown,
 }
 
 impl SearchDocuments {
     /// `as_step` shows searches as steps, like the calls of other tools. Alone they are a passing
     /// line: what they found is cited anyway.
-    pub(crate) fn new(search: Arc<dyn PassageSearch>, as_step: bool) -> Self {
+    pub(crate) fn new(search: Arc<dyn PassageSearch>, scope: SearchScope, as_step: bool) -> Self {
         let shown = if as_step { Shown::Step } else { Shown::Progress(SEARCHING.to_owned()) };
-        Self { search, shown }
+        Self { search, scope, shown }
     }
 }
 
@@ -55,7 +57,9 @@ impl Tool for SearchDocuments {
     fn call(&self, call: ToolCall) -> ToolFuture<'_> {
         Box::pin(async move {
             let query = call.arguments["query"].as_str().unwrap_or_default();
-            match searched(self.search.search(query, PASSAGES_OF_A_SEARCH)).await {
+            let context = call.context.request();
+            let request = self.scope.request(context, query, PASSAGES_OF_A_SEARCH);
+            match searched(self.search.search(request)).await {
                 Ok(passages) => Ok(ToolOutput::passages(query, passages)),
                 Err(error) => {
                     tracing::warn!(%error, "the search failed; the model answers without it");

@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod ingesting;
+mod meaning;
 mod searching;
 mod support;

@@ -1,7 +1,7 @@
 //! What is found, and in which order.
 
 use crate::support::Site;
-use parlor_search::{PassageSearch, SqliteIndex};
+use parlor_search::{PassageSearch, SearchRequest, SqliteIndex};
 use proptest::prelude::*;
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn an_empty_index_and_empty_questions_find_nothing() {
     let index = SqliteIndex::open("sqlite::memory:").await.unwrap();
     assert!(index.search("anything", 5).await.unwrap().is_empty());
     let any: &dyn PassageSearch = &index;
-    assert!(any.search("", 5).await.unwrap().is_empty());
+    assert!(any.search(SearchRequest::new("", 5)).await.unwrap().is_empty());
     assert!(index.search("word", 0).await.unwrap().is_empty());
 }
 

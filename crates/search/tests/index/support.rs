@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use parlor_search::{IngestOptions, IngestSummary, Passage, SkipReason, SqliteIndex};
+use parlor_search::{
+    DocumentIndex, IngestOptions, IngestSummary, Passage, SkipReason, SqliteIndex,
+};
 use tempfile::TempDir;
 
 pub(crate) struct Site {
@@ -20,6 +22,10 @@ impl Site {
         let index =
             SqliteIndex::open(folder.path().join("index.db").to_str().unwrap()).await.unwrap();
         Self { folder, index }
+    }
+
+    pub(crate) fn document_index(&self) -> DocumentIndex {
+        self.index.clone().into()
     }
 
     /// A path below the documents' folder, absolute and without symbolic links.

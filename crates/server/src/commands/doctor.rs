@@ -8,14 +8,14 @@ use std::{
 };
 
 use parlor_agent::{
-    ModelClient, ModelError,
+    EmbeddingsClient, ModelClient, ModelError,
     tools::{HttpToolClient, McpError, McpServer, ToolContext},
 };
 use parlor_chatkit::{
     ErrorChain, Identity, Owner, RequestContext, Store as _, UserId,
     protocol::{JsonMap, RequestId},
 };
-use parlor_search::SqliteIndex;
+use parlor_search::{Embedder as _, EmbeddingOf, IndexStats};
 use parlor_store::{PostgresStore, SqliteStore};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -30,6 +30,7 @@ use crate::{
         stray_variables,
     },
     routes::assets,
+    search::SearchSetup,
     server::{beside, open_files_beside_a_server},
     tenants::{model_client, speech_models},
     tools::{made_of, mcp_servers},
@@ -87,6 +88,7 @@ pub(super) async fn run(
             findings.extend(database(&config).await);
             findings.push(files(&config).await);
             findings.push(index(&config).await);
+            findings.extend(search_models(&config).await);
             findings.push(model(&config, &ModelSettings::everybodys()).await);
             findings.extend(dictation(&config, &ModelSettings::of("dictation", "")).await);
             findings.extend(tools(&config).await);
@@ -333,11 +335,7 @@ async fn index(config: &Config) -> Finding {
             "set search.enabled = true to use it",
         );
     }
-    let stats = match SqliteIndex::open(&config.index_url()).await {
-        Ok(index) => index.stats().await,
-        Err(error) => Err(error),
-    };
-    match stats {
+    match index_stats(config).await {
         Ok(stats) if stats.passages == 0 => Finding::note(
             "index",
             "no documents are indexed",
@@ -353,10 +351,108 @@ async fn index(config: &Config) -> Finding {
                 format!("{} documents in {} passages{when}", stats.documents, stats.passages),
             )
         }
-        Err(error) => {
-            Finding::problem("index", ErrorChain(&error).to_string(), "see the database above")
-        }
+        Err(error) => Finding::problem("index", error, "see the database above"),
     }
+}
+
+async fn index_stats(config: &Config) -> Result<IndexStats, String> {
+    let search = SearchSetup::new(config).map_err(|error| error.to_string())?;
+    let stats = match search.open_index().await {
+        Ok(index) => index.stats().await,
+        Err(error) => Err(error),
+    };
+    stats.map_err(|error| ErrorChain(&error).to_string())
+}
+
+/// The models of the search: whether they answer, and whether the vectors of the index are of the
+/// model that is configured. They are asked about two words, which costs next to nothing.
+async fn search_models(config: &Config) -> Vec<Finding> {
+    let search = match SearchSetup::new(config) {
+        Ok(search) if config.search.enabled => search,
+        Ok(_) => return Vec::new(),
+        Err(error) => {
+            return vec![Finding::problem("embeddings", error.to_string(), "correct [search]")];
+        }
+    };
+    let mut findings = Vec::new();
+    if let Some((client, _)) = search.embedder() {
+        findings.push(embeddings(config, client).await);
+    }
+    if let (Some(client), Some(settings)) = (search.reranker(), &config.search.rerank) {
+        let what = "rerank";
+        let address = settings.base_url(&config.model);
+        let documents = ["a fish", "a bird"].map(str::to_owned);
+        findings.push(match timeout(PATIENCE, client.ranking("bird", &documents, 2)).await {
+            Ok(Ok(ranking)) if !ranking.is_empty() => {
+                Finding::ok(what, format!("{} at {address}", settings.model))
+            }
+            Ok(Ok(_)) => Finding::problem(
+                what,
+                format!("{address} ranks nothing"),
+                "check search.rerank.model",
+            ),
+            Ok(Err(error)) => model_problem(what, "search.rerank", &address, &error),
+            Err(_) => silent(what, "search.rerank", &address),
+        });
+    }
+    findings
+}
+
+async fn embeddings(config: &Config, client: &EmbeddingsClient) -> Finding {
+    let what = "embeddings";
+    let section = "search.embeddings";
+    let Some(settings) = &config.search.embeddings else {
+        return Finding::note(what, "none", "");
+    };
+    let address = settings.base_url(&config.model);
+    let texts = ["two words".to_owned()];
+    let asked = client.embed_once(&texts, EmbeddingOf::Query);
+    let dimensions = match timeout(PATIENCE, asked).await {
+        Ok(Ok(vectors)) => vectors.first().map_or(0, Vec::len),
+        Ok(Err(error)) => return model_problem(what, section, &address, &error),
+        Err(_) => return silent(what, section, &address),
+    };
+    let about = format!("{} at {address}, {dimensions} numbers", settings.model);
+    let again = "run `parlor ingest PATH…` again";
+    match index_stats(config).await {
+        Ok(stats)
+            if stats.vector_model.as_ref().is_some_and(|model| *model != client.identity()) =>
+        {
+            Finding::problem(
+                what,
+                format!("{about}; the index has vectors of another model"),
+                again,
+            )
+        }
+        Ok(stats) if stats.vectors < stats.passages => Finding::note(
+            what,
+            format!("{about}; {} of {} passages have a vector", stats.vectors, stats.passages),
+            again,
+        ),
+        Ok(stats) => Finding::ok(what, format!("{about}; {} vectors", stats.vectors)),
+        Err(_) => Finding::ok(what, about),
+    }
+}
+
+fn silent(what: &'static str, section: &str, address: &Url) -> Finding {
+    Finding::problem(
+        what,
+        format!("{address} does not answer"),
+        format!(
+            "check {section}.base_url and that the server runs; searches go by words meanwhile"
+        ),
+    )
+}
+
+fn model_problem(what: &'static str, section: &str, address: &Url, error: &ModelError) -> Finding {
+    let advice = match error {
+        ModelError::Unauthorized { .. } => format!("check {section}.api_key"),
+        ModelError::NotFound { .. } | ModelError::BadRequest { .. } => {
+            format!("check {section}.base_url (most end in /v1) and {section}.model")
+        }
+        _ => format!("check {section}.base_url, and the model server's own log"),
+    };
+    Finding::problem(what, format!("{address}: {error}"), advice)
 }
 
 async fn model(config: &Config, settings: &ModelSettings) -> Finding {

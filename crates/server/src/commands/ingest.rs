@@ -9,9 +9,11 @@ use std::{
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use parlor_search::{FileOutcome, IngestOptions, IngestSummary, PageList, Progress, SqliteIndex};
+use parlor_search::{
+    EmbedProgress, EmbedSummary, FileOutcome, IngestOptions, IngestSummary, PageList, Progress,
+};
 
-use crate::config::Config;
+use crate::{config::Config, search::SearchSetup};
 
 #[derive(Debug, Args)]
 pub(super) struct IngestArgs {
@@ -24,6 +26,9 @@ pub(super) struct IngestArgs {
     /// Index only the pages that this list names, at its addresses: a JSON file that a generator of sites writes
     #[arg(long, value_name = "FILE")]
     pages: Option<PathBuf>,
+    /// Only users of this tenant find the documents [default: everybody does]
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
     /// Skip files larger than this
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     max_file_bytes: u64,
@@ -39,25 +44,87 @@ pub(super) struct IngestArgs {
 const LISTED: usize = 20;
 
 pub(super) async fn run(config: &Config, args: IngestArgs) -> anyhow::Result<ExitCode> {
-    let index = SqliteIndex::open(&config.index_url()).await?;
+    let search = SearchSetup::new(config)?;
+    let index = search.open_index().await?;
     let mut options = IngestOptions::new(args.paths)
         .base_url(args.base_url.unwrap_or_else(|| config.search.base_url.clone()));
     options.max_file_bytes = args.max_file_bytes;
     options.prune = !args.keep_vanished;
     options.include_hidden = args.hidden;
     options.pages = args.pages.as_deref().map(PageList::read).transpose()?;
+    options.tenant = args.tenant;
     let progress = Bar::new();
     let summary = index.ingest(options, &progress).await?;
     progress.bar.finish_and_clear();
-    let stats = index.stats().await?;
     report(&summary, &mut io::stdout())?;
+    let embedded = match search.embedder() {
+        Some((client, how)) => Some(index.embed(client, how, &Embedding::new()).await),
+        None => None,
+    };
+    let stats = index.stats().await?;
+    if let Some(Ok(embedded)) = &embedded {
+        report_embedded(embedded, &mut io::stdout())?;
+    }
     writeln!(
         io::stdout(),
-        "The index holds {} documents in {} passages.",
+        "The index holds {} documents in {} passages{}.",
         stats.documents,
-        stats.passages
+        stats.passages,
+        if stats.vectors > 0 || embedded.is_some() {
+            format!(", {} with a vector", stats.vectors)
+        } else {
+            String::new()
+        }
     )?;
+    if let Some(Err(error)) = embedded {
+        anyhow::bail!(
+            "{error}; {} passages have no vector yet and are found by their words: run it again, it goes on where it stopped",
+            stats.passages.saturating_sub(stats.vectors)
+        );
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How embedding goes on: as a bar, or a line now and then.
+struct Embedding(Bar);
+
+impl Embedding {
+    fn new() -> Self {
+        Self(Bar::new())
+    }
+}
+
+impl EmbedProgress for Embedding {
+    fn embedded(&self, done: u64, total: u64) {
+        let Bar { bar, lines, done: said } = &self.0;
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message("passages embedded");
+        // About every thousand.
+        let thousands = done / 1_000;
+        if *lines && said.swap(thousands, Ordering::Relaxed) != thousands {
+            let _ = writeln!(io::stderr(), "{done} of {total} passages embedded");
+        }
+        if done == total {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn report_embedded(summary: &EmbedSummary, out: &mut impl Write) -> io::Result<()> {
+    if summary.model_changed {
+        writeln!(out, "The embedding model is another one: all passages were embedded anew")?;
+    }
+    writeln!(
+        out,
+        "{} passages embedded in {:.1} s",
+        summary.embedded,
+        summary.elapsed.as_secs_f64()
+    )?;
+    if let Some(because) = &summary.rejected_because {
+        writeln!(out, "  {} not taken by the model: {because}", summary.rejected)?;
+    }
+    Ok(())
 }
 
 /// A bar on a terminal, a line now and then elsewhere.

@@ -25,6 +25,7 @@ use parlor_chatkit::{ErrorChain, protocol::Timestamp};
 use crate::{
     config::{Config, Overrides, stray_variables},
     files, openapi,
+    search::SearchSetup,
     server::{Server, stop_signal},
     telemetry,
 };
@@ -158,7 +159,7 @@ async fn dispatch(
                 parlor_store::SqliteStore::open(&config.database_url).await?.close().await;
             }
             if config.search.enabled {
-                parlor_search::SqliteIndex::open(&config.index_url()).await?;
+                SearchSetup::new(&config)?.open_index().await?;
             }
             writeln!(io::stdout(), "{} is up to date", config.shown_database_url())?;
         }

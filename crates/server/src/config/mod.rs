@@ -3,6 +3,7 @@
 //! Sources, the later winning: defaults, the file, the environment, flags.
 
 mod quotas;
+mod search;
 mod sections;
 mod stray;
 mod tenants;
@@ -16,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use crate::tools::{mcp_servers, toolbox};
 
 pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
+pub use search::{Embeddings, Rerank, Search};
 pub(crate) use sections::is_confidential;
 pub use sections::{
     Agent, Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt,
     JwtAlgorithm, JwtClaims, JwtKeys, Limits, Log, LogFormat, Metrics, Model, ModelApi, ModelFiles,
-    OnDisconnect, Retention, S3, Search, Server, Session, Site, Telemetry, Titles, TrustedHeader,
-    Turns,
+    OnDisconnect, Retention, S3, Server, Session, Site, Telemetry, Titles, TrustedHeader, Turns,
 };
 pub use stray::{StrayVariable, stray_variables};
 pub(crate) use tenants::place_of;
@@ -170,6 +171,7 @@ const LISTS: &[&str] = &[
     "auth.session.algorithms",
     "auth.trusted_header.peers",
     "files.types",
+    "search.tags",
     "server.trusted_proxies",
     "site.cors_origins",
 ];
@@ -306,6 +308,7 @@ impl Config {
                 "server.public_url is `{url}`; it must be an http or https address without `?` and `#`, such as https://chat.example.com"
             ));
         }
+        self.search.check(&self.model).map_err(ConfigError)?;
         self.files.check().map_err(ConfigError)?;
         self.telemetry.check().map_err(ConfigError)?;
         if self.auth.mode.is_none() && !self.listen.ip().is_loopback() {
@@ -510,6 +513,29 @@ mod tests {
             let config = load(file, &[("DATABASE_URL", "sqlite://y.db")], flags).unwrap();
             assert!(config.is_postgres(), "{file}");
             assert_eq!(config.index_url(), "parlor-index.db");
+        }
+    }
+
+    #[test]
+    fn a_key_goes_to_no_other_server_than_its_models() {
+        let model = "[model]\nbase_url = \"http://model/v1\"\napi_key = \"k\"\n";
+        for section in ["embeddings", "rerank"] {
+            for (more, known) in [
+                ("", Some("k")),
+                ("base_url = \"http://model/v1\"", Some("k")),
+                ("base_url = \"http://other/v1\"", None),
+                ("base_url = \"http://other/v1\"\napi_key = \"own\"", Some("own")),
+                ("base_url = \"http://other/v1\"\napi_key = \" \"", None),
+            ] {
+                let file = format!("{model}[search.{section}]\nmodel = \"m\"\n{more}");
+                let Config { search, model, .. } = load(&file, &[], Overrides::default()).unwrap();
+                let key = match (&search.embeddings, &search.rerank) {
+                    (Some(embeddings), _) => embeddings.key(&model),
+                    (_, Some(rerank)) => rerank.key(&model),
+                    _ => panic!("one is set"),
+                };
+                assert_eq!(key.map(|key| key.expose_secret()), known, "{section} {more}");
+            }
         }
     }
 

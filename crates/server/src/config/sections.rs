@@ -282,25 +282,6 @@ pub enum HistoryMode {
     Messages,
 }
 
-/// The document search.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Search {
-    /// Whether the assistant may search the indexed documents.
-    pub enabled: bool,
-    /// Where the documents are on the site: what `parlor ingest` puts before their paths.
-    pub base_url: String,
-    /// File of the index. Absent: the SQLite database, or `parlor-index.db` beside PostgreSQL.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<PathBuf>,
-}
-
-impl Default for Search {
-    fn default() -> Self {
-        Self { enabled: true, base_url: "/".to_owned(), file: None }
-    }
-}
-
 /// Who may ask.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     Assistant, Auth, AuthMode, Config, Dictation, Model, ModelApi, ModelFiles, Retention,
-    ScopedQuotas, Titles, sections::hidden,
+    ScopedQuotas, Search, Titles, sections::hidden,
 };
 
 /// Longest id of a tenant, in bytes, as of those that authentication believes.
@@ -109,6 +109,12 @@ pub struct TenantSearch {
     /// Whether the assistant may search the indexed documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// Only documents with one of these tags are found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// Only documents in this language, or in the reader's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 impl Config {
@@ -138,8 +144,11 @@ impl Config {
         if let Some(own) = &tenant.dictation {
             own.lay_over(&mut config.dictation, &config.model);
         }
-        if let Some(TenantSearch { enabled: Some(enabled) }) = tenant.search {
-            config.search.enabled = enabled;
+        if let Some(own) = &tenant.search {
+            let Search { enabled, tags, language, .. } = &mut config.search;
+            *enabled = own.enabled.unwrap_or(*enabled);
+            *tags = own.tags.clone().unwrap_or_else(|| std::mem::take(tags));
+            *language = own.language.clone().or_else(|| language.take());
         }
         if let Some(own) = &tenant.retention {
             config.retention = own.over(&config.retention);
@@ -170,7 +179,10 @@ impl Config {
                 ));
             }
             self.quotas(Some(tenant)).here.check(&format!("{place}.limits"))?;
-            self.of_tenant(tenant).check_models().map_err(|error| format!("{place}.{error}"))?;
+            // Those of search models are everybody's, and were checked.
+            let own = self.of_tenant(tenant);
+            own.search.check(&self.model).map_err(|error| format!("{place}.{error}"))?;
+            own.check_models().map_err(|error| format!("{place}.{error}"))?;
         }
         Ok(())
     }

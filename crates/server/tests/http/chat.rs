@@ -43,6 +43,34 @@ fn citations(item: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn an_answer_does_without_search_models_that_hang_or_fail() {
+    use parlor_fake_model::Step;
+    use parlor_server::config::{Embeddings, Rerank};
+    let model = FakeModel::start().await;
+    let app = app_with_documents(|config| {
+        with_model(config, &model, ModelApi::Responses);
+        config.search.embeddings = Some(Embeddings {
+            model: "fake-embedding".into(),
+            timeout_ms: 50,
+            ..Embeddings::default()
+        });
+        config.search.rerank =
+            Some(Rerank { model: "fake-rerank".into(), timeout_ms: 50, ..Rerank::default() });
+    })
+    .await;
+    let scripted =
+        |purpose, step| Behaviour { steps: vec![step], ..Behaviour::new().purpose(purpose) };
+    model.push(scripted(Purpose::Embedding, Step::Hold { name: "never".into() }));
+    let refused = Step::Status { status: 500, retry_after: None, code: None, message: None };
+    model.push(scripted(Purpose::Rerank, refused));
+    let ada = app.user("ada");
+    let stream = ada.ask("How do I install the teapot on Linux?").await;
+    assert_eq!(stream.end.as_deref(), Some("done"));
+    assert!(stream.text().contains("teapot install --boil"), "{}", stream.text());
+    assert!(model.requests().iter().any(|request| request.path == "/v1/embeddings"));
+}
+
+#[tokio::test]
 async fn an_answer_is_streamed_cited_and_kept_whatever_the_api() {
     for api in APIS {
         let model = FakeModel::start().await;

@@ -231,7 +231,7 @@ async fn titles_dictation_and_search_can_be_a_tenants_own() {
                         name: Some("speech-of-acme".to_owned()),
                         ..TenantDictation::default()
                     }),
-                    search: Some(TenantSearch { enabled: Some(false) }),
+                    search: Some(TenantSearch { enabled: Some(false), ..TenantSearch::default() }),
                     ..Tenant::default()
                 },
             ),

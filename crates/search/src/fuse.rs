@@ -1,0 +1,92 @@
+//! One ranking out of several.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::index::Match;
+
+/// How little the very first places count above the next ones: reciprocal rank fusion's constant,
+/// as in its paper (Cormack, Clarke and Büttcher, 2009).
+const K: f64 = 60.0;
+/// What being on the reader's page multiplies a score by, where scores are made of ranks. A passage
+/// of the page passes others that are some twelve places better in both rankings, and no more.
+const ON_PAGE_OF_RANKS: f64 = 1.2;
+/// The same where scores are sums of BM25, which lie further apart.
+const ON_PAGE_OF_WORDS: f64 = 1.3;
+
+/// Fuses rankings by reciprocal ranks: only places count, as the scores of different kinds of
+/// search cannot be compared. Each list is best first.
+pub(crate) fn by_ranks(lists: &[&[Match]]) -> Vec<Match> {
+    let mut fused: HashMap<i64, Match> = HashMap::new();
+    for list in lists {
+        for (place, found) in list.iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "at most some hundreds")]
+            let worth = 1.0 / (K + place as f64 + 1.0);
+            fused
+                .entry(found.passage)
+                .and_modify(|known| known.score += worth)
+                .or_insert(Match { score: worth, ..*found });
+        }
+    }
+    let mut fused: Vec<Match> = fused.into_values().collect();
+    sort(&mut fused);
+    fused
+}
+
+/// Lifts the passages of the reader's page in a ranking that was fused.
+pub(crate) fn lift_in_ranks(matches: &mut [Match], page: &HashSet<i64>) {
+    lift(matches, page, ON_PAGE_OF_RANKS);
+}
+
+/// Lifts the passages of the reader's page in a ranking by BM25.
+pub(crate) fn lift_in_words(matches: &mut [Match], page: &HashSet<i64>) {
+    lift(matches, page, ON_PAGE_OF_WORDS);
+}
+
+fn lift(matches: &mut [Match], page: &HashSet<i64>, by: f64) {
+    if page.is_empty() {
+        return;
+    }
+    for found in matches.iter_mut().filter(|found| page.contains(&found.document)) {
+        found.score *= by;
+    }
+    sort(matches);
+}
+
+/// Best first, equal ones in the order of the documents.
+pub(crate) fn sort(matches: &mut [Match]) {
+    matches.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(passage: i64, score: f64) -> Match {
+        Match { passage, document: passage / 10, score }
+    }
+
+    fn order(matches: &[Match]) -> Vec<i64> {
+        matches.iter().map(|found| found.passage).collect()
+    }
+
+    #[test]
+    fn what_several_rankings_agree_on_comes_first() {
+        let words = [found(1, 90.0), found(2, 5.0), found(3, 4.0)];
+        let meaning = [found(4, 0.9), found(2, 0.8), found(3, 0.1)];
+        assert_eq!(order(&by_ranks(&[&words, &meaning])), [2, 3, 1, 4]);
+        assert_eq!(order(&by_ranks(&[&words, &[]])), [1, 2, 3]);
+        assert!(by_ranks(&[]).is_empty());
+    }
+
+    #[test]
+    fn the_readers_page_passes_its_neighbours_and_not_the_whole_list() {
+        let words: Vec<Match> = (0..60).map(|n| found(n * 10, 1.0)).collect();
+        let mut fused = by_ranks(&[&words]);
+        lift_in_ranks(&mut fused, &HashSet::from([8]));
+        assert_eq!(fused[0].passage, 80);
+        let mut fused = by_ranks(&[&words]);
+        lift_in_ranks(&mut fused, &HashSet::from([40]));
+        let place = fused.iter().position(|found| found.passage == 400);
+        assert!(place.is_some_and(|place| (20..40).contains(&place)), "{place:?}");
+    }
+}
