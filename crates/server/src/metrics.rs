@@ -195,6 +195,7 @@ mod tests {
             include_str!("metrics.rs").split("#[cfg(test)]").next().unwrap_or_default(),
             include_str!("../../chatkit/src/measure.rs"),
             include_str!("../../agent/src/measure.rs"),
+            include_str!("../../search/src/retrieval.rs"),
             include_str!("../../store/src/postgres/pool.rs"),
         ]
         .into_iter()

@@ -34,6 +34,7 @@ const PAGES: &[&str] = &[
     "index",
     "getting-started",
     "documents",
+    "retrieval",
     "models",
     "context",
     "agents",
