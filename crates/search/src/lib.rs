@@ -4,6 +4,7 @@ mod cache;
 mod chunk;
 mod document;
 mod error;
+mod evaluation;
 mod front_matter;
 mod fuse;
 mod html;
@@ -26,6 +27,7 @@ mod words;
 use std::{future::Future, pin::Pin};
 
 pub use error::SearchError;
+pub use evaluation::{Judgement, Question};
 pub use html::html_to_markdown;
 pub use index::{DocumentIndex, IndexStats};
 pub use ingest::{FileOutcome, IngestOptions, IngestSummary, Progress, SkipReason, Skipped};

@@ -227,6 +227,72 @@ async fn ingest_embeds_what_is_new_and_goes_on_where_it_stopped() {
     assert!(stdout.contains("[search.embeddings]") && !stdout.contains("sk-only"), "{stdout}");
 }
 
+#[tokio::test]
+async fn eval_measures_every_strategy_that_is_set_up() {
+    use parlor_fake_model::FakeModel;
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("docs")).unwrap();
+    for (name, text) in [("tea", "# Tea\n\nSteep it.\n"), ("coffee", "# Coffee\n\nGrind it.\n")] {
+        fs::write(folder.path().join(format!("docs/{name}.md")), text).unwrap();
+    }
+    let questions = folder.path().join("questions.toml");
+    fs::write(
+        &questions,
+        "[[question]]\nask = \"coffee\"\nanswers = [\"/coffee\"]\n\
+         [[question]]\nask = \"cocoa\"\nanswers = [\"/cocoa\"]\n",
+    )
+    .unwrap();
+    let eval = ["eval", "questions.toml"];
+    fails_with(parlor(folder.path()).args(eval), &["no documents are indexed", "parlor ingest"]);
+    assert_eq!(run(parlor(folder.path()).args(["ingest", "docs"])).0, Some(0));
+    let (code, stdout, stderr) = run(parlor(folder.path()).args(eval).arg("--misses"));
+    assert_eq!(code, Some(0), "{stderr}");
+    for expected in ["2 questions over 2 passages", "recall@10", "nDCG@10", "MRR", "0.500", "cocoa"]
+    {
+        assert!(stdout.contains(expected), "{expected} is not in: {stdout}");
+    }
+    assert!(!stdout.contains("hybrid"), "{stdout}");
+
+    let model = FakeModel::start().await;
+    let with_models = async |arguments: &[&str]| {
+        let mut command = parlor(folder.path());
+        command.args(arguments);
+        for section in ["EMBEDDINGS", "RERANK"] {
+            command.env(format!("PARLOR_SEARCH__{section}__MODEL"), "fake");
+            command.env(format!("PARLOR_SEARCH__{section}__BASE_URL"), model.base_url());
+        }
+        tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap()
+    };
+    let (code, _, stderr) = with_models(&eval).await;
+    assert_eq!(code, Some(1), "vectors are missing: {stderr}");
+    assert!(stderr.contains("no vectors yet"), "{stderr}");
+    assert_eq!(with_models(&["ingest", "docs"]).await.0, Some(0));
+    let (_, stdout, stderr) = with_models(&["eval", "questions.toml", "--json", "--k", "1"]).await;
+    let figures: serde_json::Value = serde_json::from_str(&stdout).expect(&stderr);
+    let names: Vec<&str> = figures["strategies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|outcome| outcome["strategy"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["words", "vectors", "hybrid", "hybrid_reranked"]);
+    assert_eq!((figures["k"].as_u64(), figures["questions"].as_u64()), (Some(1), Some(2)));
+    assert!(
+        figures["strategies"].as_array().unwrap().iter().all(|o| o["recall"] == 0.5),
+        "{figures}"
+    );
+
+    for (file, hints) in [
+        ("[[question]]\nask = \"x\"\nanswers = []", &["`x` has no `answers`"][..]),
+        ("[[question]]\nasks = \"x\"", &["line 2", "asks"]),
+        ("", &["question"]),
+    ] {
+        fs::write(&questions, file).unwrap();
+        fails_with(parlor(folder.path()).args(eval), hints);
+    }
+    fails_with(parlor(folder.path()).args(["eval", "none.toml"]), &["none.toml"]);
+}
+
 #[test]
 fn search_models_that_cannot_be_asked_are_one_line() {
     let folder = tempfile::tempdir().unwrap();

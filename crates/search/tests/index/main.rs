@@ -3,5 +3,6 @@
 
 mod ingesting;
 mod meaning;
+mod questions;
 mod searching;
 mod support;

@@ -3,6 +3,7 @@
 mod audit;
 mod bytes;
 mod doctor;
+mod eval;
 mod feedback;
 mod healthcheck;
 mod ingest;
@@ -60,6 +61,8 @@ enum Command {
     },
     /// Index documents: Markdown, MDX, HTML and plain text
     Ingest(ingest::IngestArgs),
+    /// Measure how well questions are answered by what the search finds
+    Eval(eval::EvalArgs),
     /// What users think of answers
     Feedback(feedback::FeedbackArgs),
     /// Hand out or delete all that is kept of a user
@@ -145,6 +148,7 @@ async fn dispatch(
             served?;
         }
         Command::Ingest(args) => return ingest::run(&config, args).await,
+        Command::Eval(args) => eval::run(&config, args).await?,
         Command::Feedback(args) => feedback::run(&config, args).await?,
         Command::Users(args) => users::run(&config, args).await?,
         Command::Retention(args) => retention::run(&config, args).await?,
