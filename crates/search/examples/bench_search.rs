@@ -1,16 +1,25 @@
 //! Measures ingest and search on generated documents, one figure a line:
-//! `cargo run --release -p parlor-search --example bench_search [pages]`
+//! `cargo run --release -p parlor-search --example bench_search [pages [dimensions]]`
+//!
+//! With a number of dimensions also search by words and meaning, with vectors of that length that are
+//! made at once: what is measured is everything but the embedding model.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::{
     error::Error,
     fs,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use parlor_search::{IngestOptions, SqliteIndex};
+use parlor_search::{
+    DocumentIndex, EmbedFuture, EmbedOptions, Embedder, EmbeddingOf, IngestOptions, Retrieval,
+    SearchRequest, SqliteIndex,
+};
 
 /// Numbers without chance: the same documents in every run.
 struct Numbers(u64);
@@ -83,12 +92,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&documents)?;
     write_pages(&documents, pages)?;
     let database = folder.join("index.db");
-    let outcome = measure(&documents, &database).await;
+    let dimensions = std::env::args().nth(2).and_then(|n| n.parse().ok());
+    let outcome = measure(&documents, &database, dimensions).await;
     fs::remove_dir_all(&folder)?;
     outcome
 }
 
-async fn measure(documents: &Path, database: &Path) -> Result<(), Box<dyn Error>> {
+async fn measure(
+    documents: &Path,
+    database: &Path,
+    dimensions: Option<usize>,
+) -> Result<(), Box<dyn Error>> {
     let url = format!("sqlite://{}", database.display());
     let index = SqliteIndex::open(&url).await?;
 
@@ -129,6 +143,9 @@ async fn measure(documents: &Path, database: &Path) -> Result<(), Box<dyn Error>
             format!("how do I {} the {} with {}?", numbers.word(), numbers.word(), numbers.words(2))
         })
         .collect();
+    if let Some(dimensions) = dimensions {
+        measure_hybrid(index.clone().into(), dimensions, &typical).await?;
+    }
     let kinds = [
         ("typical", typical),
         ("identifier", vec!["parlor serve --listen".to_owned(); 50]),
@@ -150,5 +167,53 @@ async fn measure(documents: &Path, database: &Path) -> Result<(), Box<dyn Error>
         println!("search.{kind}.worst_ms {worst:.2}");
         println!("search.{kind}.passages_found {:.1}", found as f64 / queries.len() as f64);
     }
+    Ok(())
+}
+
+/// Vectors without a meaning: a direction for each text.
+struct Directions(usize);
+
+impl Embedder for Directions {
+    fn identity(&self) -> String {
+        "directions".to_owned()
+    }
+
+    fn embed<'a>(&'a self, texts: Vec<String>, _: EmbeddingOf) -> EmbedFuture<'a> {
+        Box::pin(async move {
+            let vector = |text: &String| {
+                let seed = text
+                    .bytes()
+                    .fold(7_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+                let mut numbers = Numbers(seed);
+                (0..self.0).map(|_| numbers.next(1 << 16) as f32 / 32_768.0 - 1.0).collect()
+            };
+            Ok(texts.iter().map(vector).collect())
+        })
+    }
+}
+
+async fn measure_hybrid(
+    index: DocumentIndex,
+    dimensions: usize,
+    questions: &[String],
+) -> Result<(), Box<dyn Error>> {
+    let embedder = Arc::new(Directions(dimensions));
+    let summary = index.embed(&*embedder, EmbedOptions::default().batch(512), &()).await?;
+    println!("embed.seconds {:.2}", summary.elapsed.as_secs_f64());
+    let patience = Duration::from_secs(60);
+    let retrieval =
+        Retrieval::new(index).by_meaning(embedder, patience, usize::MAX).with_neighbours(true);
+    let mut times = Vec::new();
+    for question in questions {
+        let began = Instant::now();
+        retrieval.find(&SearchRequest::new(question, 8)).await?;
+        times.push(began.elapsed());
+    }
+    // The first one reads all vectors.
+    println!("hybrid.first_ms {:.2}", milliseconds(times.remove(0)));
+    let (middle, worst) = median(times);
+    println!("hybrid.dimensions {dimensions}");
+    println!("hybrid.median_ms {middle:.2}");
+    println!("hybrid.worst_ms {worst:.2}");
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Part of every stored hash: raise it when the same bytes would give other passages, and the
 /// next ingest indexes everything anew.
-const PIPELINE_VERSION: u32 = 2;
+const PIPELINE_VERSION: u32 = 3;
 /// A transaction ends after this many passages (a longer document has its own), so that the
 /// chat's writes to the same file never wait long.
 const PASSAGES_PER_TRANSACTION: usize = 60;
