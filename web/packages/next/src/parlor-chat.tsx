@@ -1,5 +1,6 @@
 'use client';
-import { ChatKitWidget, type ChatKitWidgetProps } from '@parlor/react';
+import type { ChatKitWidgetProps } from '@parlor/react';
+import { LazyChatKitWidget } from '@parlor/react/lazy';
 import { useMemo, useState } from 'react';
 
 /** Who has signed in to the site. */
@@ -24,7 +25,8 @@ export interface ParlorChatProps extends Omit<
 }
 
 /**
- * The chat of `@parlor/react`, over the route handler of this site. Everything it needs of a server
+ * The chat of `@parlor/react`, over the route handler of this site: its buttons at first, the rest once it is
+ * needed or the page has nothing else to do. Everything it needs of a server
  * component is plain data; properties that are functions need a client component around it.
  *
  * When the handler says that the login has ended, the login is shown again.
@@ -50,7 +52,7 @@ export function ParlorChat({
     return user === null ? own : { ...own, user };
   }, [user, ended, login]);
   return (
-    <ChatKitWidget
+    <LazyChatKitWidget
       {...options}
       server={path}
       script={nonce === undefined ? script : { nonce, ...script }}

@@ -418,7 +418,7 @@ describe('addresses', () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });
