@@ -10,7 +10,7 @@ const TOKEN_SECRET = randomBytes(32).toString('base64');
 const HANDLER = '/api/parlor';
 const PASSWORDS = { ada: 'analytical-engine', linus: 'chemical-bond' };
 
-async function startServers(here, command) {
+async function startServers(here) {
   here.model = await FakeModel.start();
   here.parlor = await Parlor.start({
     ...modelSettings('responses', here.model),
@@ -24,10 +24,11 @@ async function startServers(here, command) {
     PARLOR_AUTH__JWT__SECRET: TOKEN_SECRET,
     PARLOR_AUTH__JWT__LEEWAY_SECONDS: '0',
   });
-  here.app = await NextApp.start(
-    { SESSION_SECRET: randomBytes(32).toString('base64'), PARLOR_TOKEN_SECRET: TOKEN_SECRET, PARLOR_URL: here.parlor.url },
-    command,
-  );
+  here.app = await NextApp.start({
+    SESSION_SECRET: randomBytes(32).toString('base64'),
+    PARLOR_TOKEN_SECRET: TOKEN_SECRET,
+    PARLOR_URL: here.parlor.url,
+  });
   return here.app.url;
 }
 
@@ -82,7 +83,7 @@ function watchWhatIsReadable(visitor) {
 }
 
 describe('the Next.js app', () => {
-  const { scene } = scenes('next', (here) => startServers(here));
+  const { scene } = scenes('next', startServers);
 
   scene('signed out, a login is offered; then the chat is open on the same page, and no script can read a token', async (visitor, { model }) => {
     const readable = watchWhatIsReadable(visitor);

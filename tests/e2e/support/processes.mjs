@@ -321,12 +321,12 @@ export class OpenIdProvider {
 export class NextApp {
   #program;
 
-  static async start(environment, command = 'start') {
+  static async start(environment) {
     const app = new NextApp();
     const folder = path.join(ROOT, 'examples/next');
     const built = path.join(folder, '.next/BUILD_ID');
     if (!existsSync(built)) throw new Error(`${built} is missing: run \`make examples-web\`.`);
-    app.#program = new Program('Next.js', process.execPath, ['node_modules/next/dist/bin/next', command, '-p', '0', '-H', '127.0.0.1'], {
+    app.#program = new Program('Next.js', process.execPath, ['node_modules/next/dist/bin/next', 'start', '-p', '0', '-H', '127.0.0.1'], {
       cwd: folder,
       env: { ...cleanEnvironment(), NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1', ...environment },
     });
