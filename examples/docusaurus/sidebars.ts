@@ -14,7 +14,7 @@ const sidebars: SidebarsConfig = {
       type: 'category',
       label: 'On your site',
       collapsed: false,
-      items: ['widget', 'docusaurus', 'react', 'element', 'authentication'],
+      items: ['widget', 'docusaurus', 'nextjs', 'react', 'element', 'authentication'],
     },
     {
       type: 'category',

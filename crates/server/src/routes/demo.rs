@@ -43,6 +43,7 @@ const PAGES: &[&str] = &[
     "widget",
     "react",
     "docusaurus",
+    "nextjs",
     "attachments",
     "configuration",
     "databases",
