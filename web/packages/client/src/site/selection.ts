@@ -119,14 +119,26 @@ export function currentSelection(options: TextSelectionOptions = {}): TextSelect
   if (touchesPrivate(range)) return null;
   const text = selection.toString().trim();
   if (text.length < shortest) return null;
-  const box = firstLine(range);
+  const box = firstLine(beginning(range)) ?? firstLine(range);
   if (box === null) return null;
   return {
     text: text.slice(0, longest),
     box,
-    place: (width, height) => place(box, range.getBoundingClientRect(), { width, height }, viewport()),
+    place: (width, height) => place(box, () => range.getBoundingClientRect(), { width, height }, viewport()),
     clear: () => selection.removeAllRanges(),
   };
+}
+
+/** What of a range is in the paragraph that it begins in: its first line is there, and all of it may be a book. */
+function beginning(range: Range): Range {
+  let block = elementOf(range.startContainer);
+  while (block?.parentElement != null && getComputedStyle(block).display.startsWith('inline')) {
+    block = block.parentElement;
+  }
+  if (block === null || block.contains(range.endContainer)) return range;
+  const first = range.cloneRange();
+  first.setEnd(block, block.childNodes.length);
+  return first;
 }
 
 /** The part of a range that is on its first line and takes room. */
@@ -154,13 +166,17 @@ function viewport(): Box {
 /** Where something goes beside a selection: above its first line, else below its end, always in view. */
 export function place(
   line: Box,
-  whole: Box,
+  whole: Box | (() => Box),
   size: { width: number; height: number },
   view: Box,
 ): { left: number; top: number; side: 'above' | 'below' } {
   const above = line.top - GAP - size.height;
   const side = above >= view.top + GAP ? 'above' : 'below';
-  const wanted = side === 'above' ? above : whole.top + whole.height + GAP;
+  let wanted = above;
+  if (side === 'below') {
+    const { top, height } = typeof whole === 'function' ? whole() : whole;
+    wanted = top + height + GAP;
+  }
   const within = (at: number, start: number, room: number, length: number) =>
     Math.max(start + GAP, Math.min(at, start + room - length - GAP));
   return {

@@ -119,6 +119,21 @@ describe('a selection', () => {
     expect(place.left + WIDTH / 2).toBeCloseTo(line.left + line.width / 2, 0);
   });
 
+  it('over many paragraphs is told where it begins, and beside all of its first line', async () => {
+    const page = await open();
+    await mark(page, 'first');
+    await expect.poll(() => text(page)).toContain('lazy dog');
+    const whole = must(await page.evaluate(() => globalThis.selection?.box));
+    await page.evaluate(() => {
+      const [first, edge] = ['first', 'edge'].map(
+        (id) => document.getElementById(id)?.firstChild ?? document,
+      );
+      document.getSelection()?.setBaseAndExtent(first as Node, 0, edge as Node, 5);
+    });
+    await expect.poll(() => text(page)).toMatch(/lazy dog\.\s+At th/);
+    expect(await page.evaluate(() => globalThis.selection?.box)).toEqual(whole);
+  });
+
   it('moves with the page, and stays in view', async () => {
     const page = await open();
     await mark(page, 'edge');
