@@ -9,9 +9,11 @@ use parlor_chatkit::protocol::{
     Timestamp, TranscriptionResult, UrlSource, UserMessageItem, WidgetItem,
 };
 use parlor_chatkit::{
-    ActionSender, MessageWriter, RequestContext, Responder, StoreError, Turn, TurnError,
+    ActionSender, MessageWriter, Owner, RequestContext, Responder, StoreError, TokenMeter, Turn,
+    TurnError,
 };
 use parlor_search::PassageSearch;
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::approval::{self, Decision, Held, MAX_WAITING, RECENT_ITEMS, Waiting};
@@ -40,6 +42,12 @@ pub struct AgentResponder {
     search: Option<Arc<dyn PassageSearch>>,
     scope: SearchScope,
     model: Option<ModelClient>,
+    /// Asked when the model does not answer.
+    fallback: Option<ModelClient>,
+    /// Whether the provider is told users apart.
+    tells_users_apart: bool,
+    /// Tools that users may demand.
+    tool_choices: Vec<String>,
     prompt: PromptConfig,
     /// Those that are always there, without the search.
     toolbox: Toolbox,
@@ -77,6 +85,9 @@ impl AgentResponder {
             toolbox,
             tool_sources: Vec::new(),
             tool_limits: ToolLimits::default(),
+            fallback: None,
+            tells_users_apart: false,
+            tool_choices: Vec::new(),
             search,
             scope: SearchScope::default(),
             model,
@@ -142,6 +153,30 @@ impl AgentResponder {
     pub fn searching(mut self, scope: SearchScope) -> Self {
         self.scope = scope;
         self.with_standing_tools()
+    }
+
+    /// Another model, asked when the first cannot be reached, refuses the key or the rate, or fails
+    /// before it has said anything. None by default.
+    #[must_use]
+    pub fn fallback(mut self, model: ModelClient) -> Self {
+        self.fallback = Some(model);
+        self
+    }
+
+    /// Sends a name of the user's own with each request to the model: a hash of tenant and user, for
+    /// providers that look after misuse. Not sent by default.
+    #[must_use]
+    pub fn tell_users_apart(mut self) -> Self {
+        self.tells_users_apart = true;
+        self
+    }
+
+    /// Tools that users may demand by a message's `inference_options.tool_choice`; others are ignored.
+    /// None by default.
+    #[must_use]
+    pub fn tool_choices(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.tool_choices = names.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Models that users may choose by a message's `inference_options.model`; others are ignored
@@ -237,10 +272,10 @@ impl AgentResponder {
     }
 
     /// Answers with a model.
-    async fn answer(
-        &self,
+    async fn answer<'a>(
+        &'a self,
         turn: &mut Turn,
-        model: &ModelClient,
+        mut model: &'a ModelClient,
         conversation: &Conversation,
         decided: Option<Box<HeldItems>>,
     ) -> Result<(), TurnError> {
@@ -269,14 +304,22 @@ impl AgentResponder {
             let may_call = work.may_call();
             // Made anew for each round and not kept while the answer is read: it is long, and
             // thousands of answers may be waiting for their next word.
-            let request = self.request(writer.turn(), conversation, &given, &work, may_call);
+            let mut request = self.request(writer.turn(), conversation, &given, &work, may_call);
             let meter = writer.turn().context().token_meter();
             let mut call = ModelCall::begin(meter, request.text_bytes());
             // Boxed, like everything else that is over while the answer is read.
-            let stream = Box::pin(model.stream(&request)).await.map_err(|error| {
-                call.failed(&error);
-                turn_error(error)
-            })?;
+            let stream = match Box::pin(model.stream(&request)).await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    call.failed(&error);
+                    let meter = writer.turn().context().token_meter();
+                    let other = Box::pin(self.ask_fallback(&mut request, meter, error)).await?;
+                    call = other.1;
+                    // What has failed once is not waited for again in this answer.
+                    model = self.fallback.as_ref().unwrap_or(model);
+                    other.0
+                }
+            };
             drop(request);
             let round = answer.read_round(stream, call, &mut writer).await?;
             if round.calls.is_empty() || !may_call {
@@ -303,6 +346,30 @@ impl AgentResponder {
             writer.turn().notice(NoticeLevel::Warning, message).await?;
         }
         writer.finish().await
+    }
+
+    /// Asks the other model what the first did not answer.
+    async fn ask_fallback(
+        &self,
+        request: &mut ModelRequest,
+        meter: TokenMeter,
+        error: ModelError,
+    ) -> Result<(ModelStream, ModelCall), TurnError> {
+        let Some(fallback) = self.fallback.as_ref().filter(|_| error.is_worth_another_model())
+        else {
+            return Err(turn_error(error));
+        };
+        tracing::warn!(%error, model = fallback.model(), "the model did not answer; asking another");
+        // A choice was among the first one's models.
+        request.model.clear();
+        let mut call = ModelCall::begin(meter, request.text_bytes());
+        match fallback.stream(request).await {
+            Ok(stream) => Ok((stream, call)),
+            Err(error) => {
+                call.failed(&error);
+                Err(turn_error(error))
+            }
+        }
     }
 
     /// What the model is asked, given the calls and results of this turn so far.
@@ -346,8 +413,17 @@ impl AgentResponder {
             instructions,
             input,
             tools: if may_call { Arc::clone(work.offer.specs()) } else { Arc::default() },
+            tool_choice: self.demanded(turn, work).filter(|_| may_call),
+            user: self.tells_users_apart.then(|| pseudonym(context.owner())),
             max_output_tokens: self.max_output_tokens,
         }
+    }
+
+    /// The tool that the user demands, in the first round.
+    fn demanded(&self, turn: &Turn, work: &Work) -> Option<String> {
+        let choice = turn.input()?.inference_options.tool_choice.as_ref()?;
+        let name = self.tool_choices.iter().find(|name| **name == choice.id)?;
+        (work.rounds == 0 && work.offer.get(name).is_some()).then(|| name.clone())
     }
 
     /// Runs the calls of a round and adds them to what was exchanged, with their results. Gives the
@@ -902,6 +978,16 @@ async fn say(turn: &mut Turn, text: &str) -> Result<(), TurnError> {
     let mut writer = turn.assistant_message().await?;
     writer.push(text).await?;
     writer.finish().await
+}
+
+/// What a provider may call a user: the same each time, and nothing that says who it is.
+fn pseudonym(owner: &Owner) -> String {
+    let mut hash = Sha256::new();
+    hash.update(owner.tenant().as_str());
+    // No id has it, so that no two pairs are the same.
+    hash.update([0]);
+    hash.update(owner.user().as_str());
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The tools that are always there.

@@ -42,6 +42,8 @@ pub(crate) async fn title_by(
         instructions: TITLE_INSTRUCTIONS.to_owned(),
         input: vec![InputItem::User(prompt::message(question, QUESTION_CHARS))],
         tools: Arc::default(),
+        tool_choice: None,
+        user: None,
         max_output_tokens: Some(MAX_OUTPUT_TOKENS),
     };
     let mut spent = Spent::begin(meter, request.text_bytes());

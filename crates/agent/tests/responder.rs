@@ -526,3 +526,74 @@ async fn without_a_model_and_without_passages_it_says_so() {
         assert!(answer.error().is_null());
     }
 }
+
+#[tokio::test]
+async fn another_model_answers_when_the_first_does_not() {
+    for (first, answered_by_other) in
+        [("/fail 500", true), ("/fail 401", true), ("/fail 400", false)]
+    {
+        let (model, other) = (FakeModel::start().await, FakeModel::start().await);
+        let responder = AgentResponder::new(
+            Some(library()),
+            Some(client(&model, ModelApi::Responses)),
+            PromptConfig::default(),
+        );
+        let responder = responder.fallback(client(&other, ModelApi::ChatCompletions));
+        let chat = Chat::with(responder.allowed_models(["large"])).await;
+        other.push(Behaviour::new().tool_call("search_documents", json!({"query": "x"})));
+        other.push(Behaviour::new().text("From the other."));
+        let answer = chat.say_with(None, first, json!({"model": "large"})).await;
+        assert_eq!(answer.error().is_null(), answered_by_other, "{first}");
+        if answered_by_other {
+            assert_eq!(answer.text(), "From the other.");
+            let asked = other.requests();
+            assert_eq!(asked.len(), 2, "the rest of the answer is the other's, too");
+            assert_eq!(asked[0].body["model"], "fake-model", "a choice is not the other's");
+        } else {
+            assert!(other.requests().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn users_are_told_apart_without_saying_who_they_are() {
+    for api in APIS {
+        let model = FakeModel::start().await;
+        let responder =
+            || AgentResponder::new(None, Some(client(&model, api)), PromptConfig::default());
+        let chat = Chat::with(responder().tell_users_apart()).await;
+        chat.say(None, "One").await;
+        chat.say(None, "Two").await;
+        Chat::with(responder()).await.say(None, "Three").await;
+        let asked = model.requests();
+        let user = asked[0].body["user"].as_str().unwrap();
+        assert_eq!(user.len(), 32);
+        assert!(!user.contains("u1"));
+        assert_eq!(asked[1].body["user"], user);
+        assert!(asked[2].body.get("user").is_none());
+    }
+}
+
+#[tokio::test]
+async fn users_may_demand_the_tools_that_are_listed() {
+    for api in APIS {
+        let model = FakeModel::start().await;
+        let responder = AgentResponder::new(
+            Some(library()),
+            Some(client(&model, api)),
+            PromptConfig::default(),
+        );
+        let chat = Chat::with(responder.tool_choices(["search_documents", "not_there"])).await;
+        for choice in ["search_documents", "not_there", "other"] {
+            chat.say_with(None, "x", json!({"tool_choice": {"id": choice}})).await;
+        }
+        let choices: Vec<String> = model
+            .requests()
+            .iter()
+            .map(|request| request.body["tool_choice"].to_string())
+            .collect();
+        assert!(choices[0].contains("search_documents"), "{choices:?}");
+        // Not again after the first round, or it would go on for ever.
+        assert!(choices[1..].iter().all(|choice| choice == "null"), "{choices:?}");
+    }
+}

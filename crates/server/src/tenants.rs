@@ -154,6 +154,7 @@ fn responder(
     let mut responder = AgentResponder::new(index, model, prompt_config(config))
         .tool_limits((&config.agent).into())
         .searching(search::scope(&config.search))
+        .tool_choices(config.agent.tool_choices.iter().cloned())
         .allowed_models(config.model.choices.iter().cloned())
         .files(FilesConfig {
             images: config.model.images,
@@ -165,6 +166,12 @@ fn responder(
                 arguments.iter().fold(PdfCommand::new(program), PdfCommand::arg)
             }),
         });
+    if let Some(fallback) = &config.fallback_model {
+        responder = responder.fallback(clients.model(fallback)?);
+    }
+    if config.model.send_user_hash {
+        responder = responder.tell_users_apart();
+    }
     if config.titles.enabled {
         responder = responder.titles_by(config.titles.model.as_deref().unwrap_or_default());
     }

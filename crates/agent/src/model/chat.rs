@@ -68,6 +68,9 @@ pub(super) fn body(request: &ModelRequest, openai: bool) -> Value {
             })
         });
         body["tools"] = tools.collect();
+        if let Some(name) = &request.tool_choice {
+            body["tool_choice"] = json!({"type": "function", "function": {"name": name}});
+        }
     }
     if let Some(tokens) = request.max_output_tokens {
         // OpenAI's newer models refuse the old name; compatible servers know only that one.

@@ -202,6 +202,11 @@ impl ModelError {
         }
     }
 
+    /// Whether another model may answer what this one did not.
+    pub(crate) fn is_worth_another_model(&self) -> bool {
+        !matches!(self, Self::BadRequest { .. } | Self::ContextTooLong { .. })
+    }
+
     /// Reads an HTTP error.
     pub(crate) fn from_status(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body)

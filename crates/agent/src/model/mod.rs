@@ -172,6 +172,10 @@ pub struct ModelRequest {
     pub input: Vec<InputItem>,
     /// Functions on offer.
     pub tools: Arc<[ToolSpec]>,
+    /// The function that must be called, by its name; by default the model chooses.
+    pub tool_choice: Option<String>,
+    /// Tells the provider users apart, without saying who they are.
+    pub user: Option<String>,
     /// Longest answer, in tokens.
     pub max_output_tokens: Option<u32>,
 }
@@ -381,13 +385,15 @@ impl ModelClient {
     /// When there is no answer, or one that is an error. Errors after this come from the stream.
     pub async fn stream(&self, request: &ModelRequest) -> Result<ModelStream, ModelError> {
         let config = &self.0.config;
+        let openai = self.0.endpoint.host_str() == Some("api.openai.com");
         let mut body = match config.api {
             ModelApi::Responses => responses::body(request),
-            ModelApi::ChatCompletions => {
-                let openai = self.0.endpoint.host_str() == Some("api.openai.com");
-                chat::body(request, openai)
-            }
+            ModelApi::ChatCompletions => chat::body(request, openai),
         };
+        if let Some(user) = &request.user {
+            // OpenAI's newer name; compatible servers know the older one.
+            body[if openai { "safety_identifier" } else { "user" }] = user.as_str().into();
+        }
         if request.model.is_empty() {
             body["model"] = config.model.clone().into();
         }

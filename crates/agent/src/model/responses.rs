@@ -54,6 +54,9 @@ pub(super) fn body(request: &ModelRequest) -> Value {
             })
         });
         body["tools"] = tools.collect();
+        if let Some(name) = &request.tool_choice {
+            body["tool_choice"] = json!({"type": "function", "name": name});
+        }
     }
     if let Some(tokens) = request.max_output_tokens {
         body["max_output_tokens"] = tokens.into();

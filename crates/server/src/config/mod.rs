@@ -44,6 +44,9 @@ pub struct Config {
     pub database: Database,
     /// The language model.
     pub model: Model,
+    /// The model that is asked when that one does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback_model: Option<Model>,
     /// Dictation.
     pub dictation: Dictation,
     /// What the assistant is told.
@@ -90,6 +93,7 @@ impl Default for Config {
             server: Server::default(),
             database: Database::default(),
             model: Model::default(),
+            fallback_model: None,
             dictation: Dictation::default(),
             assistant: Assistant::default(),
             agent: Agent::default(),
@@ -164,6 +168,7 @@ const VARIABLES: &[(&[&str], &str)] = &[
 /// Settings that are lists: from the environment they come separated by commas.
 const LISTS: &[&str] = &[
     "model.choices",
+    "agent.tool_choices",
     "model.pdf_command",
     "auth.jwt.audience",
     "auth.jwt.algorithms",
@@ -299,6 +304,19 @@ impl Config {
             return fail("database.connections is 0; use at least 1".to_owned());
         }
         self.check_models().map_err(ConfigError)?;
+        if let Some(fallback) = &self.fallback_model {
+            if !self.model.is_configured() {
+                return fail(
+                    "[fallback_model] is set but [model] is not; set model.api_key or model.base_url, or make the fallback the model"
+                        .to_owned(),
+                );
+            }
+            if !fallback.is_configured() {
+                return fail(
+                    "[fallback_model] has neither base_url nor api_key; set one of them".to_owned(),
+                );
+            }
+        }
         if let Some(url) = &self.server.public_url
             && (!matches!(url.scheme(), "http" | "https")
                 || url.query().is_some()
@@ -722,6 +740,8 @@ mod tests {
                 "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\ncommand = [\"crm\"]\nenvironment = { X = \"${NOT_SET_ANYWHERE}\" }",
                 "NOT_SET_ANYWHERE",
             ),
+            ("[fallback_model]\napi_key = \"k\"", "[model]"),
+            ("[model]\napi_key = \"k\"\n[fallback_model]\nname = \"x\"", "[fallback_model]"),
             ("[agent]\nparallel_calls = 0", "agent.parallel_calls"),
             ("[agent]\ntool_seconds = 0", "agent.tool_rounds"),
             ("[model]\nbase_url = \"ftp://x/\"", "http"),

@@ -91,6 +91,8 @@ pub struct Model {
     pub name: String,
     /// Other models that users may choose in the composer.
     pub choices: Vec<String>,
+    /// Whether the model server is told users apart, by a hash of their ids.
+    pub send_user_hash: bool,
     /// Seconds without a sign of life after which the model is given up.
     pub idle_timeout_seconds: u64,
     /// Whether the model can look at images that users send.
@@ -110,6 +112,7 @@ impl Default for Model {
             api_key: None,
             name: "gpt-5-mini".to_owned(),
             choices: Vec::new(),
+            send_user_hash: false,
             idle_timeout_seconds: 60,
             images: true,
             files: ModelFiles::Text,
@@ -1027,6 +1030,8 @@ pub struct Agent {
     pub turn_tokens: Option<u64>,
     /// Seconds that users may take to consent to a call.
     pub consent_seconds: u64,
+    /// Tools that users may demand in the composer.
+    pub tool_choices: Vec<String>,
 }
 
 impl Default for Agent {
@@ -1039,6 +1044,7 @@ impl Default for Agent {
             tool_seconds: time.as_secs(),
             turn_tokens: tokens,
             consent_seconds: consent.as_secs(),
+            tool_choices: Vec::new(),
         }
     }
 }

@@ -131,6 +131,7 @@ impl Config {
             if config.model.base_url() != before {
                 // These were names and keys on the server of everybody's.
                 config.titles.model = None;
+                config.fallback_model = None;
                 if config.dictation.base_url.is_none() {
                     config.dictation.api_key = None;
                 }
