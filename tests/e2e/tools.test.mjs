@@ -59,13 +59,15 @@ const button = (page, name) => cards(page).getByRole('button', { name, exact: tr
 const cancels = { step: 'tool_call', name: 'cancel_order', arguments: { number: 'A-1' } };
 
 /** Asks for what needs consent. */
-async function asks(visitor, { model, shop }, answer) {
+async function asks(visitor, { model, shop }, answer, onPhone = false) {
   shop.asked.length = 0;
-  await model.script([
+  await model.script(
     { steps: [{ step: 'text', text: 'Let me see.' }, cancels] },
     { steps: [{ step: 'text', text: answer }] },
-  ]);
-  await visitor.open();
+  );
+  await visitor.page.goto('/');
+  if (onPhone) await visitor.page.getByRole('button', { name: 'Ask', exact: true }).click();
+  await visitor.ready();
   await visitor.send('Please cancel order A-1.');
   await button(visitor.page, 'Approve').waitFor();
   await visitor.idle();
@@ -75,7 +77,7 @@ describe('a tool', () => {
   scene('is a step in the conversation, and is told who asks', async (visitor, { model, shop, parlor }) => {
     shop.asked.length = 0;
     const call = { step: 'tool_call', name: 'order_status', arguments: { number: 'A-1' } };
-    await model.script([{ steps: [call] }, { steps: [{ step: 'text', text: 'It is on its way.' }] }]);
+    await model.script({ steps: [call] }, { steps: [{ step: 'text', text: 'It is on its way.' }] });
     await visitor.open();
     await visitor.send('Where is my order?');
     await visitor.says('It is on its way.');
@@ -124,7 +126,7 @@ describe('a call that needs consent', () => {
   });
 
   scene('is not made when it is denied, on a narrow and dark screen', async (visitor, here) => {
-    await asks(visitor, here, 'Then I leave it.');
+    await asks(visitor, here, 'Then I leave it.', true);
     await visitor.isAccessible('a card that asks for consent, dark and narrow');
     await visitor.screenshot('consent-narrow-dark');
     await button(visitor.page, 'Deny').click();

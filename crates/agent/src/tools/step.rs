@@ -1,6 +1,8 @@
 //! How calls are shown in the chat: one step of a workflow each.
 
-use parlor_chatkit::protocol::{CustomTask, SearchTask, TaggedUrlSource, Task, UrlSource};
+use parlor_chatkit::protocol::{
+    CustomSummary, CustomTask, SearchTask, TaggedUrlSource, Task, UrlSource,
+};
 use parlor_chatkit::{PausedWorkflow, Turn, TurnError};
 use serde_json::Value;
 
@@ -13,6 +15,8 @@ const MAX_SOURCES: usize = 12;
 #[derive(Default)]
 pub(crate) struct Steps {
     workflow: Option<Box<PausedWorkflow>>,
+    /// What the steps are called.
+    titles: Vec<String>,
     /// Calls under way: their place in the round, the step that shows them, and what was searched for.
     running: Vec<(usize, usize, Option<String>)>,
 }
@@ -37,6 +41,7 @@ impl Steps {
         };
         let step = workflow.add(shown(tool, query, State::Running)).await;
         self.workflow = Some(Box::new(workflow.pause()));
+        self.titles.push(tool.title());
         self.running.push((at, step?, query.map(str::to_owned)));
         Ok(())
     }
@@ -67,7 +72,16 @@ impl Steps {
     /// What comes next is no step.
     pub(crate) async fn finish(&mut self, turn: &mut Turn) -> Result<(), TurnError> {
         match self.workflow.take() {
-            Some(paused) => turn.continue_workflow(*paused).finish().await,
+            Some(paused) => {
+                // By what was done, and not by how long it took: most calls take no time to speak of.
+                let titles = std::mem::take(&mut self.titles);
+                let title = match titles.as_slice() {
+                    [only] => only.clone(),
+                    titles => format!("{} steps", titles.len()),
+                };
+                let summary = CustomSummary::new(title).icon("check-circle");
+                turn.continue_workflow(*paused).finish_as(summary).await
+            }
             None => Ok(()),
         }
     }

@@ -93,6 +93,7 @@ async fn a_function_is_called_and_shown_as_a_step() {
         assert_eq!(item_types(&items), expected);
         assert_eq!(items[1]["content"][0]["text"], "Let me look.");
         assert_eq!(items[3]["content"][0]["text"], "It is sunny.");
+        assert_eq!(items[2]["workflow"]["summary"]["title"], "Get weather");
         let steps = steps(&chat, &answer).await;
         assert_eq!(steps[0]["title"], "Get weather");
         assert_eq!(steps[0]["status_indicator"], "complete");
