@@ -65,8 +65,8 @@ async def hang() -> str:
 
 @server.tool()
 def flood() -> str:
-    """Answers with three megabytes."""
-    return "x" * (3 * 1024 * 1024)
+    """Answers with a megabyte, which is sent twice: as text and as a structure."""
+    return "x" * (1024 * 1024)
 
 
 @server.tool()
