@@ -517,6 +517,22 @@ describe('the language of the widget', () => {
   }
 });
 
+describe('for people who want no motion', () => {
+  for (const reducedMotion of ['no-preference', 'reduce'] as const) {
+    it(`the button ${reducedMotion === 'reduce' ? 'stays as it is' : 'moves'} under the pointer`, async () => {
+      const { launcher } = await site.open({}, { context: { reducedMotion } });
+      await launcher.hover();
+      const style = () =>
+        launcher.evaluate((button) => {
+          const { transform, transitionProperty } = getComputedStyle(button);
+          return { moved: transform !== 'none', inTime: transitionProperty.includes('transform') };
+        });
+      const moves = reducedMotion === 'no-preference';
+      await expect.poll(style).toEqual({ moved: moves, inTime: moves });
+    });
+  }
+});
+
 describe('on a small screen', () => {
   const PHONE = { width: 360, height: 640, context: { hasTouch: true, isMobile: true } };
 
