@@ -58,9 +58,11 @@ setup: web/node_modules/.package-lock.json ## Install what the tests need: a bro
 test: setup lint test-rust test-web test-conformance test-behaviour e2e ## Run all checks and tests, installing what they need
 	@./scripts/say "All tests passed"
 
-test-rust: web ## Run the Rust tests
+test-rust: web setup ## Run the Rust tests
 	@./scripts/say "Rust tests"
 	$(ELSEWHERE) cargo test --workspace --quiet
+	@./scripts/say "The store's tests on PostgreSQL 18 with pgvector"
+	$(ELSEWHERE) ./scripts/with-newest-postgres cargo test --quiet -p parlor-store --test postgres
 
 test-web: web packages setup ## Run the web packages' tests, also in a browser
 	@./scripts/say "Web tests"
