@@ -90,15 +90,19 @@ def documented(parlor: str, folder: str) -> Iterator[tuple[str, str]]:
                 block = f"server {{\nlisten LISTEN;\n{block}}}\n"
             users = Path(folder) / "users"
             users.write_text("ada:{PLAIN}secret\n")
-            block = block.replace("listen 443 ssl;", "listen LISTEN;").replace("/etc/nginx/users", str(users))
+            block = without_tls(block).replace("/etc/nginx/users", str(users))
             yield f"{page.stem}-{number}", block
+
+
+def without_tls(configuration: str) -> str:
+    """As it is where there are no certificates."""
+    configuration = re.sub(r"^ +ssl_certificate.*\n", "", configuration, flags=re.MULTILINE)
+    return configuration.replace("listen 443 ssl;", "listen LISTEN;")
 
 
 def deployed(parlor: str) -> str:
     """The nginx file for deployment, word for word but for addresses and certificates."""
-    text = (ROOT / "deploy/nginx.conf").read_text()
-    text = re.sub(r"^ +ssl_certificate.*\n", "", text, flags=re.MULTILINE)
-    text = text.replace("listen 443 ssl;", "listen LISTEN;")
+    text = without_tls((ROOT / "deploy/nginx.conf").read_text())
     return text.replace("server 127.0.0.1:8000;", f"server {parlor.removeprefix('http://')};")
 
 
