@@ -35,6 +35,9 @@ use crate::{
     tools,
 };
 
+/// How long after the start what is of no more use is deleted for the first time.
+const FIRST_SWEEP: Duration = Duration::from_secs(2);
+
 /// How often files that nobody needs are deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How soon a sweep that failed is tried again, at first.
@@ -388,13 +391,15 @@ impl Server {
     }
 }
 
-/// Deletes what is of no more use, at start and then every hour; soon again when the database or the
-/// storage is away. `what` completes "deleted …" in the log.
+/// Deletes what is of no more use, a moment after the start and then every hour; soon again when the
+/// database or the storage is away. `what` completes "deleted …" in the log.
 async fn keep_sweeping<S, E>(what: &'static str, mut sweep: impl FnMut() -> S)
 where
     S: Future<Output = Result<u64, E>>,
     E: std::error::Error + 'static,
 {
+    // Those who were waiting for the server come first.
+    tokio::time::sleep(FIRST_SWEEP).await;
     let mut failures = 0;
     loop {
         let wait = match sweep().await {
