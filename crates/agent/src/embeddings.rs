@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::http1::{Client, Request};
-use crate::model::http::{check_status, endpoint, read_body, within};
+use crate::http1::Client;
+use crate::model::http::{ask_json, endpoint};
 use crate::model::{ModelConfigError, ModelError};
 
 /// Longest answer that is read, in bytes: some hundreds of the longest vectors, as JSON.
@@ -126,18 +126,7 @@ impl EmbeddingsClient {
         if let Some(dimensions) = config.dimensions {
             body["dimensions"] = dimensions.into();
         }
-        let request = Request {
-            method: "POST",
-            url: endpoint,
-            fields: &[("content-type", "application/json"), ("accept", "application/json")],
-            body: vec![body.to_string().into()],
-        };
-        let answer = async {
-            let response = http.send(&request).await?;
-            let response = check_status(response, config.timeout).await?;
-            read_body(response.body, config.timeout, MAX_ANSWER_BYTES).await
-        };
-        let body = within(config.timeout, answer).await??;
+        let body = ask_json(http, endpoint, &body, config.timeout, MAX_ANSWER_BYTES).await?;
         let vectors = vectors_of(&body, texts.len())?;
         if let Some(wanted) = config.dimensions
             && let Some(other) = vectors.iter().find(|vector| vector.len() != wanted as usize)

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::embeddings::embed_error;
-use crate::http1::{Client, Request};
-use crate::model::http::{check_status, endpoint, read_body, within};
+use crate::http1::Client;
+use crate::model::http::{ask_json, endpoint};
 use crate::model::{ModelConfigError, ModelError};
 
 /// Longest answer that is read, in bytes. Some servers send the documents back.
@@ -101,18 +101,7 @@ impl RerankClient {
             "top_n": top,
             "return_documents": false,
         });
-        let request = Request {
-            method: "POST",
-            url: endpoint,
-            fields: &[("content-type", "application/json"), ("accept", "application/json")],
-            body: vec![body.to_string().into()],
-        };
-        let answer = async {
-            let response = http.send(&request).await?;
-            let response = check_status(response, config.timeout).await?;
-            read_body(response.body, config.timeout, MAX_ANSWER_BYTES).await
-        };
-        let body = within(config.timeout, answer).await??;
+        let body = ask_json(http, endpoint, &body, config.timeout, MAX_ANSWER_BYTES).await?;
         ranking_of(&body)
     }
 }

@@ -451,22 +451,8 @@ impl AgentResponder {
             writer = writer.finish_and_begin().await?;
             answer.another_message();
         }
-        let context = work.context(writer.turn());
-        let ran = tools::run_calls(
-            writer.turn(),
-            &mut answer.steps,
-            &work.offer,
-            &context,
-            &calls,
-            work.left(),
-        )
-        .await?;
+        let results = work.call(&calls, answer, writer.turn()).await?;
         work.ran(round.calls.len(), round.tokens);
-        let results = calls.iter().zip(ran).map(|(call, ran)| InputItem::ToolResult {
-            call_id: call.call_id.clone(),
-            output: ran.told(&call.name, &mut answer.found),
-        });
-        let results: Vec<InputItem> = results.collect();
         work.exchanged.extend(round.calls.into_iter().map(|call| InputItem::ToolCall {
             call_id: call.call_id,
             name: call.name,
@@ -533,21 +519,9 @@ impl AgentResponder {
         let approved = |waiting: &&Waiting| waiting.decision == Decision::Approved;
         let calls = items.held.waiting.iter().filter(approved);
         let calls: Vec<ToolCallRequest> = calls.map(|waiting| waiting.call.clone()).collect();
-        let context = work.context(writer.turn());
-        let ran = tools::run_calls(
-            writer.turn(),
-            &mut answer.steps,
-            &work.offer,
-            &context,
-            &calls,
-            work.left(),
-        )
-        .await?;
+        let results = work.call(&calls, answer, writer.turn()).await?;
         work.ran(calls.len(), 0);
-        for (call, ran) in calls.into_iter().zip(ran) {
-            let output = ran.told(&call.name, &mut answer.found);
-            work.exchanged.push(InputItem::ToolResult { call_id: call.call_id, output });
-        }
+        work.exchanged.extend(results);
         let refused = items.held.waiting.iter().filter(|waiting| !approved(waiting));
         work.exchanged.extend(refused.map(Waiting::refusal));
         answer.passages_changed();
@@ -790,6 +764,23 @@ impl Work {
             parallel: self.limits.parallel,
             until: self.until,
         }
+    }
+
+    /// Makes calls. What the model is told of each, in their order.
+    async fn call(
+        &mut self,
+        calls: &[ToolCallRequest],
+        answer: &mut Answer,
+        turn: &mut Turn,
+    ) -> Result<Vec<InputItem>, TurnError> {
+        let context = self.context(turn);
+        let (steps, left) = (&mut answer.steps, self.left());
+        let ran = tools::run_calls(turn, steps, &self.offer, &context, calls, left).await?;
+        let results = calls.iter().zip(ran).map(|(call, ran)| InputItem::ToolResult {
+            call_id: call.call_id.clone(),
+            output: ran.told(&call.name, &mut answer.found),
+        });
+        Ok(results.collect())
     }
 
     fn ran(&mut self, calls: usize, tokens: u64) {

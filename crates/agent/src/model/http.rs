@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use url::Url;
 
 use super::error::shorten;
 use super::{ModelConfigError, ModelError};
-use crate::http1::{Body, HttpError, Response};
+use crate::http1::{Body, Client, HttpError, Request, Response};
 
 /// Longest error body that is read, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -79,6 +80,30 @@ pub(crate) async fn check_status(
     // The status says enough if the body does not come.
     let body = read_body(response.body, idle_timeout, MAX_ERROR_BYTES).await.unwrap_or_default();
     Err(ModelError::from_status(status, retry_after, &body))
+}
+
+/// Asks with JSON, and reads the whole answer, all within a time.
+///
+/// # Errors
+/// As those of the steps; [`ModelError::Silent`] when the time is over.
+pub(crate) async fn ask_json(
+    http: &Client,
+    url: &Url,
+    body: &Value,
+    time: Duration,
+    limit_bytes: usize,
+) -> Result<Vec<u8>, ModelError> {
+    let request = Request {
+        method: "POST",
+        url,
+        fields: &[("content-type", "application/json"), ("accept", "application/json")],
+        body: vec![body.to_string().into()],
+    };
+    let answer = async {
+        let response = check_status(http.send(&request).await?, time).await?;
+        read_body(response.body, time, limit_bytes).await
+    };
+    within(time, answer).await?
 }
 
 pub(crate) async fn read_body(
