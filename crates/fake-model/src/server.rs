@@ -445,6 +445,38 @@ fn record(
     }
 }
 
+/// A request that is answered as a whole.
+struct Plain {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Plain {
+    /// Records it and does what the script has for it. Gives the request, which is still to be answered.
+    async fn plainly(
+        self,
+        shared: &Shared,
+        purpose: Purpose,
+        about: impl FnOnce(&Value) -> String,
+    ) -> Result<Value, Response> {
+        let parsed: Option<Value> = serde_json::from_slice(&self.body).ok();
+        let request = parsed.clone().unwrap_or(Value::Null);
+        let recorded = record(&self.method, &self.uri, &self.headers, request.clone(), None);
+        let mut ticket = shared.records.add(recorded);
+        if let Some(error) = refuse(shared, &self.headers, parsed.as_ref()) {
+            ticket.finish();
+            return Err(error_response(&error));
+        }
+        if let Some(behaviour) = shared.take(purpose, &about(&request)) {
+            played(shared, &behaviour, &mut ticket).await?;
+        }
+        ticket.finish();
+        Ok(request)
+    }
+}
+
 /// Length of the vectors when a request names none; that of OpenAI's small model.
 const DIMENSIONS: usize = 1536;
 
@@ -455,19 +487,12 @@ async fn embeddings(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let parsed: Option<Value> = serde_json::from_slice(&body).ok();
-    let request = parsed.clone().unwrap_or(Value::Null);
-    let mut ticket = shared.records.add(record(&method, &uri, &headers, request.clone(), None));
-    if let Some(error) = refuse(&shared, &headers, parsed.as_ref()) {
-        ticket.finish();
-        return error_response(&error);
-    }
-    if let Some(behaviour) = shared.take(Purpose::Embedding, &request["input"].to_string())
-        && let Err(response) = transcribed(&shared, &behaviour, &mut ticket).await
-    {
-        return response;
-    }
-    ticket.finish();
+    let asked = Plain { method, uri, headers, body };
+    let about = |request: &Value| request["input"].to_string();
+    let request = match asked.plainly(&shared, Purpose::Embedding, about).await {
+        Ok(request) => request,
+        Err(response) => return response,
+    };
     let dimensions =
         request["dimensions"].as_u64().map_or(DIMENSIONS, |n| n.clamp(1, 8192) as usize);
     let texts: Vec<&str> = match &request["input"] {
@@ -510,20 +535,13 @@ async fn rerank(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let parsed: Option<Value> = serde_json::from_slice(&body).ok();
-    let request = parsed.clone().unwrap_or(Value::Null);
-    let mut ticket = shared.records.add(record(&method, &uri, &headers, request.clone(), None));
-    if let Some(error) = refuse(&shared, &headers, parsed.as_ref()) {
-        ticket.finish();
-        return error_response(&error);
-    }
+    let asked = Plain { method, uri, headers, body };
+    let about = |request: &Value| request["query"].as_str().unwrap_or_default().to_owned();
+    let request = match asked.plainly(&shared, Purpose::Rerank, about).await {
+        Ok(request) => request,
+        Err(response) => return response,
+    };
     let question = request["query"].as_str().unwrap_or_default();
-    if let Some(behaviour) = shared.take(Purpose::Rerank, question)
-        && let Err(response) = transcribed(&shared, &behaviour, &mut ticket).await
-    {
-        return response;
-    }
-    ticket.finish();
     let Some(documents) = request["documents"].as_array() else {
         let message = "'documents' must be an array of strings";
         return error_response(&status_error(400, None, None, Some(message)));
@@ -619,7 +637,7 @@ async fn transcriptions(
     };
     let text = match shared.take(Purpose::Transcription, &kind) {
         None => format!("This is what was said in {name}, {length} bytes of {kind}."),
-        Some(behaviour) => match transcribed(&shared, &behaviour, &mut ticket).await {
+        Some(behaviour) => match played(&shared, &behaviour, &mut ticket).await {
             Ok(text) => text,
             Err(response) => return response,
         },
@@ -645,8 +663,9 @@ async fn transcriptions(
     }
 }
 
-/// What a script says that a recording says, or what it answers instead.
-async fn transcribed(
+/// The text that a script has for a request that is answered as a whole: what a recording says. Or what is
+/// answered instead.
+async fn played(
     shared: &Shared,
     behaviour: &Behaviour,
     ticket: &mut Ticket,
