@@ -1,0 +1,174 @@
+//! What is done for an answer with tools, within its limits.
+
+use std::sync::Arc;
+
+use parlor_chatkit::{MessageWriter, Turn, TurnError};
+use parlor_search::PassageSearch;
+use tokio::time::Instant;
+
+use super::{
+    AgentResponder,
+    writing::{Answer, Round},
+};
+use crate::approval::MAX_WAITING;
+use crate::model::InputItem;
+use crate::scope::SearchScope;
+use crate::search_tool::SEARCH_DOCUMENTS;
+use crate::tools::{
+    self, Left, Offer, SearchDocuments, ToolCallRequest, ToolContext, ToolLimits, Toolbox,
+};
+
+/// What was done for an answer with tools, and what may still be done.
+pub(super) struct Work {
+    pub(super) offer: Offer,
+    /// Whether there are tools besides the search.
+    pub(super) has_tools: bool,
+    pub(super) limits: ToolLimits,
+    pub(super) rounds: u32,
+    pub(super) calls: usize,
+    pub(super) tokens: u64,
+    pub(super) until: Instant,
+    pub(super) context: Option<ToolContext>,
+    /// The calls and results of this turn so far.
+    pub(super) exchanged: Vec<InputItem>,
+}
+
+impl Work {
+    pub(super) fn new(offer: Offer, limits: &ToolLimits) -> Self {
+        Self {
+            has_tools: offer.specs().iter().any(|tool| tool.name != SEARCH_DOCUMENTS),
+            offer,
+            limits: limits.clone(),
+            rounds: 0,
+            calls: 0,
+            tokens: 0,
+            until: Instant::now() + limits.time,
+            context: None,
+            exchanged: Vec::new(),
+        }
+    }
+
+    /// Whether the model may call tools in the next round. If not, it must answer.
+    pub(super) fn may_call(&self) -> bool {
+        let limits = &self.limits;
+        !self.offer.is_empty()
+            && self.rounds < limits.rounds
+            && self.calls < limits.calls as usize
+            && limits.tokens.is_none_or(|most| self.tokens < most)
+            && Instant::now() < self.until
+    }
+
+    pub(super) fn left(&self) -> Left {
+        Left {
+            calls: (self.limits.calls as usize).saturating_sub(self.calls),
+            parallel: self.limits.parallel,
+            until: self.until,
+        }
+    }
+
+    /// Makes calls. What the model is told of each, in their order.
+    pub(super) async fn call(
+        &mut self,
+        calls: &[ToolCallRequest],
+        answer: &mut Answer,
+        turn: &mut Turn,
+    ) -> Result<Vec<InputItem>, TurnError> {
+        let context = self.context(turn);
+        let (steps, left) = (&mut answer.steps, self.left());
+        let ran = tools::run_calls(turn, steps, &self.offer, &context, calls, left).await?;
+        let results = calls.iter().zip(ran).map(|(call, ran)| InputItem::ToolResult {
+            call_id: call.call_id.clone(),
+            output: ran.told(&call.name, &mut answer.found),
+        });
+        Ok(results.collect())
+    }
+
+    pub(super) fn ran(&mut self, calls: usize, tokens: u64) {
+        self.rounds += 1;
+        self.calls += calls;
+        self.tokens += tokens;
+        if !self.may_call() {
+            tracing::info!(
+                rounds = self.rounds,
+                calls = self.calls,
+                tokens = self.tokens,
+                "the limit of tools in a turn is reached; the model must answer"
+            );
+        }
+    }
+
+    /// On whose behalf tools are called. Made when it is first needed.
+    fn context(&mut self, turn: &Turn) -> ToolContext {
+        self.context.get_or_insert_with(|| ToolContext::new(turn.context().clone())).clone()
+    }
+}
+
+impl AgentResponder {
+    /// The tools for one turn.
+    pub(super) async fn offer(&self, context: &ToolContext) -> Offer {
+        let sources = self.tool_sources.iter().map(|source| source.tools(context));
+        let offers = futures::future::join_all(sources).await;
+        let (offer, clashes) = Offer::gathered([self.standing.clone()].into_iter().chain(offers));
+        for name in clashes {
+            tracing::warn!(tool = name, "left out a tool: another one has the same name");
+        }
+        offer
+    }
+
+    /// Runs the calls of a round and adds them to what was exchanged, with their results. Gives the
+    /// message that the answer goes on in; `None` if it goes on when the user has decided.
+    pub(super) async fn run_calls<'turn>(
+        &self,
+        work: &mut Work,
+        round: Round,
+        answer: &mut Answer,
+        mut writer: MessageWriter<'turn>,
+    ) -> Result<Option<MessageWriter<'turn>>, TurnError> {
+        if !round.text.is_empty() {
+            work.exchanged.push(InputItem::Assistant(round.text));
+        }
+        let mut waiting = 0;
+        let (held, calls): (Vec<_>, Vec<_>) = round.calls.iter().cloned().partition(|call| {
+            let waits = waiting < MAX_WAITING.min(work.left().calls)
+                && work.offer.needs_consent(&call.name, &call.arguments);
+            waiting += usize::from(waits);
+            waits
+        });
+        let shows_steps = round.calls.iter().any(|call| work.offer.shows_steps(&call.name));
+        if shows_steps && writer.position() > 0 {
+            // What was said before the steps stands before them.
+            writer = writer.finish_and_begin().await?;
+            answer.another_message();
+        }
+        let results = work.call(&calls, answer, writer.turn()).await?;
+        work.ran(round.calls.len(), round.tokens);
+        work.exchanged.extend(round.calls.into_iter().map(|call| InputItem::ToolCall {
+            call_id: call.call_id,
+            name: call.name,
+            arguments: call.arguments,
+        }));
+        work.exchanged.extend(results);
+        answer.passages_changed();
+        if held.is_empty() {
+            return Ok(Some(writer));
+        }
+        answer.steps.finish(writer.turn()).await?;
+        writer = writer.finish_and_begin().await?;
+        self.hold(work, held, answer, writer.turn()).await?;
+        Ok(None)
+    }
+}
+
+/// The tools that are always there.
+pub(super) fn standing(
+    search: Option<&Arc<dyn PassageSearch>>,
+    scope: &SearchScope,
+    toolbox: &Toolbox,
+    other_tools: bool,
+) -> Offer {
+    let Some(search) = search else { return toolbox.offer() };
+    let as_step = other_tools || !toolbox.specs().is_empty();
+    // Name and schema are ours, and the name was looked for among the others.
+    let search = Toolbox::new([SearchDocuments::new(Arc::clone(search), scope.clone(), as_step)]);
+    Offer::gathered([search.unwrap_or_default().offer(), toolbox.offer()]).0
+}
