@@ -341,7 +341,8 @@ impl AgentResponder {
             History::Messages => prompt::history_messages(&conversation.said),
         };
         input.extend_from_slice(&conversation.before);
-        let text = format!("{}{}", conversation.question, given.text);
+        let question = conversation.told.as_ref().unwrap_or(&conversation.question);
+        let text = format!("{question}{}", given.text);
         input.push(match given.files.as_slice() {
             [] => InputItem::User(text),
             files => InputItem::UserWithFiles { text, files: files.to_vec() },

@@ -7,7 +7,7 @@ use parlor_search::Passage;
 use serde_json::{Value, json};
 
 use crate::model::ToolSpec;
-use crate::prompt::fenced_against;
+use crate::prompt::{fenced_against, line_against};
 
 /// The tool's name.
 pub const SEARCH_DOCUMENTS: &str = "search_documents";
@@ -18,10 +18,8 @@ const MAX_PASSAGE_CHARS: usize = 6_000;
 /// Longest query that is searched for, in characters.
 const MAX_QUERY_CHARS: usize = 1_000;
 
-/// Unable to end its passage. Other tags stay: documents are full of them.
-fn fenced(text: &str, max_chars: usize) -> String {
-    fenced_against(&["passage"], text, max_chars)
-}
+/// What delimits results of tools. Other tags stay in them: documents are full of them.
+pub(crate) const RESULT_TAGS: [&str; 2] = ["tool_result", "passage"];
 
 /// What the model is told about the tool.
 pub fn search_documents() -> ToolSpec {
@@ -97,7 +95,7 @@ impl Found {
             return format!(
                 "No passage was found for “{}”. Try other words once, or say that the documents \
                  do not cover it.",
-                fenced(query, 200)
+                line_against(&RESULT_TAGS, query, 200)
             );
         }
         let mut text = String::from("Passages found. Cite them by number, like [1].\n");
@@ -106,9 +104,10 @@ impl Found {
             let number = known.map_or(self.passages.len(), |at| at) + 1;
             text.push_str(&format!("\n<passage number=\"{number}\">\n"));
             let title = heading(&passage);
-            text.push_str(&format!("title: {}\n", fenced(&title, 400)));
-            text.push_str(&format!("url: {}\n\n", fenced(&passage.url, 2_000)));
-            text.push_str(&fenced(&with_neighbours(&passage), MAX_PASSAGE_CHARS));
+            text.push_str(&format!("title: {}\n", line_against(&RESULT_TAGS, &title, 400)));
+            text.push_str(&format!("url: {}\n\n", line_against(&RESULT_TAGS, &passage.url, 2_000)));
+            let told = with_neighbours(&passage);
+            text.push_str(&fenced_against(&RESULT_TAGS, &told, MAX_PASSAGE_CHARS));
             text.push_str("\n</passage>\n");
             if known.is_none() {
                 self.passages.push(passage);

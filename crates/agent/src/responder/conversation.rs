@@ -6,11 +6,13 @@ use parlor_chatkit::{StoreError, Turn};
 use super::{AgentResponder, consent::HeldItems};
 use crate::approval::{Held, RECENT_ITEMS};
 use crate::model::InputItem;
-use crate::prompt::Said;
+use crate::prompt::{self, Said};
 
 /// What is to be answered.
 pub(super) struct Conversation {
     pub(super) question: String,
+    /// The same as the model is told it, where something is quoted: that stands between tags.
+    pub(super) told: Option<String>,
     pub(super) said: Vec<Said>,
     /// What was sent along with the question.
     pub(super) files: Vec<Attachment>,
@@ -57,11 +59,17 @@ impl AgentResponder {
         };
         let excess = items.len().saturating_sub(self.prompt.history_items as usize);
         let said: Vec<Said> = items[excess..].iter().filter_map(Said::from_item).collect();
+        let told = match &question {
+            Some(ThreadItem::UserMessage(message)) if message.quoted_text.is_some() => {
+                prompt::question(message)
+            }
+            _ => None,
+        };
         let question = match question.as_ref().and_then(Said::from_item) {
             Some(Said::User(text)) => text,
             _ if !files.is_empty() => "(The user sent this without a text.)".to_owned(),
             _ => "Please go on.".to_owned(),
         };
-        Ok(Conversation { question, said, files, held, before: Vec::new() })
+        Ok(Conversation { question, told, said, files, held, before: Vec::new() })
     }
 }

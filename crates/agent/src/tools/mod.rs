@@ -33,6 +33,8 @@ pub use mcp::{McpConfig, McpError, McpServer, McpTransport};
 pub use openapi::{OpenApiError, OpenApiImport};
 pub use output::{ToolError, ToolOutput};
 pub use run::ToolLimits;
+#[cfg(test)]
+pub(crate) use run::tool_result as told_of_tool;
 pub(crate) use run::{Left, ToolCallRequest, run_calls};
 pub(crate) use search::{SEARCHING, SearchDocuments};
 pub(crate) use step::Steps;

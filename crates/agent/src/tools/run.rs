@@ -14,7 +14,7 @@ use super::{
 use crate::{
     measure,
     prompt::fenced_against,
-    search_tool::{Found, source},
+    search_tool::{Found, RESULT_TAGS, source},
     trace,
 };
 
@@ -99,14 +99,10 @@ impl Ran {
 }
 
 /// A result between tags that it cannot close.
-fn tool_result(tool: &str, text: &str, max_chars: usize) -> String {
+pub(crate) fn tool_result(tool: &str, text: &str, max_chars: usize) -> String {
     let end = text.char_indices().nth(max_chars).map(|(end, _)| end);
     let mut told = format!("<tool_result tool=\"{tool}\">\n");
-    told.push_str(&fenced_against(
-        &["tool_result", "passage"],
-        &text[..end.unwrap_or(text.len())],
-        max_chars,
-    ));
+    told.push_str(&fenced_against(&RESULT_TAGS, &text[..end.unwrap_or(text.len())], max_chars));
     told.push_str("\n</tool_result>");
     if end.is_some() {
         told.push_str(&format!(
