@@ -42,6 +42,9 @@ pub(crate) struct Held {
     pub(crate) found: Vec<Passage>,
     pub(crate) waiting: Vec<Waiting>,
     pub(crate) expires_at: Timestamp,
+    /// Which agent asked, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<String>,
     /// Whether the model was told of all decisions.
     finished: bool,
 }
@@ -103,6 +106,7 @@ impl Held {
             found: found.to_vec(),
             waiting,
             expires_at,
+            agent: None,
             finished: false,
         }
     }

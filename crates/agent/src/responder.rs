@@ -3,6 +3,7 @@
 mod consent;
 mod conversation;
 mod failures;
+mod members;
 mod quoting;
 mod work;
 mod writing;
@@ -25,13 +26,15 @@ use crate::model::{Finish, InputItem, ModelClient, ModelError, ModelRequest, Mod
 use crate::prompt::{self, History, PromptConfig, PromptInput};
 use crate::scope::SearchScope;
 use crate::search_tool::SEARCH_DOCUMENTS;
+use crate::team::NamedAgent;
 use crate::titles::{self, title_of};
-use crate::tools::{Offer, ToolContext, ToolLimits, ToolSource, Toolbox, ToolboxError};
+use crate::tools::{ToolLimits, ToolSource, Toolbox, ToolboxError};
 use crate::transcription::TranscriptionClient;
 use consent::HeldItems;
 use conversation::Conversation;
-use failures::{dictation_error, empty_answer, turn_error};
-use work::{Work, standing};
+use failures::{dictation_error, empty_answer, no_model, turn_error};
+use members::Member;
+use work::Work;
 use writing::Answer;
 
 /// Answers with a model, or without one by quoting the documents.
@@ -48,8 +51,12 @@ pub struct AgentResponder {
     prompt: PromptConfig,
     /// Those that are always there, without the search.
     toolbox: Toolbox,
-    /// All that are always there, the search included.
-    standing: Offer,
+    /// The agents as they were given; none where there is only one.
+    agents: Vec<NamedAgent>,
+    /// The same ready to answer, one at least.
+    members: Vec<Member>,
+    /// Who answers first.
+    start: usize,
     tool_sources: Vec<Arc<dyn ToolSource>>,
     tool_limits: ToolLimits,
     allowed_models: Vec<String>,
@@ -76,10 +83,11 @@ impl AgentResponder {
         model: Option<ModelClient>,
         prompt: PromptConfig,
     ) -> Self {
-        let toolbox = Toolbox::default();
-        Self {
-            standing: standing(search.as_ref(), &SearchScope::default(), &toolbox, false),
-            toolbox,
+        let responder = Self {
+            toolbox: Toolbox::default(),
+            agents: Vec::new(),
+            members: Vec::new(),
+            start: 0,
             tool_sources: Vec::new(),
             tool_limits: ToolLimits::default(),
             fallback: None,
@@ -94,27 +102,31 @@ impl AgentResponder {
             dictation: None,
             titles_by: None,
             files: FileReader::new(FilesConfig::default()),
-        }
+        };
+        responder.with_members()
     }
 
     /// Tools that the model may call, besides the search in the documents.
     ///
     /// # Errors
     ///
-    /// When one of them has the name of the search, `search_documents`.
+    /// When one of them has the name of the search, `search_documents`, or of a hand-off.
     pub fn tools(mut self, tools: Toolbox) -> Result<Self, ToolboxError> {
         if self.search.is_some() && tools.offer().get(SEARCH_DOCUMENTS).is_some() {
             return Err(ToolboxError::SameName(SEARCH_DOCUMENTS.to_owned()));
         }
         self.toolbox = tools;
-        Ok(self.with_standing_tools())
+        match self.called_as_a_hand_off() {
+            Some(name) => Err(ToolboxError::SameName(name)),
+            None => Ok(self.with_members()),
+        }
     }
 
     /// One more place where tools come from, asked at the beginning of each turn.
     #[must_use]
     pub fn tool_source(mut self, source: Arc<dyn ToolSource>) -> Self {
         self.tool_sources.push(source);
-        self.with_standing_tools()
+        self.with_members()
     }
 
     /// How much tools may be used in one turn.
@@ -124,21 +136,11 @@ impl AgentResponder {
         self
     }
 
-    fn with_standing_tools(mut self) -> Self {
-        self.standing = standing(
-            self.search.as_ref(),
-            &self.scope,
-            &self.toolbox,
-            !self.tool_sources.is_empty(),
-        );
-        self
-    }
-
     /// Which documents are searched. By default all that the user may see.
     #[must_use]
     pub fn searching(mut self, scope: SearchScope) -> Self {
         self.scope = scope;
-        self.with_standing_tools()
+        self.with_members()
     }
 
     /// Another model, asked when the first cannot be reached, refuses the key or the rate, or fails
@@ -214,10 +216,9 @@ impl AgentResponder {
     }
 
     /// Answers with a model.
-    async fn answer<'a>(
-        &'a self,
+    async fn answer(
+        &self,
         turn: &mut Turn,
-        mut model: &'a ModelClient,
         conversation: &Conversation,
         decided: Option<Box<HeldItems>>,
     ) -> Result<(), TurnError> {
@@ -228,15 +229,11 @@ impl AgentResponder {
                 self.files.read(turn, files).await
             }
         };
-        let offer = match self.tool_sources.as_slice() {
-            [] => self.standing.clone(),
-            // Boxed: it is over when the answer begins.
-            _ => {
-                let context = ToolContext::new(turn.context().clone());
-                Box::pin(self.offer(&context)).await
-            }
-        };
-        let mut work = Box::new(Work::new(offer, &self.tool_limits));
+        let asked =
+            decided.as_ref().and_then(|items| self.agent_named(items.held.agent.as_deref()?));
+        let agent = asked.unwrap_or_else(|| self.agent_of(turn));
+        let mut work = Box::new(Work::new(agent, &self.tool_limits));
+        work.offer_is(self.offer_to(agent, turn).await);
         let mut writer = turn.assistant_message().await?;
         let mut answer = Answer::new(self.search.is_some());
         if let Some(held) = decided {
@@ -249,6 +246,11 @@ impl AgentResponder {
             let mut request = self.request(writer.turn(), conversation, &given, &work, may_call);
             let meter = writer.turn().context().token_meter();
             let mut call = ModelCall::begin(meter, request.text_bytes());
+            // What has failed once is not waited for again in this answer.
+            let fallback = self.fallback.as_ref().filter(|_| work.fell_back);
+            let Some(model) = fallback.or_else(|| self.model_of(work.agent)) else {
+                return Err(no_model());
+            };
             // Boxed, like everything else that is over while the answer is read.
             let stream = match Box::pin(model.stream(&request)).await {
                 Ok(stream) => stream,
@@ -257,8 +259,7 @@ impl AgentResponder {
                     let meter = writer.turn().context().token_meter();
                     let other = Box::pin(self.ask_fallback(&mut request, meter, error)).await?;
                     call = other.1;
-                    // What has failed once is not waited for again in this answer.
-                    model = self.fallback.as_ref().unwrap_or(model);
+                    work.fell_back = true;
                     other.0
                 }
             };
@@ -324,14 +325,15 @@ impl AgentResponder {
         may_call: bool,
     ) -> ModelRequest {
         let context = turn.context();
+        let member = &self.members[work.agent];
         let instructions = prompt::instructions(
-            &self.prompt,
+            &member.prompt,
             &PromptInput {
                 user: context.user(),
                 page: context.page(),
                 locale: context.locale(),
                 said: &conversation.said,
-                can_search: self.search.is_some(),
+                can_search: member.can_search,
                 has_tools: work.has_tools,
                 away: work.offer.away(),
             },
@@ -349,7 +351,8 @@ impl AgentResponder {
         });
         input.extend_from_slice(&work.exchanged);
         let wished = turn.input().and_then(|message| message.inference_options.model.as_ref());
-        let allowed = wished.filter(|&model| self.allowed_models.contains(model));
+        let may_choose = member.own_model().is_none();
+        let allowed = wished.filter(|&model| may_choose && self.allowed_models.contains(model));
         ModelRequest {
             // Empty means the configured one.
             model: allowed.cloned().unwrap_or_default(),
@@ -372,6 +375,7 @@ impl AgentResponder {
 
 impl Responder for AgentResponder {
     async fn respond(&self, turn: &mut Turn) -> Result<(), TurnError> {
+        Self::take_back_hand_off(turn);
         let mut conversation = Box::pin(self.conversation(turn)).await?;
         if conversation.held.is_some() {
             Box::pin(self.pass_over(turn, &mut conversation)).await?;
@@ -381,8 +385,8 @@ impl Responder for AgentResponder {
         {
             turn.set_title_at_end(title);
         }
-        match &self.model {
-            Some(model) => self.answer(turn, model, &conversation, None).await,
+        match self.model_of(self.agent_of(turn)) {
+            Some(_) => self.answer(turn, &conversation, None).await,
             None => Box::pin(self.quote(turn, &conversation)).await,
         }
     }

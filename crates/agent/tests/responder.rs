@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 mod approval;
 #[path = "responder/http_tools.rs"]
 mod http_tools;
+#[path = "responder/team.rs"]
+mod team;
 #[path = "responder/tools.rs"]
 mod tools;
 

@@ -53,7 +53,8 @@ impl AgentResponder {
         let patience = i64::try_from(self.tool_limits.consent.as_micros()).unwrap_or(i64::MAX);
         let expires_at = Timestamp::from_micros(now.saturating_add(patience));
         let expires_at = expires_at.unwrap_or_else(|| turn.now());
-        let held = Held::new(&work.exchanged, answer.found.passages(), waiting, expires_at);
+        let mut held = Held::new(&work.exchanged, answer.found.passages(), waiting, expires_at);
+        held.agent = self.members[work.agent].name().map(str::to_owned);
         // Before the cards: one without it could not be answered.
         turn.hidden_context(held.content()).await?;
         for waiting in held.waiting {
@@ -96,7 +97,8 @@ impl AgentResponder {
 
     /// Whether calls may have to wait for the user's consent.
     pub(super) fn may_need_consent(&self) -> bool {
-        !self.tool_sources.is_empty() || self.standing.may_need_consent()
+        !self.tool_sources.is_empty()
+            || self.members.iter().any(|member| member.standing.may_need_consent())
     }
 
     /// The user has written something instead of answering: the calls are not made, and the model
@@ -136,7 +138,7 @@ impl AgentResponder {
             let at = items.held.waiting.iter().position(pressed)?;
             (items.held.waiting[at].decision == Decision::Pending).then_some((items, at))
         });
-        let (Some((mut items, at)), Some(model)) = (found, &self.model) else {
+        let Some((mut items, at)) = found else {
             // In another tab, or before the last message. The card shows how.
             return turn.notice(NoticeLevel::Info, "This was answered already.").await;
         };
@@ -153,6 +155,6 @@ impl AgentResponder {
         if items.held.waiting.iter().any(|waiting| waiting.decision == Decision::Pending) {
             return Ok(());
         }
-        self.answer(turn, model, &conversation, Some(items)).await
+        self.answer(turn, &conversation, Some(items)).await
     }
 }

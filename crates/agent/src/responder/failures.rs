@@ -51,3 +51,8 @@ pub(super) fn empty_answer(finish: Finish) -> TurnError {
     };
     TurnError::new("model.empty", message).allow_retry(true)
 }
+
+/// An agent has no model, which is a mistake of whoever set it up.
+pub(super) fn no_model() -> TurnError {
+    TurnError::new("model.not_found", "There is no language model to answer this.")
+}

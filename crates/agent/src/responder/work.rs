@@ -20,6 +20,10 @@ use crate::tools::{
 
 /// What was done for an answer with tools, and what may still be done.
 pub(super) struct Work {
+    /// Who answers.
+    pub(super) agent: usize,
+    /// Whether the first model has failed in this answer.
+    pub(super) fell_back: bool,
     pub(super) offer: Offer,
     /// Whether there are tools besides the search.
     pub(super) has_tools: bool,
@@ -27,6 +31,7 @@ pub(super) struct Work {
     pub(super) rounds: u32,
     pub(super) calls: usize,
     pub(super) tokens: u64,
+    pub(super) hand_offs: u32,
     pub(super) until: Instant,
     pub(super) context: Option<ToolContext>,
     /// The calls and results of this turn so far.
@@ -34,18 +39,27 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(offer: Offer, limits: &ToolLimits) -> Self {
+    pub(super) fn new(agent: usize, limits: &ToolLimits) -> Self {
         Self {
-            has_tools: offer.specs().iter().any(|tool| tool.name != SEARCH_DOCUMENTS),
-            offer,
+            agent,
+            fell_back: false,
+            has_tools: false,
+            offer: Offer::default(),
             limits: limits.clone(),
             rounds: 0,
             calls: 0,
             tokens: 0,
+            hand_offs: 0,
             until: Instant::now() + limits.time,
             context: None,
             exchanged: Vec::new(),
         }
+    }
+
+    /// These tools are there from now on.
+    pub(super) fn offer_is(&mut self, offer: Offer) {
+        self.has_tools = offer.specs().iter().any(|tool| tool.name != SEARCH_DOCUMENTS);
+        self.offer = offer;
     }
 
     /// Whether the model may call tools in the next round. If not, it must answer.
@@ -104,15 +118,26 @@ impl Work {
 }
 
 impl AgentResponder {
-    /// The tools for one turn.
-    pub(super) async fn offer(&self, context: &ToolContext) -> Offer {
-        let sources = self.tool_sources.iter().map(|source| source.tools(context));
-        let offers = futures::future::join_all(sources).await;
-        let (offer, clashes) = Offer::gathered([self.standing.clone()].into_iter().chain(offers));
-        for name in clashes {
-            tracing::warn!(tool = name, "left out a tool: another one has the same name");
+    /// The tools for an agent in one turn.
+    pub(super) async fn offer_to(&self, agent: usize, turn: &Turn) -> Offer {
+        let member = &self.members[agent];
+        if self.tool_sources.is_empty() {
+            return member.standing.clone();
         }
-        offer
+        let context = ToolContext::new(turn.context().clone());
+        // Boxed: it is over when the answer begins.
+        Box::pin(async {
+            let sources = self.tool_sources.iter().map(|source| source.tools(&context));
+            let offers = futures::future::join_all(sources).await;
+            let offers = offers.into_iter().map(|offer| member.of_source(offer));
+            let (offer, clashes) =
+                Offer::gathered([member.standing.clone()].into_iter().chain(offers));
+            for name in clashes {
+                tracing::warn!(tool = name, "left out a tool: another one has the same name");
+            }
+            offer
+        })
+        .await
     }
 
     /// Runs the calls of a round and adds them to what was exchanged, with their results. Gives the
@@ -128,13 +153,15 @@ impl AgentResponder {
             work.exchanged.push(InputItem::Assistant(round.text));
         }
         let mut waiting = 0;
-        let (held, calls): (Vec<_>, Vec<_>) = round.calls.iter().cloned().partition(|call| {
+        let (held, mut calls): (Vec<_>, Vec<_>) = round.calls.iter().cloned().partition(|call| {
             let waits = waiting < MAX_WAITING.min(work.left().calls)
                 && work.offer.needs_consent(&call.name, &call.arguments);
             waiting += usize::from(waits);
             waits
         });
-        let shows_steps = round.calls.iter().any(|call| work.offer.shows_steps(&call.name));
+        let transfer = self.transfer(work, !held.is_empty(), &mut calls);
+        let shows_steps =
+            transfer.is_some() || round.calls.iter().any(|call| work.offer.shows_steps(&call.name));
         if shows_steps && writer.position() > 0 {
             // What was said before the steps stands before them.
             writer = writer.finish_and_begin().await?;
@@ -149,6 +176,9 @@ impl AgentResponder {
         }));
         work.exchanged.extend(results);
         answer.passages_changed();
+        if let Some(transfer) = transfer {
+            Box::pin(self.hand_over(work, transfer, answer, writer.turn())).await?;
+        }
         if held.is_empty() {
             return Ok(Some(writer));
         }
@@ -163,12 +193,12 @@ impl AgentResponder {
 pub(super) fn standing(
     search: Option<&Arc<dyn PassageSearch>>,
     scope: &SearchScope,
-    toolbox: &Toolbox,
+    tools: &Offer,
     other_tools: bool,
 ) -> Offer {
-    let Some(search) = search else { return toolbox.offer() };
-    let as_step = other_tools || !toolbox.specs().is_empty();
+    let Some(search) = search else { return tools.clone() };
+    let as_step = other_tools || !tools.is_empty();
     // Name and schema are ours, and the name was looked for among the others.
     let search = Toolbox::new([SearchDocuments::new(Arc::clone(search), scope.clone(), as_step)]);
-    Offer::gathered([search.unwrap_or_default().offer(), toolbox.offer()]).0
+    Offer::gathered([search.unwrap_or_default().offer(), tools.clone()]).0
 }

@@ -9,6 +9,7 @@
 //! [`FunctionTool`] makes a tool of an async function with typed arguments.
 
 mod function;
+mod hand_off;
 mod headers;
 mod http;
 mod mcp;
@@ -27,6 +28,7 @@ use serde_json::Value;
 use crate::model::ToolSpec;
 
 pub use function::FunctionTool;
+pub(crate) use hand_off::HandOff;
 pub use headers::{CallerToken, HeaderTemplateError, HeaderTemplates};
 pub use http::{HttpTool, HttpToolClient, HttpToolError, Parameter, Place};
 pub use mcp::{McpConfig, McpError, McpServer, McpTransport};
@@ -38,6 +40,7 @@ pub(crate) use run::tool_result as told_of_tool;
 pub(crate) use run::{Left, ToolCallRequest, run_calls};
 pub(crate) use search::{SEARCHING, SearchDocuments};
 pub(crate) use step::Steps;
+pub(crate) use toolbox::titled;
 pub use toolbox::{Offer, ToolSource, Toolbox, ToolboxError};
 
 /// What a tool gives back, in the making.

@@ -30,6 +30,8 @@ pub struct ToolLimits {
     /// Tokens of all requests of the turn together, as the model server counts them: when they are
     /// used up, the model must answer.
     pub tokens: Option<u64>,
+    /// Hand-offs from one agent to another.
+    pub hand_offs: u32,
     /// How long after the beginning of the turn tools may run. Calls under way are ended then.
     pub time: Duration,
     /// How long the user may take to consent to a call.
@@ -43,6 +45,7 @@ impl Default for ToolLimits {
             calls: 32,
             parallel: 8,
             tokens: None,
+            hand_offs: 4,
             time: Duration::from_secs(180),
             consent: Duration::from_secs(3_600),
         }

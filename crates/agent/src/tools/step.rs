@@ -1,7 +1,7 @@
 //! How calls are shown in the chat: one step of a workflow each.
 
 use parlor_chatkit::protocol::{
-    CustomSummary, CustomTask, SearchTask, TaggedUrlSource, Task, UrlSource,
+    CustomSummary, CustomTask, Icon, SearchTask, TaggedUrlSource, Task, UrlSource,
 };
 use parlor_chatkit::{PausedWorkflow, Turn, TurnError};
 use serde_json::Value;
@@ -67,6 +67,25 @@ impl Steps {
         let updated = workflow.update(step, shown(tool, query.as_deref(), state)).await;
         self.workflow = Some(Box::new(workflow.pause()));
         updated
+    }
+
+    /// Something was done that is no call.
+    pub(crate) async fn note(
+        &mut self,
+        turn: &mut Turn,
+        title: String,
+        icon: Icon,
+    ) -> Result<(), TurnError> {
+        let mut workflow = match self.workflow.take() {
+            Some(paused) => turn.continue_workflow(*paused),
+            None => turn.workflow(),
+        };
+        let mut task = CustomTask::new(title.clone());
+        task.icon = Some(icon);
+        let step = workflow.add(task.complete()).await;
+        self.workflow = Some(Box::new(workflow.pause()));
+        self.titles.push(title);
+        step.map(|_| ())
     }
 
     /// What comes next is no step.

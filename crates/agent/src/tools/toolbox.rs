@@ -58,7 +58,7 @@ impl Ready {
 }
 
 /// A name as words: `get_weather` is “Get weather”.
-fn titled(name: &str) -> String {
+pub(crate) fn titled(name: &str) -> String {
     let words: Vec<&str> = name.split(['_', '-']).filter(|word| !word.is_empty()).collect();
     let mut words = words.join(" ");
     if let Some(first) = words.get(..1) {
@@ -198,7 +198,11 @@ impl Offer {
     /// Only the tools of these names.
     #[must_use]
     pub fn only(&self, names: &[impl AsRef<str>]) -> Self {
-        let wanted = |name: &str| names.iter().any(|wanted| wanted.as_ref() == name);
+        self.filtered(|name| names.iter().any(|wanted| wanted.as_ref() == name))
+    }
+
+    /// Only the tools whose names are wanted.
+    pub(crate) fn filtered(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let offered = &*self.0;
         Self(Arc::new(Offered {
             tools: offered
