@@ -77,7 +77,15 @@ pub struct TurnItems {
     next_seq: i64,
     // A turn makes a handful of items at a time: a list beats a map.
     pending: Vec<Pending>,
-    whole: Vec<(i64, ItemId)>,
+    whole: Vec<Whole>,
+}
+
+/// An item that is whole.
+#[derive(Debug, Clone, PartialEq)]
+struct Whole {
+    seq: i64,
+    id: ItemId,
+    hidden: bool,
 }
 
 /// How far a client may pad the parts of a message with a single update.
@@ -104,13 +112,24 @@ impl TurnItems {
         self.pending.is_empty() && self.whole.is_empty()
     }
 
+    /// The items that people see, begun or whole, latest first.
+    pub fn shown(&self) -> Vec<ItemId> {
+        let pending = self.pending.iter().filter(|pending| !pending.item.is_hidden());
+        let whole = self.whole.iter().filter(|whole| !whole.hidden);
+        let mut shown: Vec<(i64, &ItemId)> = pending
+            .map(|pending| (pending.seq, &pending.id))
+            .chain(whole.map(|whole| (whole.seq, &whole.id)))
+            .collect();
+        shown.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+        shown.into_iter().map(|(_, id)| id.clone()).collect()
+    }
+
     /// Applies one event.
     pub fn apply(&mut self, event: &ThreadStreamEvent) -> Result<Effect, ApplyError> {
         match event {
             ThreadStreamEvent::ItemAdded(event) => {
                 let id = event.item.id().ok_or(ApplyError::NoId)?;
-                if self.position(&id).is_some() || self.whole.iter().any(|(_, whole)| *whole == id)
-                {
+                if self.position(&id).is_some() || self.whole.iter().any(|whole| whole.id == id) {
                     return Err(ApplyError::AddedTwice(id));
                 }
                 let seq = self.take_seq();
@@ -130,20 +149,20 @@ impl TurnItems {
                 let id = event.item.id().ok_or(ApplyError::NoId)?;
                 let seq = if let Some(at) = self.position(&id) {
                     self.pending.remove(at).seq
-                } else if let Some((seq, _)) = self.whole.iter().find(|(_, whole)| *whole == id) {
+                } else if let Some(whole) = self.whole.iter().find(|whole| whole.id == id) {
                     // Done again: the reference's helpers do that when a late change comes.
-                    return Ok(Effect::Put { seq: *seq, item: event.item.clone() });
+                    return Ok(Effect::Put { seq: whole.seq, item: event.item.clone() });
                 } else {
                     self.take_seq()
                 };
-                self.whole.push((seq, id));
+                self.whole.push(Whole { seq, id, hidden: event.item.is_hidden() });
                 Ok(Effect::Put { seq, item: event.item.clone() })
             }
             ThreadStreamEvent::ItemRemoved(event) => {
                 if let Some(at) = self.position(&event.item_id) {
                     self.pending.remove(at);
                 }
-                self.whole.retain(|(_, whole)| *whole != event.item_id);
+                self.whole.retain(|whole| whole.id != event.item_id);
                 // Also for an item that was only pending: a checkpoint of it may be stored.
                 Ok(Effect::Remove(event.item_id.clone()))
             }
@@ -151,7 +170,7 @@ impl TurnItems {
                 let id = event.item.id().ok_or(ApplyError::NoId)?;
                 if let Some(at) = self.position(&id) {
                     let seq = self.pending.remove(at).seq;
-                    self.whole.push((seq, id));
+                    self.whole.push(Whole { seq, id, hidden: event.item.is_hidden() });
                     return Ok(Effect::Put { seq, item: event.item.clone() });
                 }
                 Ok(Effect::Replace(event.item.clone()))

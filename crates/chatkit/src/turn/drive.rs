@@ -111,6 +111,11 @@ pub(crate) async fn drive(
             Err(_elapsed) => (TurnState::Failed, Some(too_slow())),
         },
     };
+    let (state, error) = match turn.before.is_some() && Box::pin(turn.judge()).await {
+        // Whoever made it failed because it could not go on.
+        true if state == TurnState::Failed => (TurnState::Done, None),
+        _ => (state, error),
+    };
     let cancelled = matches!(state, TurnState::Stopped | TurnState::Interrupted);
     let reason = error.as_ref().map(|error| error.reason().to_owned());
     let late_title = Box::pin(turn.end(state, error)).await;

@@ -6,7 +6,7 @@
 
 use std::{io::Write as _, ops::Range};
 
-use parlor_protocol::{ItemId, ThreadItemUpdate, ThreadStreamEvent};
+use parlor_protocol::{ItemId, ThreadItemRemovedEvent, ThreadItemUpdate, ThreadStreamEvent};
 
 /// Frames, numbered from 1, or from where they begin. What is put in comes out byte by byte.
 #[derive(Default)]
@@ -185,6 +185,28 @@ impl Frames {
             }
         }
         last
+    }
+
+    /// The same frames without a word of these items: each that tells of one says instead that it is
+    /// removed. Numbers stay as they are.
+    pub(super) fn without(&self, item_ids: &[ItemId]) -> Self {
+        let finders: Vec<_> = item_ids
+            .iter()
+            .map(|id| (memchr::memmem::Finder::new(id.as_str().as_bytes()), id))
+            .collect();
+        let mut written = Vec::with_capacity(self.bytes);
+        self.write(self.base, usize::MAX, &mut written);
+        let mut kept = Self::behind(self.base);
+        for (_, data) in split(&written).flatten() {
+            let tells_of = finders.iter().find(|(finder, _)| finder.find(data).is_some());
+            let removed = tells_of.map(|(_, item_id)| {
+                json(&ThreadStreamEvent::from(ThreadItemRemovedEvent {
+                    item_id: (*item_id).clone(),
+                }))
+            });
+            kept.push_data(removed.as_deref().unwrap_or(data), usize::MAX);
+        }
+        kept
     }
 
     /// Gives back memory that is not needed once no more frames come.

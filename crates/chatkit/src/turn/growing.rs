@@ -82,6 +82,11 @@ impl Growing {
         self.state.lock().items.get(id).map(read)
     }
 
+    /// The items that people see, begun or whole, latest first.
+    pub(super) fn shown(&self) -> Vec<ItemId> {
+        self.state.lock().items.shown()
+    }
+
     /// Copies of the items that are still being made, in their order.
     pub(super) fn pending(&self) -> Vec<Pending> {
         self.state.lock().items.pending().to_vec()

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::Stream;
-use parlor_protocol::ThreadStreamEvent;
+use parlor_protocol::{ItemId, ThreadStreamEvent};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, Sleep, sleep_until},
@@ -126,6 +126,12 @@ impl TurnLog {
     /// The number of the last event.
     pub(crate) fn last(&self) -> u64 {
         self.lock().frames.last() as u64
+    }
+
+    /// Forgets what these items were: whoever follows from now on is told only that they are removed.
+    pub(crate) fn forget(&self, item_ids: &[ItemId]) {
+        let mut log = self.lock();
+        log.frames = log.frames.without(item_ids);
     }
 
     /// Breaks off all streams without an end, so that their clients resume the turn elsewhere.

@@ -7,6 +7,7 @@ mod growing;
 mod image;
 mod log;
 mod message;
+mod screen;
 mod titling;
 mod unended;
 mod workflow;
@@ -37,6 +38,8 @@ pub use image::ImageWriter;
 pub use log::EventStream;
 pub(crate) use log::{Misfit, TurnLog};
 pub use message::MessageWriter;
+use screen::Before;
+pub use screen::{Screen, Verdict};
 pub(crate) use titling::LateTitle;
 use titling::Titling;
 pub(crate) use unended::Unended;
@@ -95,6 +98,8 @@ pub struct Turn {
     unsaved: Unsaved,
     /// What says that the turn may run, until it is over.
     admission: Option<Box<Admission>>,
+    /// What stands between the answer and those who read it.
+    before: Option<Box<Before>>,
     log: Arc<TurnLog>,
     shared: Arc<Shared>,
 }
@@ -142,6 +147,7 @@ impl Turn {
             saving: None,
             unsaved: Unsaved::default(),
             admission: None,
+            before: None,
             log,
             shared,
         }
@@ -176,7 +182,7 @@ impl Turn {
     }
 
     /// The last `count` items of the thread, oldest first, hidden context included. The message
-    /// to answer is the last of them.
+    /// to answer is the last of them. Messages that were [refused](Self::refuse) are left out.
     ///
     /// # Errors
     /// When the store fails.
@@ -196,6 +202,7 @@ impl Turn {
             .unwrap_or_default();
         let mut items = page.data;
         items.reverse();
+        screen::without_refused(&mut items);
         Ok(items)
     }
 
@@ -437,6 +444,9 @@ impl Turn {
     /// When the event makes no sense ([`apply::ApplyError`]), when the store fails, or when the
     /// turn's event log is full.
     pub async fn emit(&mut self, event: ThreadStreamEvent) -> Result<(), TurnError> {
+        if self.before.is_some() {
+            Box::pin(self.pass(&event)).await?;
+        }
         self.apply_and_send(event).await?;
         self.save_thread_if_changed().await
     }
@@ -548,7 +558,12 @@ impl Turn {
         if hidden {
             return Ok(());
         }
-        self.log.append(event, self.shared.limits.turn_bytes).map_err(|error| {
+        // What is taken back must reach everybody, however long it was.
+        let max = match event {
+            ThreadStreamEvent::ItemRemoved(_) => usize::MAX,
+            _ => self.shared.limits.turn_bytes,
+        };
+        self.log.append(event, max).map_err(|error| {
             TurnError::new("turn.too_large", "The answer became too long and was cut off.")
                 .caused_by(error)
         })

@@ -5,6 +5,7 @@ mod attachments;
 mod emitters;
 mod replicas;
 mod requests;
+mod screens;
 mod support;
 mod titles;
 mod turns;

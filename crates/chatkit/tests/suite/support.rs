@@ -9,14 +9,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::BoxFuture};
 use parlor_chatkit::{
     ActionSender, ChatKit, ChatKitError, EventStream, Identity, Limits, OnDisconnect, Owner,
-    RequestContext, RequestOptions, Responder, Response, Store, Turn, TurnError, UserId,
+    RequestContext, RequestOptions, Responder, Response, Screen, Store, Turn, TurnError, UserId,
+    Verdict,
     protocol::{
         Annotation, CallId, HiddenContextItem, JsonMap, StructuredInput, StructuredInputFreeform,
-        SyncCustomActionResponse, ThreadMetadata, ThreadStatus, TranscriptionResult, UrlSource,
-        UserMessageItem,
+        SyncCustomActionResponse, ThreadMetadata, ThreadStatus, ThreadStreamEvent,
+        TranscriptionResult, UrlSource, UserMessageItem,
         widgets::{Badge, Card, Text, WidgetRoot},
     },
 };
@@ -263,6 +264,30 @@ impl Script {
                         reply.push(&"x".repeat(1_000)).await?;
                     }
                 }
+                // A screen: `screen WORD VERDICT@GATE` ends the answer at the word; its verdict comes
+                // when the gate is open.
+                "screen" => {
+                    let (word, rest) = rest.split_once(' ').unwrap();
+                    let (verdict, gate) = rest.split_once('@').unwrap();
+                    let verdict = match verdict {
+                        "back" => Verdict::TakeBack("Taken back.".into()),
+                        "refuse" => Verdict::Refuse("Refused.".into()),
+                        _ => Verdict::Keep,
+                    };
+                    let (word, gate) = (word.to_owned(), gate.to_owned());
+                    let stage = self.0.clone();
+                    turn.screen(Box::new(WordScreen { word, verdict, gate, stage }));
+                }
+                // Nothing gets out before the gate is open: `hold GATE`, or never: `hold! GATE`.
+                "hold" | "hold!" => {
+                    let (script, gate) = (Script(self.0.clone()), rest.to_owned());
+                    let passes = verb == "hold";
+                    turn.hold_until(Box::pin(async move {
+                        script.wait(&gate).await;
+                        let refused = TurnError::new("refused", "This is not to be said.");
+                        passes.then_some(()).ok_or(refused)
+                    }));
+                }
                 // An item whose id exists already, as careless providers send them.
                 "twice" => {
                     let taken = turn.history(1).await?.pop().unwrap();
@@ -279,6 +304,31 @@ impl Script {
 
     async fn wait(&self, gate: &str) {
         self.0.gate(gate).acquire().await.unwrap().forget();
+    }
+}
+
+/// Ends an answer at a word.
+struct WordScreen {
+    word: String,
+    verdict: Verdict,
+    gate: String,
+    stage: Stage,
+}
+
+impl Screen for WordScreen {
+    fn see(&mut self, event: &ThreadStreamEvent) -> Result<(), TurnError> {
+        let event = serde_json::to_string(event).unwrap();
+        match event.contains(&self.word) {
+            true => Err(TurnError::new("screened", "This is not to be said.")),
+            false => Ok(()),
+        }
+    }
+
+    fn verdict(self: Box<Self>) -> BoxFuture<'static, Verdict> {
+        Box::pin(async move {
+            Script(self.stage).wait(&self.gate).await;
+            self.verdict
+        })
     }
 }
 

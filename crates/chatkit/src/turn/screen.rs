@@ -1,0 +1,182 @@
+//! What stands between an answer and those who read it: a gate that opens late, and a screen that
+//! sees what is said and may take it back.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Mutex, PoisonError},
+};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use parlor_protocol::{
+    AssistantMessageContent, AssistantMessageItem, HiddenContextItem, ItemId, ThreadItem,
+    ThreadItemRemovedEvent, ThreadStreamEvent,
+};
+use serde_json::json;
+
+use super::Turn;
+use crate::{ItemWrite, TurnError};
+
+/// The key under which a hidden item says that a message is not for the model.
+const REFUSED: &str = "parlor.refused";
+
+/// Looks at an answer while it is made, and decides in the end whether it stays.
+///
+/// [`Turn::screen`] puts one before an answer. Guardrails are made of it; whoever makes the answer
+/// need not know.
+pub trait Screen: Send + 'static {
+    /// Something is about to be stored and sent. Called for each event of the answer, so it must not
+    /// take long: what takes long is begun here and asked for in [`verdict`](Self::verdict).
+    ///
+    /// # Errors
+    /// When the answer must not go on. The event is not sent, and the responder is given the error,
+    /// which it should pass on.
+    fn see(&mut self, event: &ThreadStreamEvent) -> Result<(), TurnError>;
+
+    /// The answer is over: whole, stopped or failed. Nothing is sent after it before this is decided.
+    fn verdict(self: Box<Self>) -> BoxFuture<'static, Verdict>;
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays.
+    Keep,
+    /// It is taken back, and this is said in its place.
+    TakeBack(String),
+    /// The message was not to be answered: what was shown is taken back, this is said in its place,
+    /// and the message is in no [`history`](Turn::history) from now on. It stays in the conversation.
+    Refuse(String),
+}
+
+/// What stands before a turn's answer. Behind a lock that is never taken: turns are shared between
+/// threads, and what is in here need not be.
+#[derive(Default)]
+pub(super) struct Before(Mutex<Parts>);
+
+#[derive(Default)]
+struct Parts {
+    gate: Option<BoxFuture<'static, Result<(), TurnError>>>,
+    screen: Option<Box<dyn Screen>>,
+}
+
+impl Before {
+    fn parts(&mut self) -> &mut Parts {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Lets nothing of the answer out until this is done: neither stored nor sent. The responder can
+    /// work meanwhile, and waits when it says something.
+    ///
+    /// If it gives an error, the responder is given that in the place of each thing that it says.
+    pub fn hold_until(&mut self, gate: BoxFuture<'static, Result<(), TurnError>>) {
+        self.before.get_or_insert_default().parts().gate = Some(gate);
+    }
+
+    /// Puts a screen before the answer. There is one at a time; a new one takes the place of the old.
+    pub fn screen(&mut self, screen: Box<dyn Screen>) {
+        self.before.get_or_insert_default().parts().screen = Some(screen);
+    }
+
+    /// Waits at the gate, and shows an event to the screen.
+    pub(super) async fn pass(&mut self, event: &ThreadStreamEvent) -> Result<(), TurnError> {
+        let Some(before) = &mut self.before else { return Ok(()) };
+        let before = before.parts();
+        if let Some(gate) = &mut before.gate {
+            gate.as_mut().await?;
+            before.gate = None;
+        }
+        match &mut before.screen {
+            Some(screen) => screen.see(event),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks the screen whether the answer stays, and does what it says. Whether it was taken back.
+    pub(super) async fn judge(&mut self) -> bool {
+        let Some(screen) = self.before.take().and_then(|mut before| before.parts().screen.take())
+        else {
+            return false;
+        };
+        let verdict = AssertUnwindSafe(screen.verdict()).catch_unwind().await;
+        let done = match verdict {
+            Ok(Verdict::Keep) => return false,
+            Ok(Verdict::TakeBack(instead)) => self.take_back(instead).await,
+            Ok(Verdict::Refuse(instead)) => self.refuse(instead).await,
+            Err(_) => {
+                tracing::error!(turn_id = %self.key.turn_id, "a screen panicked");
+                return false;
+            }
+        };
+        if let Err(error) = done {
+            // What could not be written is tried again when the turn ends.
+            tracing::warn!(turn_id = %self.key.turn_id, ?error, "not taken back at once");
+        }
+        true
+    }
+
+    /// Takes back all that this turn has shown, finished or not, and says something in its place, in
+    /// one transaction. Hidden items stay.
+    ///
+    /// Whoever follows is told of each item that it is removed, whoever begins to follow now is told no
+    /// more than that, and the conversation is as if it had never been said: the next turn's
+    /// [`history`](Self::history) has no word of it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn take_back(&mut self, instead: impl Into<String>) -> Result<(), TurnError> {
+        let (id, ..) = self.new_item("msg");
+        self.say_instead(id, instead.into()).await
+    }
+
+    async fn say_instead(&mut self, id: ItemId, text: String) -> Result<(), TurnError> {
+        let shown = self.items.shown();
+        for item_id in shown.iter().cloned() {
+            let event = ThreadItemRemovedEvent { item_id: item_id.clone() }.into();
+            self.items.apply(&event)?;
+            self.unsaved.writes.push(ItemWrite::Remove(item_id));
+            self.unsaved.events.push(event);
+        }
+        let (_, thread_id, created_at) = self.new_item("msg");
+        let content = vec![AssistantMessageContent { text, ..AssistantMessageContent::default() }];
+        let feedback = None;
+        self.put(AssistantMessageItem { id, thread_id, created_at, content, feedback }).await?;
+        if !shown.is_empty() {
+            self.log.forget(&shown);
+        }
+        Ok(())
+    }
+
+    /// As [`take_back`](Self::take_back), and the message to answer is in no history from now on, nor
+    /// is what is said here.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn refuse(&mut self, instead: impl Into<String>) -> Result<(), TurnError> {
+        // A model that is asked for a title would be told the message.
+        self.titling.give_up();
+        let (instead_id, ..) = self.new_item("msg");
+        if let Some(input) = &self.input {
+            let refused = json!({ REFUSED: { "message": input.id, "instead": instead_id } });
+            let (id, thread_id, created_at) = self.new_item("hc");
+            self.put(HiddenContextItem { id, thread_id, created_at, content: refused }).await?;
+        }
+        self.say_instead(instead_id, instead.into()).await
+    }
+}
+
+/// Leaves out the messages that were refused, what was said in the place of their answers, and what
+/// says so.
+pub(super) fn without_refused(items: &mut Vec<ThreadItem>) {
+    let refused = items.iter().filter_map(|item| {
+        let (ThreadItem::HiddenContext(record), id) = (item, item.id()) else { return None };
+        let refused = record.content.get(REFUSED)?;
+        let id_of = |key| Some(ItemId::from(refused.get(key)?.as_str()?));
+        Some([id, id_of("message"), id_of("instead")])
+    });
+    let refused: Vec<ItemId> = refused.flatten().flatten().collect();
+    if !refused.is_empty() {
+        items.retain(|item| item.id().is_none_or(|id| !refused.contains(&id)));
+    }
+}
