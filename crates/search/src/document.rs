@@ -8,7 +8,7 @@ use crate::{
     front_matter::{self, FrontMatter},
     html,
     markdown::{self, AnchorRule},
-    mdx, meaning,
+    mdx, meaning, pdf,
     request::{normal_tag, primary_language},
     words,
 };
@@ -21,6 +21,8 @@ pub(crate) enum Format {
     Html,
     /// Plain text, and reStructuredText, which reads well enough as such.
     Text,
+    /// Its text, as a [`PdfReader`](crate::PdfReader) gives it.
+    Pdf,
 }
 
 impl Format {
@@ -32,6 +34,7 @@ impl Format {
             "mdx" => Self::Mdx,
             "html" | "htm" => Self::Html,
             "txt" | "text" | "rst" => Self::Text,
+            "pdf" => Self::Pdf,
             _ => return None,
         })
     }
@@ -93,6 +96,7 @@ pub(crate) fn parse(
             chunk::markdown(&body, AnchorRule::ExplicitOnly)
         }
         Format::Text => chunk::Chunked { chunks: chunk::plain(&text), ..chunk::Chunked::default() },
+        Format::Pdf => chunk::Chunked { chunks: pdf::chunks(&text), ..chunk::Chunked::default() },
     };
     let url = match (&listed, &matter.permalink, &matter.slug) {
         (Some(listed), ..) => listed.clone(),
@@ -117,7 +121,7 @@ pub(crate) fn parse(
         excluded: matter.excluded,
         tags: matter.tags.iter().map(|tag| normal_tag(tag)).filter(|tag| !tag.is_empty()).collect(),
         language: matter.language.as_deref().and_then(primary_language),
-        plain: format == Format::Text,
+        plain: matches!(format, Format::Text | Format::Pdf),
     }
 }
 

@@ -4,15 +4,17 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     fmt, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use sha2::{Digest, Sha256};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::{
-    DocumentIndex, DocumentUrls, PageList, SearchError,
+    DocumentIndex, DocumentUrls, PageList, PdfReadError, PdfReader, SearchError,
     document::{self, Document, Format},
+    request::{normal_tag, primary_language},
     walk::{self, SourceFile},
 };
 
@@ -47,6 +49,12 @@ pub struct IngestOptions {
     /// Whose documents these are; nobody else finds them. Default none: they are everybody's. A
     /// file is in the index once: ingested for another tenant, it becomes that one's.
     pub tenant: Option<String>,
+    /// Tags that all of these documents have, beside their own. Default none.
+    pub tags: Vec<String>,
+    /// The language of those that name none. Default none.
+    pub language: Option<String>,
+    /// Reads PDFs. Without it they are no documents. Default none.
+    pub pdf: Option<Arc<dyn PdfReader>>,
 }
 
 impl IngestOptions {
@@ -61,6 +69,9 @@ impl IngestOptions {
             prune: true,
             pages: None,
             tenant: None,
+            tags: Vec::new(),
+            language: None,
+            pdf: None,
         }
     }
 
@@ -75,6 +86,13 @@ impl IngestOptions {
     #[must_use]
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Sets [`pdf`](Self::pdf).
+    #[must_use]
+    pub fn pdf(mut self, reader: impl PdfReader + 'static) -> Self {
+        self.pdf = Some(Arc::new(reader));
         self
     }
 }
@@ -160,6 +178,11 @@ pub enum SkipReason {
     NameNotUtf8,
     /// It broke the parser; the rest was indexed.
     ParserFailed,
+    /// Is a PDF without a text that could be indexed.
+    Pdf {
+        /// Why.
+        message: String,
+    },
 }
 
 impl fmt::Display for SkipReason {
@@ -176,7 +199,7 @@ impl fmt::Display for SkipReason {
             Self::NoDocuments => f.write_str("holds no documents"),
             Self::Unreadable { message } => write!(f, "could not be read: {message}"),
             Self::Unsupported => {
-                f.write_str("is not Markdown, MDX, HTML, reStructuredText or plain text")
+                f.write_str("is not Markdown, MDX, HTML, PDF, reStructuredText or plain text")
             }
             Self::Missing => f.write_str("does not exist"),
             Self::SymlinkLoop => f.write_str("is a symbolic link that loops"),
@@ -190,6 +213,7 @@ impl fmt::Display for SkipReason {
             Self::Excluded => f.write_str("is excluded by its front matter"),
             Self::NameNotUtf8 => f.write_str("has a name that is not UTF-8"),
             Self::ParserFailed => f.write_str("could not be parsed"),
+            Self::Pdf { message } => write!(f, "is a PDF whose text cannot be read: {message}"),
         }
     }
 }
@@ -244,10 +268,11 @@ pub(crate) struct Stamp {
     pub(crate) settings_hash: Vec<u8>,
     pub(crate) size_bytes: i64,
     pub(crate) modified_ns: Option<i64>,
+    pub(crate) validators: Option<String>,
 }
 
 /// What a worker made of a file.
-enum Processed {
+pub(crate) enum Processed {
     Unchanged,
     /// The same content with another time: only the time is written.
     Touched(Stamp),
@@ -259,6 +284,44 @@ struct Job {
     file: SourceFile,
     known: Option<i64>,
     task: JoinHandle<Processed>,
+}
+
+/// What a look at a file gave.
+enum Read {
+    /// There is nothing more to do.
+    Done(Processed),
+    /// A PDF that is new or has changed.
+    Pdf(Vec<u8>, Stamp),
+}
+
+/// What every document of a run has in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) urls: DocumentUrls,
+    pub(crate) tenant: Option<String>,
+    /// As they are compared.
+    pub(crate) tags: Vec<String>,
+    pub(crate) language: Option<String>,
+    pub(crate) max_bytes: u64,
+    pub(crate) pdf: Option<Arc<dyn PdfReader>>,
+}
+
+impl Shared {
+    fn new(options: &IngestOptions) -> Self {
+        Self {
+            urls: DocumentUrls::new(&options.base_url),
+            tenant: options.tenant.clone(),
+            tags: normal_tags(&options.tags),
+            language: options.language.as_deref().and_then(primary_language),
+            max_bytes: options.max_file_bytes,
+            pdf: options.pdf.clone(),
+        }
+    }
+}
+
+/// Tags as they are compared.
+pub(crate) fn normal_tags(tags: &[String]) -> Vec<String> {
+    tags.iter().map(|tag| normal_tag(tag)).filter(|tag| !tag.is_empty()).collect()
 }
 
 impl DocumentIndex {
@@ -285,21 +348,14 @@ impl DocumentIndex {
         };
         progress.found(found.files.len());
         let mut known = self.known_documents().await?;
-        let mut run = Run {
-            index: self,
-            progress,
-            summary: IngestSummary {
-                skipped: found.skipped,
-                unsupported: found.unsupported,
-                ..IngestSummary::default()
-            },
-            batch: Vec::new(),
-            batch_passages: 0,
-            gone: Vec::new(),
-            tenant: options.tenant.clone(),
+        let summary = IngestSummary {
+            skipped: found.skipped,
+            unsupported: found.unsupported,
+            ..IngestSummary::default()
         };
+        let mut run = Run::new(self, progress, summary, options.tenant.clone());
 
-        let urls = DocumentUrls::new(&options.base_url);
+        let shared = Arc::new(Shared::new(&options));
         let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
         let mut files = found.files.into_iter();
         let mut jobs: VecDeque<Job> = VecDeque::new();
@@ -310,7 +366,7 @@ impl DocumentIndex {
                 && let Some(file) = files.next()
             {
                 seen.insert(file.key.clone());
-                jobs.push_back(start_job(file, &known, &urls, &options));
+                jobs.push_back(start_job(file, &known, &shared));
             }
             // In the order of the walk, so that the same files give the same passage ids.
             let Some(Job { file, known, task }) = jobs.pop_front() else { break };
@@ -342,20 +398,52 @@ fn is_under(path: &str, root: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '\\']) || root.ends_with('/'))
 }
 
-fn start_job(
-    file: SourceFile,
-    known: &HashMap<String, Known>,
-    urls: &DocumentUrls,
-    options: &IngestOptions,
-) -> Job {
+fn start_job(file: SourceFile, known: &HashMap<String, Known>, shared: &Arc<Shared>) -> Job {
     let before = known.get(&file.key).cloned();
     let known = before.as_ref().map(|document| document.id);
-    let settings_hash = settings_hash(&file, urls, options.tenant.as_deref());
-    let (source, urls, max_file_bytes) = (file.clone(), urls.clone(), options.max_file_bytes);
-    let task = tokio::task::spawn_blocking(move || {
-        process(&source, before.as_ref(), &urls, settings_hash, max_file_bytes, &OsFiles)
+    let (source, shared) = (file.clone(), Arc::clone(shared));
+    let task = tokio::spawn(async move {
+        let (to_read, for_reading) = (source.clone(), Arc::clone(&shared));
+        let read = tokio::task::spawn_blocking(move || {
+            let settings_hash = settings_hash(&to_read, &for_reading);
+            read(&to_read, before.as_ref(), &for_reading, settings_hash, &OsFiles)
+        });
+        match read.await {
+            Ok(Read::Done(processed)) => processed,
+            Ok(Read::Pdf(bytes, stamp)) => process_pdf(source, bytes, stamp, shared).await,
+            Err(error) => broken(&error),
+        }
     });
     Job { file, known, task }
+}
+
+/// What is made of a file whose work on another thread did not end well.
+pub(crate) fn broken(error: &JoinError) -> Processed {
+    if error.is_panic() {
+        return Processed::Skipped(SkipReason::ParserFailed);
+    }
+    Processed::Skipped(SkipReason::Unreadable { message: "the program is ending".to_owned() })
+}
+
+/// Makes a document of a PDF.
+pub(crate) async fn process_pdf(
+    file: SourceFile,
+    bytes: Vec<u8>,
+    stamp: Stamp,
+    shared: Arc<Shared>,
+) -> Processed {
+    let Some(reader) = &shared.pdf else { return Processed::Skipped(SkipReason::Unsupported) };
+    let text = match reader.text(bytes).await {
+        Ok(text) => text,
+        Err(PdfReadError::NoText(message)) => {
+            return Processed::Skipped(SkipReason::Pdf { message });
+        }
+        Err(error @ PdfReadError::TooSlow(_)) => {
+            return Processed::Skipped(SkipReason::Unreadable { message: error.to_string() });
+        }
+    };
+    let parse = move || interpret(&file, Format::Pdf, &text, stamp, &shared);
+    tokio::task::spawn_blocking(parse).await.unwrap_or_else(|error| broken(&error))
 }
 
 /// Reading files, so that tests can make it fail.
@@ -387,22 +475,23 @@ impl Files for OsFiles {
     }
 }
 
-fn process(
+/// Looks at a file, and makes a document of it unless that is for others to do.
+fn read(
     file: &SourceFile,
     known: Option<&Known>,
-    urls: &DocumentUrls,
+    shared: &Shared,
     settings_hash: Vec<u8>,
-    max_file_bytes: u64,
     files: &dyn Files,
-) -> Processed {
+) -> Read {
+    let max_file_bytes = shared.max_bytes;
     let failed = |error: io::Error| {
-        Processed::Skipped(match error.kind() {
+        Read::Done(Processed::Skipped(match error.kind() {
             io::ErrorKind::NotFound => SkipReason::Vanished,
             _ => SkipReason::Unreadable { message: error.to_string() },
-        })
+        }))
     };
-    let too_large =
-        |bytes| Processed::Skipped(SkipReason::TooLarge { bytes, limit: max_file_bytes });
+    let skipped = |reason| Read::Done(Processed::Skipped(reason));
+    let too_large = |bytes| skipped(SkipReason::TooLarge { bytes, limit: max_file_bytes });
     let (size, modified_ns) = match files.inspect(&file.path) {
         Ok(found) => found,
         Err(error) => return failed(error),
@@ -417,7 +506,7 @@ fn process(
         && known.size_bytes == size_bytes
         && known.settings_hash == settings_hash
     {
-        return Processed::Unchanged;
+        return Read::Done(Processed::Unchanged);
     }
     let bytes = match files.read(&file.path, max_file_bytes.saturating_add(1)) {
         Ok(bytes) => bytes,
@@ -432,27 +521,52 @@ fn process(
         settings_hash,
         size_bytes,
         modified_ns,
+        validators: None,
     };
     if known.is_some_and(|known| known.content_hash == stamp.content_hash) {
-        return if modified_ns.is_some() {
+        return Read::Done(if modified_ns.is_some() {
             Processed::Touched(stamp)
         } else {
             Processed::Unchanged
-        };
+        });
     }
+    match Format::of(&file.path) {
+        None => skipped(SkipReason::Unsupported),
+        Some(Format::Pdf) => Read::Pdf(bytes, stamp),
+        Some(format) => match text_of(&bytes) {
+            Ok(text) => Read::Done(interpret(file, format, text, stamp, shared)),
+            Err(reason) => skipped(reason),
+        },
+    }
+}
+
+/// The text of a file that should have one.
+fn text_of(bytes: &[u8]) -> Result<&str, SkipReason> {
     if bytes.contains(&0) {
-        return Processed::Skipped(SkipReason::Binary);
+        return Err(SkipReason::Binary);
     }
-    let text = match std::str::from_utf8(&bytes) {
-        Ok(text) => text.strip_prefix('\u{FEFF}').unwrap_or(text),
-        Err(error) => {
-            return Processed::Skipped(SkipReason::InvalidUtf8 { at_byte: error.valid_up_to() });
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text)),
+        Err(error) => Err(SkipReason::InvalidUtf8 { at_byte: error.valid_up_to() }),
+    }
+}
+
+/// Makes a document of a text.
+pub(crate) fn interpret(
+    file: &SourceFile,
+    format: Format,
+    text: &str,
+    stamp: Stamp,
+    shared: &Shared,
+) -> Processed {
+    let mut document =
+        document::parse(&file.relative, file.url.as_deref(), format, text, &shared.urls);
+    for tag in &shared.tags {
+        if !document.tags.contains(tag) {
+            document.tags.push(tag.clone());
         }
-    };
-    let Some(format) = Format::of(&file.path) else {
-        return Processed::Skipped(SkipReason::Unsupported);
-    };
-    let document = document::parse(&file.relative, file.url.as_deref(), format, text, urls);
+    }
+    document.language = document.language.or_else(|| shared.language.clone());
     if document.excluded {
         Processed::Skipped(SkipReason::Excluded)
     } else if document.passages.is_empty() {
@@ -462,20 +576,26 @@ fn process(
     }
 }
 
-fn settings_hash(file: &SourceFile, urls: &DocumentUrls, tenant: Option<&str>) -> Vec<u8> {
+/// Of all that decides what becomes of a file besides its bytes.
+pub(crate) fn settings_hash(file: &SourceFile, shared: &Shared) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(PIPELINE_VERSION.to_le_bytes());
     // Marked, so that an address and a tenant are two things.
-    let tenant = tenant.map(|tenant| format!("tenant {tenant}"));
-    let parts = [urls.base(), &file.root, &file.relative];
-    for part in parts.into_iter().chain(file.url.as_deref()).chain(tenant.as_deref()) {
+    let tenant = shared.tenant.iter().map(|tenant| format!("tenant {tenant}"));
+    let tags = shared.tags.iter().map(|tag| format!("tag {tag}"));
+    let language = shared.language.iter().map(|language| format!("language {language}"));
+    let marked: Vec<String> = tenant.chain(tags).chain(language).collect();
+    let parts = [shared.urls.base(), &file.root, &file.relative];
+    for part in
+        parts.into_iter().chain(file.url.as_deref()).chain(marked.iter().map(String::as_str))
+    {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
     hash.finalize().to_vec()
 }
 
-fn content_hash(settings_hash: &[u8], bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn content_hash(settings_hash: &[u8], bytes: &[u8]) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(settings_hash);
     hash.update(bytes);
@@ -501,18 +621,28 @@ pub(crate) struct Put {
     pub(crate) tenant: Option<String>,
 }
 
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     index: &'a DocumentIndex,
     progress: &'a dyn Progress,
-    summary: IngestSummary,
+    pub(crate) summary: IngestSummary,
     batch: Vec<Change>,
     batch_passages: usize,
-    gone: Vec<i64>,
+    pub(crate) gone: Vec<i64>,
     tenant: Option<String>,
 }
 
-impl Run<'_> {
-    async fn take(
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        index: &'a DocumentIndex,
+        progress: &'a dyn Progress,
+        summary: IngestSummary,
+        tenant: Option<String>,
+    ) -> Self {
+        let (batch, gone) = (Vec::new(), Vec::new());
+        Self { index, progress, summary, batch, batch_passages: 0, gone, tenant }
+    }
+
+    pub(crate) async fn take(
         &mut self,
         file: SourceFile,
         known: Option<i64>,
@@ -562,7 +692,7 @@ impl Run<'_> {
     }
 
     /// Writes what was collected in one transaction.
-    async fn write_batch(&mut self) -> Result<(), SearchError> {
+    pub(crate) async fn write_batch(&mut self) -> Result<(), SearchError> {
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -585,7 +715,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn remove_gone(&mut self) -> Result<(), SearchError> {
+    pub(crate) async fn remove_gone(&mut self) -> Result<(), SearchError> {
         let mut gone = std::mem::take(&mut self.gone);
         gone.sort_unstable();
         for ids in gone.chunks(20) {
@@ -594,7 +724,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn finish(mut self, started: Instant) -> Result<IngestSummary, SearchError> {
+    pub(crate) async fn finish(mut self, started: Instant) -> Result<IngestSummary, SearchError> {
         let changed = self.summary.added + self.summary.changed + self.summary.removed > 0;
         self.index.ingest_ended(changed).await?;
         self.summary.elapsed = started.elapsed();
@@ -628,8 +758,9 @@ mod tests {
             relative: "a.md".into(),
             url: None,
         };
-        match process(&file, None, &DocumentUrls::new("/"), Vec::new(), 10, &Treacherous(read)) {
-            Processed::Skipped(reason) => Some(reason),
+        let shared = Shared { max_bytes: 10, ..Shared::new(&IngestOptions::new(["/docs"])) };
+        match super::read(&file, None, &shared, Vec::new(), &Treacherous(read)) {
+            Read::Done(Processed::Skipped(reason)) => Some(reason),
             _ => None,
         }
     }

@@ -14,6 +14,7 @@ mod markdown;
 mod mdx;
 mod meaning;
 mod pages;
+mod pdf;
 mod query;
 mod request;
 mod retrieval;
@@ -36,6 +37,7 @@ pub use meaning::{
     EmbedError, EmbedFuture, EmbedOptions, EmbedProgress, EmbedSummary, Embedder, EmbeddingOf,
 };
 pub use pages::{Page, PageList};
+pub use pdf::{PdfFuture, PdfReadError, PdfReader};
 pub use request::{SearchFilter, SearchRequest};
 pub use retrieval::{RerankFuture, Reranker, Retrieval, Strategy, describe_metrics};
 pub use slug::{Slugger, slugify_heading};

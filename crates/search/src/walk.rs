@@ -34,11 +34,13 @@ pub(crate) struct Found {
     pub(crate) roots: Vec<String>,
     /// What could not be looked into: what the index knows below is not known to be gone.
     pub(crate) blind: Vec<String>,
+    /// Somebody can read PDFs.
+    pdfs: bool,
 }
 
 /// Walks all paths of the options.
 pub(crate) fn walk(options: &IngestOptions) -> Result<Found, SearchError> {
-    let mut found = Found::default();
+    let mut found = Found { pdfs: options.pdf.is_some(), ..Found::default() };
     let mut missing = None;
     let mut exists = false;
     let mut seen = HashSet::new();
@@ -84,6 +86,10 @@ pub(crate) fn walk(options: &IngestOptions) -> Result<Found, SearchError> {
 }
 
 impl Found {
+    fn is_document(&self, path: &Path) -> bool {
+        Format::of(path).is_some_and(|format| format != Format::Pdf || self.pdfs)
+    }
+
     fn skip(&mut self, path: PathBuf, reason: SkipReason) {
         self.skipped.push(Skipped { path, reason });
     }
@@ -131,7 +137,7 @@ fn take_pages(root: &Path, list: &PageList, seen: &mut HashSet<PathBuf>, found: 
                 continue;
             }
         }
-        if Format::of(&path).is_none() {
+        if !found.is_document(&path) {
             found.skip(path, SkipReason::Unsupported);
             continue;
         }
@@ -149,7 +155,7 @@ fn take_single_file(path: &Path, seen: &mut HashSet<PathBuf>, found: &mut Found)
         return;
     };
     found.roots.extend(path.to_str().map(str::to_owned));
-    if Format::of(path).is_none() {
+    if !found.is_document(path) {
         found.skip(path.to_owned(), SkipReason::Unsupported);
         return;
     }
@@ -205,7 +211,7 @@ fn walk_directory(
 }
 
 fn take_file(path: &Path, root: &Path, seen: &mut HashSet<PathBuf>, found: &mut Found) {
-    if Format::of(path).is_none() {
+    if !found.is_document(path) {
         let extension = path
             .extension()
             .map(|extension| extension.to_string_lossy().to_lowercase())

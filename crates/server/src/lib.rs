@@ -14,6 +14,7 @@ mod late;
 mod limits;
 mod metrics;
 mod openapi;
+mod pdfs;
 mod retention;
 mod routes;
 mod search;

@@ -42,6 +42,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "vectors and filters",
         include_str!("../../migrations/sqlite/0002_vectors_and_filters.sql"),
     ),
+    (3, "sources", include_str!("../../migrations/sqlite/0003_sources.sql")),
 ];
 /// How long a statement waits while another connection writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

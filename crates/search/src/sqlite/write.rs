@@ -54,12 +54,16 @@ impl SqliteIndex {
         for change in changes {
             match change {
                 Change::Touch { id, stamp } => {
-                    sqlx::query("UPDATE search_documents SET modified_ns = ?2, size_bytes = ?3 WHERE id = ?1")
-                        .bind(id)
-                        .bind(stamp.modified_ns)
-                        .bind(stamp.size_bytes)
-                        .execute(&mut *transaction)
-                        .await?;
+                    sqlx::query(
+                        "UPDATE search_documents
+                         SET modified_ns = ?2, size_bytes = ?3, validators = ?4 WHERE id = ?1",
+                    )
+                    .bind(id)
+                    .bind(stamp.modified_ns)
+                    .bind(stamp.size_bytes)
+                    .bind(&stamp.validators)
+                    .execute(&mut *transaction)
+                    .await?;
                 }
                 Change::Put(change) => put(&mut transaction, change).await?,
             }
@@ -171,14 +175,15 @@ async fn put(connection: &mut SqliteConnection, put: &Put) -> Result<(), SearchE
     let row = sqlx::query(
         "INSERT INTO search_documents
              (path, root, url, title, description, content_hash, settings_hash, size_bytes,
-              modified_ns, tags, language, tenant)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+              modified_ns, tags, language, tenant, validators)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT (path) DO UPDATE SET
              root = excluded.root, url = excluded.url, title = excluded.title,
              description = excluded.description, content_hash = excluded.content_hash,
              settings_hash = excluded.settings_hash, size_bytes = excluded.size_bytes,
              modified_ns = excluded.modified_ns, tags = excluded.tags,
-             language = excluded.language, tenant = excluded.tenant
+             language = excluded.language, tenant = excluded.tenant,
+             validators = excluded.validators
          RETURNING id",
     )
     .bind(&file.key)
@@ -193,6 +198,7 @@ async fn put(connection: &mut SqliteConnection, put: &Put) -> Result<(), SearchE
     .bind(serde_json::Value::from(document.tags.as_slice()).to_string())
     .bind(&document.language)
     .bind(tenant)
+    .bind(&stamp.validators)
     .fetch_one(&mut *connection)
     .await?;
     let id: i64 = row.try_get("id")?;

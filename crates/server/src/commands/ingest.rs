@@ -4,7 +4,10 @@ use std::{
     io::{self, IsTerminal as _, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use clap::Args;
@@ -13,7 +16,7 @@ use parlor_search::{
     EmbedProgress, EmbedSummary, FileOutcome, IngestOptions, IngestSummary, PageList, Progress,
 };
 
-use crate::{config::Config, search::SearchSetup};
+use crate::{config::Config, pdfs, search::SearchSetup};
 
 #[derive(Debug, Args)]
 pub(super) struct IngestArgs {
@@ -29,6 +32,12 @@ pub(super) struct IngestArgs {
     /// Only users of this tenant find the documents [default: everybody does]
     #[arg(long, value_name = "ID")]
     tenant: Option<String>,
+    /// A tag that all of the documents get, beside their own; may be given several times
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Language of the documents that name none, such as de
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
     /// Skip files larger than this
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     max_file_bytes: u64,
@@ -43,8 +52,9 @@ pub(super) struct IngestArgs {
 /// How many skipped files are listed one by one.
 const LISTED: usize = 20;
 
-pub(super) async fn run(config: &Config, args: IngestArgs) -> anyhow::Result<ExitCode> {
-    let search = SearchSetup::new(config)?;
+pub(super) async fn run(mut config: Config, args: IngestArgs) -> anyhow::Result<ExitCode> {
+    pdfs::find_reader(&mut config);
+    let search = SearchSetup::new(&config)?;
     let index = search.open_index().await?;
     let mut options = IngestOptions::new(args.paths)
         .base_url(args.base_url.unwrap_or_else(|| config.search.base_url.clone()));
@@ -53,6 +63,9 @@ pub(super) async fn run(config: &Config, args: IngestArgs) -> anyhow::Result<Exi
     options.include_hidden = args.hidden;
     options.pages = args.pages.as_deref().map(PageList::read).transpose()?;
     options.tenant = args.tenant;
+    options.tags = args.tags;
+    options.language = args.language;
+    options.pdf = pdfs::of_documents(&config).map(|reader| Arc::new(reader) as _);
     let progress = Bar::new();
     let summary = index.ingest(options, &progress).await?;
     progress.bar.finish_and_clear();

@@ -20,12 +20,12 @@ use std::{
 
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use clap::{Args, Parser, Subcommand};
-use parlor_agent::pdf;
+use parlor_agent::pdf::{self, PdfLimits};
 use parlor_chatkit::{ErrorChain, protocol::Timestamp};
 
 use crate::{
     config::{Config, Overrides, stray_variables},
-    files, openapi,
+    files, openapi, pdfs,
     search::SearchSetup,
     server::{Server, stop_signal},
     telemetry,
@@ -59,7 +59,7 @@ enum Command {
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
     },
-    /// Index documents: Markdown, MDX, HTML and plain text
+    /// Index documents: Markdown, MDX, HTML, PDF and plain text
     Ingest(ingest::IngestArgs),
     /// Measure how well questions are answered by what the search finds
     Eval(eval::EvalArgs),
@@ -84,11 +84,13 @@ enum Command {
     #[command(name = "openapi")]
     OpenApi,
     /// Write the text of a PDF on standard input to standard output; `serve` starts this
-    #[command(name = EXTRACT_PDF, hide = true)]
-    ExtractPdf,
+    #[command(name = pdfs::COMMAND, hide = true)]
+    ExtractPdf {
+        /// Within the limits of documents, which are wider than those of what users send
+        #[arg(long = pdfs::DOCUMENT)]
+        document: bool,
+    },
 }
-
-const EXTRACT_PDF: &str = "extract-pdf";
 
 /// The tenant of users where there is only one.
 const DEFAULT_TENANT: &str = Config::ONLY_TENANT;
@@ -100,8 +102,11 @@ pub async fn run(cli: Cli) -> ExitCode {
         return print_openapi();
     }
     // Knows nothing of the configuration, nor should it.
-    if let Command::ExtractPdf = cli.command {
-        return pdf::answer();
+    if let Command::ExtractPdf { document } = cli.command {
+        return match document {
+            true => pdf::answer_within(PdfLimits::DOCUMENT),
+            false => pdf::answer(),
+        };
     }
     let listen = match &cli.command {
         Command::Serve { listen } => listen.clone(),
@@ -147,14 +152,14 @@ async fn dispatch(
             traces.shut_down().await;
             served?;
         }
-        Command::Ingest(args) => return ingest::run(&config, args).await,
+        Command::Ingest(args) => return ingest::run(config, args).await,
         Command::Eval(args) => eval::run(&config, args).await?,
         Command::Feedback(args) => feedback::run(&config, args).await?,
         Command::Users(args) => users::run(&config, args).await?,
         Command::Retention(args) => retention::run(&config, args).await?,
         Command::Audit(args) => audit::run(&config, args).await?,
         Command::HealthCheck => healthcheck::run(&config).await?,
-        Command::Doctor | Command::OpenApi | Command::ExtractPdf => {}
+        Command::Doctor | Command::OpenApi | Command::ExtractPdf { .. } => {}
         Command::Migrate => {
             if config.is_postgres() {
                 let settings = (&config.database).into();
@@ -180,23 +185,8 @@ fn print_openapi() -> ExitCode {
     }
 }
 
-/// This program as the one that takes the text out of PDFs.
-fn extract_pdf() -> Option<Vec<String>> {
-    // Linux knows it also when its file was replaced by a newer one.
-    let itself = PathBuf::from("/proc/self/exe");
-    let program = if itself.exists() { itself } else { std::env::current_exe().ok()? };
-    Some(vec![program.into_os_string().into_string().ok()?, EXTRACT_PDF.to_owned()])
-}
-
 async fn serve(mut config: Config) -> anyhow::Result<()> {
-    if config.model.pdf_command.is_empty() {
-        match extract_pdf() {
-            Some(command) => config.model.pdf_command = command,
-            None => tracing::warn!(
-                "Parlor does not find itself, and will read PDFs in the server's own process; set model.pdf_command"
-            ),
-        }
-    }
+    pdfs::find_reader(&mut config);
     let server = Server::from_config(&config).await?;
     files::raise_limit();
     let address = server.local_addr()?;
