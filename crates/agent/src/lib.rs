@@ -10,6 +10,7 @@ pub mod model;
 pub mod pdf;
 pub mod prompt;
 pub mod quotes;
+pub mod remote;
 mod rerank;
 mod responder;
 mod scope;

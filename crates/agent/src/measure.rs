@@ -12,6 +12,8 @@ const REQUESTS: &str = "parlor_model_requests_total";
 const FIRST_EVENT: &str = "parlor_model_first_event_seconds";
 const DURATION: &str = "parlor_model_duration_seconds";
 const TOKENS: &str = "parlor_model_tokens_total";
+const AGENT_RUNS: &str = "parlor_agent_runs_total";
+const AGENT_DURATION: &str = "parlor_agent_run_seconds";
 const SEARCHES: &str = "parlor_searches_total";
 const SEARCH_DURATION: &str = "parlor_search_duration_seconds";
 const TOOL_CALLS: &str = "parlor_tool_calls_total";
@@ -37,6 +39,15 @@ pub fn describe_metrics() {
     describe_counter!(
         TOKENS,
         "Tokens as the model server counts them, by kind: input, cached (a part of input), output."
+    );
+    describe_counter!(
+        AGENT_RUNS,
+        "Runs of agents elsewhere, by outcome: ok, cancelled, or the reason of the error."
+    );
+    describe_histogram!(
+        AGENT_DURATION,
+        Unit::Seconds,
+        "How long a run of an agent elsewhere takes."
     );
     describe_counter!(SEARCHES, "Searches in the documents, by outcome: found, nothing or failed.");
     describe_histogram!(
@@ -150,6 +161,33 @@ impl Drop for ModelCall {
     fn drop(&mut self) {
         counter!(REQUESTS, "outcome" => self.outcome).increment(1);
         histogram!(DURATION).record(self.since.elapsed());
+    }
+}
+
+/// A run of an agent elsewhere. One that is dropped before its end was cancelled.
+pub(crate) struct AgentRun {
+    since: Instant,
+    outcome: &'static str,
+}
+
+impl AgentRun {
+    pub(crate) fn begin() -> Self {
+        Self { since: Instant::now(), outcome: "cancelled" }
+    }
+
+    pub(crate) fn done(&mut self) {
+        self.outcome = "ok";
+    }
+
+    pub(crate) fn failed(&mut self, reason: &'static str) {
+        self.outcome = reason;
+    }
+}
+
+impl Drop for AgentRun {
+    fn drop(&mut self) {
+        counter!(AGENT_RUNS, "outcome" => self.outcome).increment(1);
+        histogram!(AGENT_DURATION).record(self.since.elapsed());
     }
 }
 

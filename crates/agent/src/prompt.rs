@@ -10,6 +10,7 @@ use parlor_chatkit::{PageContext, UserInfo};
 
 use crate::approval::Held;
 use crate::model::InputItem;
+use crate::remote::Record;
 
 mod fence;
 #[cfg(test)]
@@ -99,6 +100,8 @@ impl Said {
                 }
                 Self::Note(format!("The user was asked. {}", answers.join(" ")))
             }
+            // What an agent elsewhere remembers is said by the items that people see of it.
+            ThreadItem::HiddenContext(hidden) if Record::is_in(hidden) => return None,
             ThreadItem::HiddenContext(hidden) => match Held::of(item) {
                 Some((_, held)) => Self::Note(held.note()?),
                 None => {
@@ -235,9 +238,14 @@ pub fn history_messages(said: &[Said]) -> Vec<InputItem> {
     let items = said.into_iter().map(|(said, text)| match said {
         Said::User(_) => InputItem::User(text),
         Said::Assistant(_) => InputItem::Assistant(text),
-        Said::Note(_) => InputItem::User(format!("<note>{}</note>", fenced(&text, MAX_SAID_CHARS))),
+        Said::Note(_) => InputItem::User(history_note(&text)),
     });
     items.collect()
+}
+
+/// A note, as it is told in the user's name.
+pub(crate) fn history_note(text: &str) -> String {
+    format!("<note>{}</note>", fenced(text, MAX_SAID_CHARS))
 }
 
 fn user(text: &mut String, input: &PromptInput<'_>) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parlor_chatkit::protocol::{
-    Icon, NoticeLevel, ThreadMetadata, TranscriptionResult, UserMessageItem,
+    Attachment, Icon, NoticeLevel, ThreadMetadata, TranscriptionResult, UserMessageItem,
 };
 use parlor_chatkit::{ActionSender, Owner, RequestContext, Responder, TokenMeter, Turn, TurnError};
 use parlor_search::PassageSearch;
@@ -215,6 +215,16 @@ impl AgentResponder {
         self
     }
 
+    /// Reads what the user has sent along.
+    pub(crate) async fn read_files(
+        &self,
+        turn: &mut Turn,
+        files: &[Attachment],
+    ) -> Result<Given, TurnError> {
+        turn.progress(Icon::from_static("document"), "Reading the files…").await?;
+        Ok(self.files.read(turn, files).await)
+    }
+
     /// Answers with a model.
     async fn answer(
         &self,
@@ -224,10 +234,7 @@ impl AgentResponder {
     ) -> Result<(), TurnError> {
         let given = match conversation.files.as_slice() {
             [] => Given::default(),
-            files => {
-                turn.progress(Icon::from_static("document"), "Reading the files…").await?;
-                self.files.read(turn, files).await
-            }
+            files => self.read_files(turn, files).await?,
         };
         let asked =
             decided.as_ref().and_then(|items| self.agent_named(items.held.agent.as_deref()?));

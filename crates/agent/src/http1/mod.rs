@@ -93,7 +93,7 @@ pub(crate) struct Request<'a> {
     /// On the client's server.
     pub(crate) url: &'a Url,
     /// Beside those that the client sends by itself.
-    pub(crate) fields: &'a [(&'static str, &'a str)],
+    pub(crate) fields: &'a [(&'a str, &'a str)],
     /// In pieces, which are sent one after the other.
     pub(crate) body: Vec<Bytes>,
 }
@@ -102,6 +102,8 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Client {
     connector: Connector,
     pool: Arc<Pool>,
+    /// Whether connections are used again.
+    reuses: bool,
     /// The value of `Authorization`.
     authorization: Option<SecretString>,
 }
@@ -137,8 +139,14 @@ impl Client {
         Ok(Self {
             connector: Connector::new(url, connect_timeout)?,
             pool: Pool::new(pool::IDLE_FOR),
+            reuses: true,
             authorization: authorization.map(SecretString::from),
         })
+    }
+
+    /// With a connection of its own for each request. So no request is ever sent twice.
+    pub(crate) fn without_reuse(self) -> Self {
+        Self { reuses: false, ..self }
     }
 
     /// Sends a request and waits for the head of the response.
@@ -178,6 +186,9 @@ impl Client {
         if let Some(value) = proxy_auth {
             let _ = write!(head, "proxy-authorization: {value}\r\n");
         }
+        if !self.reuses {
+            head.push_str("connection: close\r\n");
+        }
         for (name, value) in request.fields {
             let _ = write!(head, "{name}: {value}\r\n");
         }
@@ -210,7 +221,7 @@ impl Client {
             connection: Some(exchange.io),
             decoder: BodyDecoder::new(head.framing),
             early: exchange.decoder.into_rest(),
-            pool: (head.keep_alive && sent).then(|| Arc::clone(&self.pool)),
+            pool: (head.keep_alive && sent && self.reuses).then(|| Arc::clone(&self.pool)),
         };
         body.release_if_done();
         Ok(Response {

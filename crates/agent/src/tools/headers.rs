@@ -97,6 +97,29 @@ impl HeaderTemplates {
         self.pieces().any(|piece| matches!(piece, Piece::UserToken))
     }
 
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.iter().map(|(name, _)| name)
+    }
+
+    /// Those that are the same for every caller.
+    pub fn fixed(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, pieces) in &self.0 {
+            let texts = pieces.iter().map(|piece| match piece {
+                Piece::Text(text) => Some(text.expose_secret()),
+                _ => None,
+            });
+            if let Some(value) = texts.collect::<Option<String>>()
+                && let Ok(mut value) = HeaderValue::from_str(&value)
+            {
+                value.set_sensitive(true);
+                headers.insert(name.clone(), value);
+            }
+        }
+        headers
+    }
+
     fn pieces(&self) -> impl Iterator<Item = &Piece> {
         self.0.iter().flat_map(|(_, pieces)| pieces)
     }

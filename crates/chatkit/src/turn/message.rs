@@ -87,8 +87,19 @@ impl<'turn> MessageWriter<'turn> {
     /// # Errors
     /// When the store fails.
     pub async fn finish_and_begin(mut self) -> Result<Self, TurnError> {
+        self.finish_and_go_on().await?;
+        Ok(self)
+    }
+
+    /// As [`finish_and_begin`](Self::finish_and_begin), in place.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn finish_and_go_on(&mut self) -> Result<(), TurnError> {
         self.end().await?;
-        Ok(Self::new(self.turn))
+        self.id = ids::item("msg");
+        (self.begun, self.chars, self.annotations) = (false, 0, 0);
+        Ok(())
     }
 
     async fn end(&mut self) -> Result<(), TurnError> {
