@@ -106,6 +106,12 @@ pub enum StartError {
     /// Turns of an earlier process could not be closed, or the server's own keys not read.
     #[error("the database does not answer")]
     Recover(#[from] ChatKitError),
+    /// The agent elsewhere cannot be asked like this.
+    #[error("{0}")]
+    Agent(String),
+    /// The agent elsewhere could never be asked.
+    #[error("agent.remote: {0}")]
+    AgentSetup(#[from] parlor_agent::remote::RemoteSetupError),
     /// Files cannot be kept.
     #[error("{}", ErrorChain(.0))]
     Files(#[from] OpenFilesError),

@@ -25,6 +25,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::{
+    answering::Answering,
     config::{Config, HistoryMode, Model, ModelApi, ModelFiles},
     search,
     server::StartError,
@@ -34,9 +35,9 @@ use crate::{
 
 /// Gives each turn to the responder of its tenant: one lookup.
 pub(crate) struct TenantResponder {
-    everybodys: AgentResponder,
+    everybodys: Answering,
     /// Those of tenants with settings of their own.
-    own: HashMap<TenantId, AgentResponder>,
+    own: HashMap<TenantId, Answering>,
 }
 
 impl TenantResponder {
@@ -52,16 +53,18 @@ impl TenantResponder {
         let mut clients = Clients { trace_context, ..Clients::default() };
         let tools = Tools { toolbox: toolbox(config)?, servers: mcp_servers(config)? };
         let everybodys = tools.given_to(responder(config, search.clone(), &mut clients)?)?;
+        let everybodys = answering(config, everybodys)?;
         let mut own = HashMap::new();
         for (id, tenant) in &config.tenants {
             let config = config.of_tenant(tenant);
             let responder = tools.given_to(responder(&config, search.clone(), &mut clients)?)?;
+            let responder = answering(&config, responder)?;
             own.insert(TenantId::new(id.as_str()), responder.reading_files_with(&everybodys));
         }
         Ok(Self { everybodys, own })
     }
 
-    fn of(&self, context: &RequestContext) -> &AgentResponder {
+    fn of(&self, context: &RequestContext) -> &Answering {
         self.own.get(context.owner().tenant()).unwrap_or(&self.everybodys)
     }
 }
@@ -127,6 +130,12 @@ impl Responder for TenantResponder {
     ) -> impl Future<Output = ()> + Send {
         self.of(context).on_cancelled(context, thread)
     }
+}
+
+/// What answers by these settings.
+fn answering(config: &Config, local: AgentResponder) -> Result<Answering, StartError> {
+    let remote = config.agent.elsewhere(config).map_err(StartError::Agent)?;
+    Ok(Answering::new(remote, local)?)
 }
 
 /// What all responders may use.

@@ -47,7 +47,12 @@ pub(crate) fn toolbox(config: &Config) -> Result<Toolbox, ToolsError> {
 /// Whether a tool is called with its caller's access token.
 pub(crate) fn pass_tokens(config: &Config) -> bool {
     let mut headers = config.tools.iter().map(|entry| entry.headers().templates());
-    headers.any(|headers| headers.is_ok_and(|headers| headers.need_token()))
+    let tools = headers.any(|headers| headers.is_ok_and(|headers| headers.need_token()));
+    let agent = |config: &Config| {
+        let agent = config.agent.elsewhere(config).ok().flatten();
+        agent.is_some_and(|agent| agent.headers.need_token())
+    };
+    tools || agent(config) || config.tenants.values().any(|own| agent(&config.of_tenant(own)))
 }
 
 /// The tools of one entry.
@@ -139,7 +144,7 @@ fn transport(
 }
 
 /// Whether callers can have what the headers need.
-fn check_headers(headers: &HeaderTemplates, mode: AuthMode) -> Result<(), String> {
+pub(crate) fn check_headers(headers: &HeaderTemplates, mode: AuthMode) -> Result<(), String> {
     if headers.need_token() && !matches!(mode, AuthMode::Jwt | AuthMode::TrustedHeader) {
         return Err(format!(
             "a header needs {{user.token}}, and with auth.mode = \"{}\" requests come without access tokens; use auth.mode = \"jwt\" or \"trusted-header\", or {{user.id}}",

@@ -3,6 +3,7 @@
 //! Sources, the later winning: defaults, the file, the environment, flags.
 
 mod quotas;
+mod remote;
 mod search;
 mod sections;
 mod stray;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::tools::{mcp_servers, toolbox};
 
 pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
+pub use remote::{AgentKind, Remote};
 pub use search::{Embeddings, Rerank, Search};
 pub(crate) use sections::is_confidential;
 pub use sections::{
@@ -268,6 +270,7 @@ impl Config {
         for tool in &mut config.tools {
             tool.read_environment(environment).map_err(ConfigError)?;
         }
+        config.agent.remote.read_environment(environment).map_err(ConfigError)?;
         config.check()?;
         Ok(config)
     }
@@ -397,6 +400,7 @@ impl Config {
             }
         }
         self.agent.check().map_err(ConfigError)?;
+        self.agent.check_remote(self).map_err(ConfigError)?;
         toolbox(self).map_err(|error| ConfigError(error.to_string()))?;
         mcp_servers(self).map_err(|error| ConfigError(error.to_string()))?;
         if self.context.history_items > 200 {

@@ -16,6 +16,7 @@ use url::Url;
 use super::{
     ConfigError,
     quotas::{Network, Quotas, is_nothing},
+    remote::{AgentKind, Remote},
 };
 
 /// How the database is used. All but `url` is for PostgreSQL.
@@ -1017,6 +1018,12 @@ impl Retention {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Agent {
+    /// What answers: `model`, `ag-ui` or `webhook`.
+    pub kind: AgentKind,
+    /// The agent elsewhere that does.
+    pub remote: Remote,
+    /// Hand-offs from one agent to another in a turn.
+    pub hand_offs: u32,
     /// Rounds in which the model may call tools; 0: never.
     pub tool_rounds: u32,
     /// Calls in a turn.
@@ -1036,8 +1043,12 @@ pub struct Agent {
 
 impl Default for Agent {
     fn default() -> Self {
-        let ToolLimits { rounds, calls, parallel, tokens, time, consent } = ToolLimits::default();
+        let ToolLimits { rounds, calls, parallel, tokens, hand_offs, time, consent } =
+            ToolLimits::default();
         Self {
+            kind: AgentKind::default(),
+            remote: Remote::default(),
+            hand_offs,
             tool_rounds: rounds,
             tool_calls: calls,
             parallel_calls: parallel.try_into().unwrap_or(u32::MAX),
@@ -1071,6 +1082,7 @@ impl From<&Agent> for ToolLimits {
             calls: settings.tool_calls,
             parallel: settings.parallel_calls as usize,
             tokens: settings.turn_tokens,
+            hand_offs: settings.hand_offs,
             time: Duration::from_secs(settings.tool_seconds),
             consent: Duration::from_secs(settings.consent_seconds),
         }

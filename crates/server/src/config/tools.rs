@@ -233,7 +233,10 @@ impl Headers {
         })
     }
 
-    fn read_environment(&mut self, environment: &BTreeMap<String, String>) -> Result<(), String> {
+    pub(super) fn read_environment(
+        &mut self,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<(), String> {
         use secrecy::ExposeSecret as _;
         for (name, header) in &mut self.0 {
             let mut value = String::new();
