@@ -61,8 +61,9 @@ test: setup lint test-rust test-web test-conformance test-behaviour e2e ## Run a
 test-rust: web setup ## Run the Rust tests
 	@./scripts/say "Rust tests"
 	$(ELSEWHERE) cargo test --workspace --quiet
-	@./scripts/say "The store's tests on PostgreSQL 18 with pgvector"
+	@./scripts/say "The stores' tests on PostgreSQL 18 with pgvector"
 	$(ELSEWHERE) ./scripts/with-newest-postgres cargo test --quiet -p parlor-store --test postgres
+	$(ELSEWHERE) ./scripts/with-newest-postgres cargo test --quiet -p parlor-search --test index postgres
 
 test-web: web packages setup ## Run the web packages' tests, also in a browser
 	@./scripts/say "Web tests"

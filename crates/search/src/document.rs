@@ -1,6 +1,6 @@
 //! From the text of a file to a document with passages, whatever its format.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use crate::{
     DocumentUrls, chunk,
@@ -140,17 +140,32 @@ fn title_from_path(relative: &str) -> String {
     }
 }
 
-/// A passage as the two INSERT statements read it.
-#[derive(serde::Serialize)]
-struct Row<'a> {
-    anchor: Option<&'a str>,
-    /// JSON in JSON: the column holds a JSON list.
-    breadcrumbs: String,
-    text: &'a str,
-    title_words: &'a str,
-    heading_words: String,
-    body_words: String,
-    part_words: String,
+/// A passage as it is stored.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Row<'a> {
+    pub(crate) anchor: Option<&'a str>,
+    /// A JSON list.
+    pub(crate) breadcrumbs: String,
+    pub(crate) text: &'a str,
+    #[serde(flatten)]
+    pub(crate) words: Words,
+}
+
+/// The words by which a passage is found, prepared as `words.rs` says.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Words {
+    #[serde(rename = "title_words", serialize_with = "as_str")]
+    pub(crate) title: Arc<str>,
+    #[serde(rename = "heading_words")]
+    pub(crate) headings: String,
+    #[serde(rename = "body_words")]
+    pub(crate) body: String,
+    #[serde(rename = "part_words")]
+    pub(crate) parts: String,
+}
+
+fn as_str<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 impl Document {
@@ -176,36 +191,36 @@ impl Document {
         }
     }
 
-    /// The passages as a JSON list, one statement's worth.
-    pub(crate) fn rows(&self) -> String {
+    /// The passages with their words.
+    pub(crate) fn rows(&self) -> Vec<Row<'_>> {
         let mut title = self.title.clone();
         for tag in &self.tags {
             title.push(' ');
             title.push_str(tag);
         }
-        let title_words = words::for_index(&title);
-        let rows: Vec<Row<'_>> = self
-            .passages
-            .iter()
-            .map(|passage| {
-                let breadcrumbs = self.breadcrumbs(passage);
-                let headings = self.headings_below_title(passage).join(" ");
-                let body = if self.plain {
-                    passage.text.clone()
-                } else {
-                    markdown::plain_text(&passage.text)
-                };
-                Row {
-                    anchor: passage.anchor.as_deref(),
-                    breadcrumbs: serde_json::Value::from(breadcrumbs).to_string(),
-                    text: &passage.text,
-                    title_words: &title_words,
-                    part_words: words::identifier_parts(&body),
-                    heading_words: words::for_index(&headings),
-                    body_words: words::for_index(&body),
-                }
-            })
-            .collect();
+        let title: Arc<str> = words::for_index(&title).into();
+        let row = |passage| {
+            let headings = self.headings_below_title(passage).join(" ");
+            let body =
+                if self.plain { passage.text.clone() } else { markdown::plain_text(&passage.text) };
+            Row {
+                anchor: passage.anchor.as_deref(),
+                breadcrumbs: serde_json::Value::from(self.breadcrumbs(passage)).to_string(),
+                text: &passage.text,
+                words: Words {
+                    title: Arc::clone(&title),
+                    headings: words::for_index(&headings),
+                    body: words::for_index(&body),
+                    parts: words::identifier_parts(&body),
+                },
+            }
+        };
+        self.passages.iter().map(row).collect()
+    }
+
+    /// The same as a JSON list, one statement's worth.
+    pub(crate) fn rows_as_json(&self) -> String {
+        let rows = self.rows();
         // Strings and options of strings can always be written.
         serde_json::to_string(&rows).unwrap_or_else(|_| "[]".to_owned())
     }

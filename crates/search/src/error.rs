@@ -13,6 +13,37 @@ pub enum SearchError {
     /// The tables of the index could not be created or brought up to date.
     #[error("the search index could not prepare its tables: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The name of the schema would need quoting.
+    #[error(
+        "`{0}` is no name for a schema; use small letters, digits and `_`, at most 63, and begin with a letter other than pg_"
+    )]
+    Schema(String),
+    /// The tables of the index are missing or old, and are not to be brought up to date.
+    #[error(
+        "the tables for documents in schema `{0}` are not up to date and database.auto_migrate is off; run `parlor migrate` first"
+    )]
+    Behind(String),
+    /// The tables of the index were made by a newer version of this program.
+    #[error(
+        "the tables for documents in schema `{schema}` are of a newer version (migration {version}); run that version or choose another schema with database.schema"
+    )]
+    TooNew {
+        /// The schema.
+        schema: String,
+        /// The newest migration in it.
+        version: i64,
+    },
+    /// The role may not bring the tables up to date.
+    #[error(
+        "the tables for documents in schema `{schema}` are not up to date and the role may not change them; run `parlor migrate` as a role that may, and grant this one its rights"
+    )]
+    MayNotMigrate {
+        /// The schema.
+        schema: String,
+        /// What the server says.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The embedding model or the reranker did not do its part.
     #[error("texts could not be embedded: {0}")]
     Embedding(#[from] crate::EmbedError),

@@ -19,16 +19,33 @@ const MAX_PER_DOCUMENT: usize = 3;
 /// How many matches by words are ranked at least.
 pub(crate) const DEPTH_OF_WORDS: usize = 100;
 
+/// A term found in more passages than this is common. Ranking costs time for each matching
+/// passage, and a word that is nearly everywhere hardly changes the order.
+pub(crate) const COMMON: i64 = 800;
+
+/// How many passages are ranked when a query has only common words.
+pub(crate) const RANKED_OF_COMMON: i64 = 2_000;
+
 /// An index of documents, in the database that was chosen. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum DocumentIndex {
     /// In a SQLite file.
     Sqlite(SqliteIndex),
+    /// In PostgreSQL, for all servers on it.
+    #[cfg(feature = "postgres")]
+    Postgres(crate::PostgresIndex),
 }
 
 impl From<SqliteIndex> for DocumentIndex {
     fn from(index: SqliteIndex) -> Self {
         Self::Sqlite(index)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl From<crate::PostgresIndex> for DocumentIndex {
+    fn from(index: crate::PostgresIndex) -> Self {
+        Self::Postgres(index)
     }
 }
 
@@ -77,6 +94,8 @@ macro_rules! each {
     ($index:expr, $method:ident($($argument:expr),*)) => {
         match $index {
             DocumentIndex::Sqlite(index) => index.$method($($argument),*).await,
+            #[cfg(feature = "postgres")]
+            DocumentIndex::Postgres(index) => index.$method($($argument),*).await,
         }
     };
 }
@@ -111,9 +130,13 @@ impl DocumentIndex {
         each!(self, nearest(identity, to, request, limit, max_bytes))
     }
 
-    /// The documents that a reader of this page sees.
-    pub(crate) async fn documents_at(&self, page: &str) -> Result<HashSet<i64>, SearchError> {
-        each!(self, documents_at(page))
+    /// The documents that a reader of this page sees, who is of this tenant.
+    pub(crate) async fn documents_at(
+        &self,
+        page: &str,
+        tenant: Option<&str>,
+    ) -> Result<HashSet<i64>, SearchError> {
+        each!(self, documents_at(page, tenant))
     }
 
     /// The passages of these matches, in the same order; those that somebody of this tenant may

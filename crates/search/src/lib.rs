@@ -10,16 +10,22 @@ mod fuse;
 mod html;
 mod index;
 mod ingest;
+#[cfg(feature = "postgres")]
+mod lexemes;
 mod markdown;
 mod mdx;
 mod meaning;
 mod pages;
 mod pdf;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod query;
 mod request;
 mod retrieval;
 mod slug;
 mod sqlite;
+#[cfg(feature = "postgres")]
+mod stem;
 mod urls;
 mod vectors;
 mod walk;
@@ -38,6 +44,8 @@ pub use meaning::{
 };
 pub use pages::{Page, PageList};
 pub use pdf::{PdfFuture, PdfReadError, PdfReader};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresIndex, PostgresIndexSettings};
 pub use request::{SearchFilter, SearchRequest};
 pub use retrieval::{RerankFuture, Reranker, Retrieval, Strategy, describe_metrics};
 pub use slug::{Slugger, slugify_heading};

@@ -151,7 +151,7 @@ fn pieces(chunk: &str) -> Vec<Piece<'_>> {
 }
 
 /// Letters, digits, and the marks that combine with them.
-fn is_word_char(c: char) -> bool {
+pub(crate) fn is_word_char(c: char) -> bool {
     c.is_alphanumeric()
         || matches!(c, '\u{0300}'..='\u{036F}' | '\u{094D}' | '\u{3099}'..='\u{309A}')
 }

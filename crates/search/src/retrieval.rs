@@ -268,7 +268,7 @@ impl Retrieval {
 
     async fn page(&self, request: &SearchRequest<'_>) -> Result<HashSet<i64>, SearchError> {
         match request.page {
-            Some(page) => self.index.documents_at(page).await,
+            Some(page) => self.index.documents_at(page, request.tenant).await,
             None => Ok(HashSet::new()),
         }
     }

@@ -23,7 +23,7 @@ use crate::{
     IndexStats, IngestOptions, IngestSummary, Neighbours, Passage, PassageSearch, Progress,
     Retrieval, SearchError, SearchFuture, SearchRequest,
     cache::VectorCache,
-    index::{DEPTH_OF_WORDS, Match},
+    index::{COMMON, DEPTH_OF_WORDS, Match, RANKED_OF_COMMON},
     query::{self, Term},
     request::addresses_of_page,
 };
@@ -48,12 +48,6 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection unused for this long is closed, and its page cache with it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A term found in more passages than this is common. Ranking costs time for each matching
-/// passage, and a word that is nearly everywhere hardly changes the order.
-const COMMON: i64 = 800;
-/// How many passages are ranked when a query has only common words.
-const RANKED_OF_COMMON: i64 = 2_000;
-
 /// A search index in a SQLite file, usually the one that holds the chat.
 ///
 /// Cheap to clone; all clones share the connections.
@@ -365,17 +359,23 @@ impl SqliteIndex {
         rows.iter().map(Match::read).collect()
     }
 
-    /// The documents whose address is that of a page.
-    pub(crate) async fn documents_at(&self, page: &str) -> Result<HashSet<i64>, SearchError> {
+    /// The documents whose address is that of a page: everybody's and the tenant's.
+    pub(crate) async fn documents_at(
+        &self,
+        page: &str,
+        tenant: Option<&str>,
+    ) -> Result<HashSet<i64>, SearchError> {
         let addresses = addresses_of_page(page);
         if addresses.is_empty() {
             return Ok(HashSet::new());
         }
         let rows = sqlx::query(
             "SELECT d.id FROM json_each(?1) AS address
-             CROSS JOIN search_documents AS d ON d.url = address.value LIMIT 20",
+             CROSS JOIN search_documents AS d ON d.url = address.value
+             WHERE d.tenant IS NULL OR d.tenant = ?2 LIMIT 20",
         )
         .bind(json(&addresses))
+        .bind(tenant)
         .fetch_all(self.reader())
         .await?;
         rows.iter().map(|row| Ok(row.try_get("id")?)).collect()

@@ -206,7 +206,7 @@ async fn put(connection: &mut SqliteConnection, put: &Put) -> Result<(), SearchE
         // Another ingest may have added the same file in the meantime.
         remove_passages(connection, id).await?;
     }
-    let rows = document.rows();
+    let rows = document.rows_as_json();
     sqlx::query(
         "INSERT INTO search_passages (document_id, ordinal, anchor, breadcrumbs, text)
          SELECT ?1, key, value ->> 'anchor', value ->> 'breadcrumbs', value ->> 'text'

@@ -9,20 +9,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::support::{Site, counts, reason};
 use parlor_search::{
-    FileOutcome, IngestOptions, IngestSummary, PageList, Progress, SearchError, SkipReason,
-    SqliteIndex,
+    FileOutcome, IngestOptions, IngestSummary, PageList, Progress, Retrieval, SearchError,
+    SearchRequest, SkipReason,
 };
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use crate::support::{Place, Site, Store, counts, reason};
 
 fn set_age(path: &Path, seconds: u64) {
     let at = SystemTime::now() - Duration::from_secs(seconds);
     fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
 }
 
-#[tokio::test]
-async fn only_what_changed_is_indexed_again() {
-    let site = Site::new().await;
+pub(crate) async fn only_what_changed_is_indexed_again(on: Store) {
+    let site = Site::new(on).await;
     site.write("a.md", "# A\n\nalpha\n");
     site.write("b/b.md", "# B\n\nbeta\n");
     site.write("c.txt", "gamma\n");
@@ -46,9 +47,8 @@ async fn only_what_changed_is_indexed_again() {
     assert!(stats.last_ingest_at.is_some());
 }
 
-#[tokio::test]
-async fn a_new_time_alone_changes_nothing_and_an_old_time_hides_nothing() {
-    let site = Site::new().await;
+pub(crate) async fn a_new_time_alone_changes_nothing_and_an_old_time_hides_nothing(on: Store) {
+    let site = Site::new(on).await;
     site.write("a.md", "alpha\n");
     set_age(&site.path("a.md"), 1_000);
     site.ingest().await;
@@ -62,9 +62,8 @@ async fn a_new_time_alone_changes_nothing_and_an_old_time_hides_nothing() {
     assert_eq!(site.urls("two").await, ["/docs/b"]);
 }
 
-#[tokio::test]
-async fn another_base_url_moves_every_document() {
-    let site = Site::new().await;
+pub(crate) async fn another_base_url_moves_every_document(on: Store) {
+    let site = Site::new(on).await;
     site.write("a.md", "alpha\n");
     set_age(&site.path("a.md"), 1_000);
     site.ingest().await;
@@ -73,9 +72,8 @@ async fn another_base_url_moves_every_document() {
     assert_eq!(site.urls("alpha").await, ["https://example.org/help/a"]);
 }
 
-#[tokio::test]
-async fn a_run_removes_only_below_its_own_paths() {
-    let site = Site::new().await;
+pub(crate) async fn a_run_removes_only_below_its_own_paths(on: Store) {
+    let site = Site::new(on).await;
     for name in ["one/a.md", "one/b.md", "one-more/c.md", "two/d.md"] {
         site.write(name, format!("word {name}\n"));
     }
@@ -96,9 +94,8 @@ async fn a_run_removes_only_below_its_own_paths() {
     assert_eq!(site.ingest().await.removed, 2);
 }
 
-#[tokio::test]
-async fn a_list_says_which_pages_there_are_and_where() {
-    let site = Site::new().await;
+pub(crate) async fn a_list_says_which_pages_there_are_and_where(on: Store) {
+    let site = Site::new(on).await;
     let page = |text: &str| format!("<main><h1>T</h1><p>{text} <a href='next'>x</a></p></main>");
     site.write("intro/index.html", page("alpha"));
     site.write("tags/index.html", page("tagged"));
@@ -145,9 +142,8 @@ async fn a_list_says_which_pages_there_are_and_where() {
     assert_eq!(site.index.stats().await.unwrap().documents, 2);
 }
 
-#[tokio::test]
-async fn what_is_no_list_of_pages_is_said() {
-    let site = Site::new().await;
+pub(crate) async fn what_is_no_list_of_pages_is_said(on: Store) {
+    let site = Site::new(on).await;
     let said = |text: &str| {
         let path = site.path("pages.json");
         fs::write(&path, text).unwrap();
@@ -161,9 +157,8 @@ async fn what_is_no_list_of_pages_is_said() {
     assert!(matches!(site.index.ingest(options, &()).await, Err(SearchError::PagesOfManyPaths)));
 }
 
-#[tokio::test]
-async fn odd_files_are_reported_and_the_rest_is_indexed() {
-    let site = Site::new().await;
+pub(crate) async fn odd_files_are_reported_and_the_rest_is_indexed(on: Store) {
+    let site = Site::new(on).await;
     site.write("good.md", "A needle\n");
     site.write("binary.md", b"PK\x03\x04\0\0needle");
     site.write("utf16.txt", b"\xFF\xFEn\0e\0");
@@ -212,9 +207,8 @@ async fn odd_files_are_reported_and_the_rest_is_indexed() {
     assert_eq!(site.index.ingest(hidden, &()).await.unwrap().added, 2);
 }
 
-#[tokio::test]
-async fn every_format_gives_passages_with_working_links() {
-    let site = Site::new().await;
+pub(crate) async fn every_format_gives_passages_with_working_links(on: Store) {
+    let site = Site::new(on).await;
     site.write(
         "a b/guide.mdx",
         "---\nsidebar_label: Guide\ntags: [setup]\n---\nimport X from 'x';\n\n## Tab *one* {#first}\n\n<X>mdxneedle</X> see [next](../next.md#there).\n",
@@ -243,9 +237,8 @@ async fn every_format_gives_passages_with_working_links() {
     assert_eq!(passage.breadcrumbs, ["Guide", "Tab one"]);
 }
 
-#[tokio::test]
-async fn a_document_of_very_many_passages_is_indexed() {
-    let site = Site::new().await;
+pub(crate) async fn a_document_of_very_many_passages_is_indexed(on: Store) {
+    let site = Site::new(on).await;
     // Would take many minutes if the work for a passage grew with their number.
     let sections: String = (0..30_000).map(|n| format!("## Part {n}\n\ntext{n}\n\n")).collect();
     site.write("long.md", sections);
@@ -253,9 +246,8 @@ async fn a_document_of_very_many_passages_is_indexed() {
     assert_eq!(site.urls("text29999").await, ["/docs/long#part-29999"]);
 }
 
-#[tokio::test]
-async fn what_is_no_document_any_more_is_no_longer_found() {
-    let site = Site::new().await;
+pub(crate) async fn what_is_no_document_any_more_is_no_longer_found(on: Store) {
+    let site = Site::new(on).await;
     for name in ["a.md", "b.md", "c.md"] {
         site.write(name, format!("needle {name}\n"));
     }
@@ -267,10 +259,9 @@ async fn what_is_no_document_any_more_is_no_longer_found() {
 }
 
 #[cfg(unix)]
-#[tokio::test]
-async fn symbolic_links_neither_loop_nor_lead_out() {
+pub(crate) async fn symbolic_links_neither_loop_nor_lead_out(on: Store) {
     use std::os::unix::fs::symlink;
-    let site = Site::new().await;
+    let site = Site::new(on).await;
     site.write("guide/a.md", "needle a\n");
     site.write(".data/real.md", "needle real\n");
     site.write("../outside/secret.md", "needle secret\n");
@@ -306,9 +297,8 @@ async fn symbolic_links_neither_loop_nor_lead_out() {
     assert_eq!(urls, ["/docs/guide/a", "/docs/mounted"]);
 }
 
-#[tokio::test]
-async fn missing_paths_are_an_error_unless_others_exist() {
-    let site = Site::new().await;
+pub(crate) async fn missing_paths_are_an_error_unless_others_exist(on: Store) {
+    let site = Site::new(on).await;
     site.write("a.md", "needle\n");
     let ingest = |paths: Vec<&str>| {
         site.index.ingest(IngestOptions::new(paths.iter().map(|path| site.path(path))), &())
@@ -356,9 +346,8 @@ impl Progress for Saboteur<'_> {
     }
 }
 
-#[tokio::test]
-async fn a_file_that_vanishes_during_the_run_is_reported_and_removed() {
-    let site = Site::new().await;
+pub(crate) async fn a_file_that_vanishes_during_the_run_is_reported_and_removed(on: Store) {
+    let site = Site::new(on).await;
     site.write("a.md", "needle\n");
     site.ingest().await;
     site.write("b.md", "needle\n");
@@ -374,13 +363,12 @@ async fn a_file_that_vanishes_during_the_run_is_reported_and_removed() {
     );
 }
 
-#[tokio::test]
-async fn two_runs_at_once_agree() {
-    let site = Site::new().await;
+pub(crate) async fn two_runs_at_once_agree(on: Store) {
+    let site = Site::new(on).await;
     for n in 0..60 {
         site.write(&format!("{n}.md"), format!("# Page {n}\n\nneedle {n}\n"));
     }
-    let other = SqliteIndex::open(site.database().to_str().unwrap()).await.unwrap();
+    let other = site.place.open().await;
     let (first, second) =
         tokio::join!(site.index.ingest(site.options(), &()), other.ingest(site.options(), &()));
     first.unwrap();
@@ -394,7 +382,7 @@ async fn two_runs_at_once_agree() {
 #[tokio::test]
 async fn what_may_not_be_read_is_reported_and_stays_indexed() {
     use std::os::unix::fs::PermissionsExt;
-    let site = Site::new().await;
+    let site = Site::new(Store::Sqlite).await;
     site.write("closed/a.md", "");
     fs::set_permissions(site.path("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(site.path("closed")).is_err() {
@@ -428,11 +416,12 @@ fn unreadable_files_and_folders_as_a_plain_user() {
 
 #[cfg(unix)]
 async fn unreadable_files_and_folders_as_a_plain_user_async() {
+    let on = Store::Sqlite;
     use std::os::unix::fs::PermissionsExt;
     let mode = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    let site = Site::new().await;
+    let site = Site::new(on).await;
     for name in ["open.md", "file.md", "folder/a.md", "folder/deep/b.md"] {
         site.write(name, "needle\n");
     }
@@ -467,38 +456,57 @@ fn write_version(site: &Site, version: usize) {
 
 /// Every document in the index is whole and of one version, and the full-text index agrees.
 async fn assert_consistent(site: &Site) {
-    let index = SqliteIndex::open(site.database().to_str().unwrap()).await.unwrap();
-    let database = sqlx::SqlitePool::connect(site.database().to_str().unwrap()).await.unwrap();
-    let rows: Vec<(i64, String)> =
-        sqlx::query_as("SELECT document_id, text FROM search_passages ORDER BY document_id")
-            .fetch_all(&database)
+    const PASSAGES: &str = "SELECT document_id, text FROM search_passages ORDER BY document_id";
+    const DOCUMENTS: &str = "SELECT count(*) FROM search_documents";
+    let index = site.place.open().await;
+    let rows: Vec<(i64, String)>;
+    let documents: i64;
+    let words: i64;
+    match &site.place {
+        Place::Sqlite(file) => {
+            let database = sqlx::SqlitePool::connect(file.to_str().unwrap()).await.unwrap();
+            rows = sqlx::query_as(PASSAGES).fetch_all(&database).await.unwrap();
+            documents = sqlx::query_scalar(DOCUMENTS).fetch_one(&database).await.unwrap();
+            let sql = "SELECT count(*) FROM search_words WHERE search_words MATCH 'needle'";
+            words = sqlx::query_scalar(sql).fetch_one(&database).await.unwrap();
+            sqlx::query("INSERT INTO search_words (search_words) VALUES ('integrity-check')")
+                .execute(&database)
+                .await
+                .unwrap();
+        }
+        Place::Postgres { url, schema } => {
+            let mut database = PgConnection::connect(url).await.unwrap();
+            let sql = format!(
+                "SET search_path TO {schema}; SELECT set_config('parlor.system', 'on', false)"
+            );
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut database).await.unwrap();
+            rows = sqlx::query_as(PASSAGES).fetch_all(&mut database).await.unwrap();
+            documents = sqlx::query_scalar(DOCUMENTS).fetch_one(&mut database).await.unwrap();
+            let sql = "SELECT count(*) FROM search_words WHERE words @@ 'needl'";
+            words = sqlx::query_scalar(sql).fetch_one(&mut database).await.unwrap();
+            let (passages, counted): (i64, i64) = sqlx::query_as(
+                "SELECT passages - (SELECT count(*) FROM search_words),
+                        words - (SELECT coalesce(sum(length), 0) FROM search_words)
+                 FROM search_state",
+            )
+            .fetch_one(&mut database)
             .await
             .unwrap();
-    let documents: i64 = sqlx::query_scalar("SELECT count(*) FROM search_documents")
-        .fetch_one(&database)
-        .await
-        .unwrap();
+            assert_eq!((passages, counted), (0, 0));
+        }
+    }
     assert_eq!(rows.len(), usize::try_from(documents).unwrap() * SECTIONS);
     for passages in rows.chunks(SECTIONS) {
         assert!(passages.iter().all(|passage| *passage == passages[0]), "{passages:?}");
     }
-    let words: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM search_words WHERE search_words MATCH 'needle'")
-            .fetch_one(&database)
-            .await
-            .unwrap();
     assert_eq!(usize::try_from(words).unwrap(), rows.len());
-    sqlx::query("INSERT INTO search_words (search_words) VALUES ('integrity-check')")
-        .execute(&database)
-        .await
-        .unwrap();
-    let found = index.search("needle", 5).await.unwrap();
+    let request = SearchRequest::new("needle", 5);
+    let found = Retrieval::new(index).find(&request).await.unwrap();
     assert_eq!(found.is_empty(), rows.is_empty());
 }
 
-#[tokio::test]
-async fn a_killed_run_leaves_an_index_that_works() {
-    let site = Site::new().await;
+pub(crate) async fn a_killed_run_leaves_an_index_that_works(on: Store) {
+    let site = Site::new(on).await;
     // After how many files the process is killed; the last is never reached.
     for (version, kill_after) in [0, 1, 37, 90, 119, 64, 5, usize::MAX].into_iter().enumerate() {
         write_version(&site, version);
@@ -510,7 +518,7 @@ async fn a_killed_run_leaves_an_index_that_works() {
                 "--nocapture",
             ])
             .env("TEST_DOCUMENTS", site.path(""))
-            .env("TEST_DATABASE", site.database())
+            .env("TEST_INDEX", serde_json::to_string(&site.place).unwrap())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -549,9 +557,10 @@ impl Progress for Lines {
 #[ignore = "run by the test above, to be killed"]
 fn ingest_in_a_process_of_its_own() {
     let documents = std::env::var("TEST_DOCUMENTS").unwrap();
-    let database = std::env::var("TEST_DATABASE").unwrap();
+    let place = std::env::var("TEST_INDEX").unwrap();
+    let place: Place = serde_json::from_str(&place).unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let index = SqliteIndex::open(&database).await.unwrap();
+        let index = place.open().await;
         let options = IngestOptions::new([documents]).base_url("/docs/");
         index.ingest(options, &Lines).await.unwrap();
     });

@@ -14,7 +14,7 @@ use parlor_search::{
     Reranker, Retrieval, SearchError, SearchFilter, SearchRequest, Strategy,
 };
 
-use crate::support::Site;
+use crate::support::{Site, Store};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ENOUGH: usize = 64 * 1024 * 1024;
@@ -108,8 +108,8 @@ async fn urls(retrieval: &Retrieval, query: &str) -> Vec<String> {
     found.into_iter().map(|passage| passage.url).collect()
 }
 
-async fn harbour() -> Site {
-    let site = Site::new().await;
+async fn harbour(on: Store) -> Site {
+    let site = Site::new(on).await;
     site.write("cars.md", "# Wheels\n\nRent an automobile by the day.\n");
     site.write("boats.md", "# Harbour\n\nA vessel leaves every hour.\n");
     site.write("menu.md", "# Menu\n\nSalmon and trout.\n");
@@ -118,9 +118,8 @@ async fn harbour() -> Site {
     site
 }
 
-#[tokio::test]
-async fn a_question_finds_what_means_the_same_in_other_words() {
-    let site = harbour().await;
+pub(crate) async fn a_question_finds_what_means_the_same_in_other_words(on: Store) {
+    let site = harbour(on).await;
     let toy = Toy::new();
     assert_eq!(embed(&site, &toy).await, 4);
     let retrieval = retrieval(&site, &toy);
@@ -139,9 +138,8 @@ async fn a_question_finds_what_means_the_same_in_other_words() {
     );
 }
 
-#[tokio::test]
-async fn what_both_find_comes_first_and_words_keep_their_say() {
-    let site = harbour().await;
+pub(crate) async fn what_both_find_comes_first_and_words_keep_their_say(on: Store) {
+    let site = harbour(on).await;
     site.write("codes.md", "# Codes\n\nE4711 means that nothing is wrong.\n");
     site.write("both.md", "# Ferry\n\nThe ship to the island.\n");
     site.ingest().await;
@@ -152,9 +150,8 @@ async fn what_both_find_comes_first_and_words_keep_their_say() {
     assert_eq!(urls(&retrieval, "E4711").await[0], "/docs/codes");
 }
 
-#[tokio::test]
-async fn only_what_is_new_is_embedded_and_what_stays_keeps_its_vector() {
-    let site = harbour().await;
+pub(crate) async fn only_what_is_new_is_embedded_and_what_stays_keeps_its_vector(on: Store) {
+    let site = harbour(on).await;
     let toy = Toy::new();
     embed(&site, &toy).await;
     assert_eq!(toy.requests(), 1, "one request for four passages");
@@ -175,9 +172,8 @@ async fn only_what_is_new_is_embedded_and_what_stays_keeps_its_vector() {
     assert_eq!((stats.vectors, stats.passages), (3, 3));
 }
 
-#[tokio::test]
-async fn an_embedding_that_was_cut_short_is_gone_on_with() {
-    let site = Site::new().await;
+pub(crate) async fn an_embedding_that_was_cut_short_is_gone_on_with(on: Store) {
+    let site = Site::new(on).await;
     for n in 0..20 {
         site.write(&format!("p{n}.md"), format!("# Page {n}\n\nA boat, number {n}.\n"));
     }
@@ -197,9 +193,8 @@ async fn an_embedding_that_was_cut_short_is_gone_on_with() {
     assert_eq!((texts.len(), different.len()), (20, 20), "nothing is paid for twice");
 }
 
-#[tokio::test]
-async fn another_model_or_another_length_embeds_everything_anew() {
-    let site = harbour().await;
+pub(crate) async fn another_model_or_another_length_embeds_everything_anew(on: Store) {
+    let site = harbour(on).await;
     let toy = Toy::new();
     embed(&site, &toy).await;
     *toy.name.lock().unwrap() = "toy-2".into();
@@ -227,9 +222,8 @@ async fn another_model_or_another_length_embeds_everything_anew() {
     assert_eq!(urls(&retrieval, "ship").await.len(), 5);
 }
 
-#[tokio::test]
-async fn a_passage_that_the_model_does_not_take_keeps_no_other_out() {
-    let site = harbour().await;
+pub(crate) async fn a_passage_that_the_model_does_not_take_keeps_no_other_out(on: Store) {
+    let site = harbour(on).await;
     let toy = Toy::new();
     *toy.poison.lock().unwrap() = Some("Salmon".into());
     let summary = site.document_index().embed(&*toy, EmbedOptions::default(), &()).await.unwrap();
@@ -238,9 +232,8 @@ async fn a_passage_that_the_model_does_not_take_keeps_no_other_out() {
     assert!(urls(&retrieval(&site, &toy), "Salmon").await.contains(&"/docs/menu".to_owned()));
 }
 
-#[tokio::test]
-async fn settings_that_no_passage_fits_are_an_error_and_not_a_long_list() {
-    let site = Site::new().await;
+pub(crate) async fn settings_that_no_passage_fits_are_an_error_and_not_a_long_list(on: Store) {
+    let site = Site::new(on).await;
     for n in 0..30 {
         site.write(&format!("p{n}.md"), format!("# Page {n}\n\nNumber {n}.\n"));
     }
@@ -252,9 +245,8 @@ async fn settings_that_no_passage_fits_are_an_error_and_not_a_long_list() {
     assert!(error.to_string().contains("indigestible"), "{error}");
 }
 
-#[tokio::test]
-async fn a_model_that_fails_or_hangs_leaves_search_by_words() {
-    let site = harbour().await;
+pub(crate) async fn a_model_that_fails_or_hangs_leaves_search_by_words(on: Store) {
+    let site = harbour(on).await;
     let toy = Toy::new();
     embed(&site, &toy).await;
     let retrieval = Retrieval::new(site.document_index()).by_meaning(
@@ -271,9 +263,8 @@ async fn a_model_that_fails_or_hangs_leaves_search_by_words() {
     }
 }
 
-#[tokio::test]
-async fn more_vectors_than_may_be_in_memory_leave_search_by_words() {
-    let site = harbour().await;
+pub(crate) async fn more_vectors_than_may_be_in_memory_leave_search_by_words(on: Store) {
+    let site = harbour(on).await;
     let toy = Toy::new();
     embed(&site, &toy).await;
     let retrieval =
@@ -281,9 +272,8 @@ async fn more_vectors_than_may_be_in_memory_leave_search_by_words() {
     assert_eq!(urls(&retrieval, "Harbour").await, ["/docs/boats"]);
 }
 
-#[tokio::test]
-async fn the_readers_page_ranks_higher_by_words_and_by_meaning() {
-    let site = Site::new().await;
+pub(crate) async fn the_readers_page_ranks_higher_by_words_and_by_meaning(on: Store) {
+    let site = Site::new(on).await;
     for n in 0..9 {
         site.write(&format!("p{n}.md"), format!("# Page\n\nThe boat of number {n}.\n"));
     }
@@ -302,9 +292,8 @@ async fn the_readers_page_ranks_higher_by_words_and_by_meaning() {
     }
 }
 
-#[tokio::test]
-async fn searches_are_narrowed_by_tag_and_language() {
-    let site = Site::new().await;
+pub(crate) async fn searches_are_narrowed_by_tag_and_language(on: Store) {
+    let site = Site::new(on).await;
     site.write("a.md", "---\ntags: [API, beta]\nlang: en\n---\n# A\n\nThe boat.\n");
     site.write("b.md", "---\ntags: [guide]\nlang: de-AT\n---\n# B\n\nDas boat.\n");
     site.write("c.md", "# C\n\nAny boat.\n");
@@ -332,9 +321,8 @@ async fn searches_are_narrowed_by_tag_and_language() {
     }
 }
 
-#[tokio::test]
-async fn a_tenants_documents_are_found_by_nobody_else() {
-    let site = Site::new().await;
+pub(crate) async fn a_tenants_documents_are_found_by_nobody_else(on: Store) {
+    let site = Site::new(on).await;
     site.write("all/a.md", "# All\n\nThe boat for everybody.\n");
     site.write("acme/b.md", "# Acme\n\nThe secret boat.\n");
     site.write("umbrella/c.md", "# Umbrella\n\nThe hidden boat.\n");
@@ -365,9 +353,8 @@ async fn a_tenants_documents_are_found_by_nobody_else() {
     }
 }
 
-#[tokio::test]
-async fn neighbours_of_the_same_section_go_along() {
-    let site = Site::new().await;
+pub(crate) async fn neighbours_of_the_same_section_go_along(on: Store) {
+    let site = Site::new(on).await;
     let paragraph = |word: &str| format!("{word} {}\n\n", "lorem ipsum dolor ".repeat(60));
     let long = format!(
         "# Long\n\n## Story\n\n{}{}{}## Other\n\nElsewhere.\n",
@@ -429,9 +416,8 @@ impl Reranker for Judge {
     }
 }
 
-#[tokio::test]
-async fn a_reranker_has_the_last_word_if_it_says_one() {
-    let site = Site::new().await;
+pub(crate) async fn a_reranker_has_the_last_word_if_it_says_one(on: Store) {
+    let site = Site::new(on).await;
     for n in 0..6 {
         site.write(&format!("p{n}.md"), format!("# Boat {n}\n\nThe boat number{n}.\n"));
     }

@@ -2,10 +2,9 @@
 
 use std::{collections::HashSet, path::Path};
 
-use parlor_search::{
-    DocumentIndex, IngestOptions, Judgement, Question, Retrieval, SearchRequest, SqliteIndex,
-    Strategy,
-};
+use parlor_search::{IngestOptions, Judgement, Question, Retrieval, SearchRequest, Strategy};
+
+use crate::support::{Site, Store};
 
 #[derive(serde::Deserialize)]
 struct Questions {
@@ -17,16 +16,16 @@ fn questions() -> Vec<Question> {
     toml::from_str::<Questions>(text).unwrap().question
 }
 
-async fn documentation() -> DocumentIndex {
+async fn documentation(on: Store) -> Site {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let index = DocumentIndex::from(SqliteIndex::open("sqlite::memory:").await.unwrap());
-    index.ingest(IngestOptions::new([docs]).base_url("/docs/"), &()).await.unwrap();
-    index
+    let site = Site::new(on).await;
+    site.index.ingest(IngestOptions::new([docs]).base_url("/docs/"), &()).await.unwrap();
+    site
 }
 
-#[tokio::test]
-async fn every_answer_exists_and_words_alone_find_most() {
-    let retrieval = Retrieval::new(documentation().await);
+pub(crate) async fn every_answer_exists_and_words_alone_find_most(on: Store) {
+    let site = documentation(on).await;
+    let retrieval = Retrieval::new(site.document_index());
     let questions = questions();
     assert!(questions.len() >= 60, "{}", questions.len());
     let asked: HashSet<&str> = questions.iter().map(|question| question.ask.as_str()).collect();
@@ -59,5 +58,5 @@ async fn every_answer_exists_and_words_alone_find_most() {
         judged.push(question.judge(&found, 10));
     }
     let mean = Judgement::mean(&judged);
-    assert!(mean.recall > 0.5, "words find less than they did: {mean:?}");
+    assert!(mean.recall > 0.5, "words find less than they did in {on:?}: {mean:?}");
 }

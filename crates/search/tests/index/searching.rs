@@ -1,12 +1,11 @@
 //! What is found, and in which order.
 
-use crate::support::Site;
-use parlor_search::{PassageSearch, SearchRequest, SqliteIndex};
+use crate::support::{Site, Store};
+use parlor_search::{PassageSearch, Retrieval, SearchRequest, SqliteIndex};
 use proptest::prelude::*;
 
-#[tokio::test]
-async fn a_question_finds_the_section_that_answers_it() {
-    let site = Site::new().await;
+pub(crate) async fn a_question_finds_the_section_that_answers_it(on: Store) {
+    let site = Site::new(on).await;
     site.write(
         "guide/install.md",
         "---\ntitle: Installation\ndescription: Getting it\n---\n# Installation\n\nIntro.\n\n## Linux\n\nUse the package.\n\n### Debian\n\nRun `apt install parlor` as root. It needs Debian 12 or newer, and an account that may \
@@ -24,9 +23,8 @@ async fn a_question_finds_the_section_that_answers_it() {
     assert!(found.iter().any(|passage| passage.url == "/docs/other"));
 }
 
-#[tokio::test]
-async fn words_in_titles_and_headings_count_for_more() {
-    let site = Site::new().await;
+pub(crate) async fn words_in_titles_and_headings_count_for_more(on: Store) {
+    let site = Site::new(on).await;
     site.write("a.md", "# Notes\n\nThe cache cache cache is mentioned.\n");
     site.write("b.md", "# Cache\n\nHow results are kept.\n");
     site.write("c.md", "# Guide\n\n## Cache\n\nHow results are kept for later.\n");
@@ -34,9 +32,8 @@ async fn words_in_titles_and_headings_count_for_more() {
     assert_eq!(site.urls("cache").await, ["/docs/b", "/docs/c#cache", "/docs/a"]);
 }
 
-#[tokio::test]
-async fn identifiers_are_found_as_they_are_written() {
-    let site = Site::new().await;
+pub(crate) async fn identifiers_are_found_as_they_are_written(on: Store) {
+    let site = Site::new(on).await;
     site.write("env.md", "# Settings\n\nSet `PARLOR_DATABASE_URL` to a path.\n");
     site.write("api.md", "# Calls\n\nSend `threads.create` first.\n");
     site.write("cli.md", "# Flags\n\nPass `--listen` an address.\n");
@@ -60,9 +57,8 @@ async fn identifiers_are_found_as_they_are_written() {
     }
 }
 
-#[tokio::test]
-async fn scripts_without_spaces_are_found() {
-    let site = Site::new().await;
+pub(crate) async fn scripts_without_spaces_are_found(on: Store) {
+    let site = Site::new(on).await;
     site.write("ja.md", "# 設定\n\nデータベースの場所は環境変数で指定します。\n");
     site.write("zh.md", "# 安装指南\n\n请使用包管理器安装服务器。\n");
     site.write("ko.md", "# 설치\n\n서버를 설치하려면 명령을 실행하세요.\n");
@@ -85,9 +81,8 @@ async fn scripts_without_spaces_are_found() {
     }
 }
 
-#[tokio::test]
-async fn accents_case_and_word_forms_do_not_matter() {
-    let site = Site::new().await;
+pub(crate) async fn accents_case_and_word_forms_do_not_matter(on: Store) {
+    let site = Site::new(on).await;
     site.write("a.md", "# A\n\nThe Café was configured by Müller.\n");
     site.ingest().await;
     for query in ["cafe", "CAFÉ", "cafe\u{301}", "configuring", "muller"] {
@@ -95,9 +90,8 @@ async fn accents_case_and_word_forms_do_not_matter() {
     }
 }
 
-#[tokio::test]
-async fn the_beginning_of_a_word_is_tried_when_nothing_else_is_found() {
-    let site = Site::new().await;
+pub(crate) async fn the_beginning_of_a_word_is_tried_when_nothing_else_is_found(on: Store) {
+    let site = Site::new(on).await;
     site.write("a.md", "# A\n\nAuthentication happens first.\n");
     site.ingest().await;
     assert_eq!(site.urls("authentic").await, ["/docs/a"]);
@@ -105,9 +99,8 @@ async fn the_beginning_of_a_word_is_tried_when_nothing_else_is_found() {
     assert!(site.urls("zebra").await.is_empty());
 }
 
-#[tokio::test]
-async fn one_document_does_not_crowd_out_the_others() {
-    let site = Site::new().await;
+pub(crate) async fn one_document_does_not_crowd_out_the_others(on: Store) {
+    let site = Site::new(on).await;
     let sections: String =
         (0..8).map(|n| format!("## Widget {n}\n\nThe widget number {n} of many.\n\n")).collect();
     site.write("widgets.md", format!("# Widgets\n\n{sections}"));
@@ -118,16 +111,15 @@ async fn one_document_does_not_crowd_out_the_others() {
     site.write("copy/a.md", "# Copy\n\nThe same widget words.\n");
     site.write("copy/b.md", "# Copy\n\nThe same widget words.\n");
     site.ingest().await;
-    let found = site.index.search("widget", 5).await.unwrap();
+    let found = site.first("widget", 5).await;
     let urls: Vec<_> = found.into_iter().map(|passage| passage.url).collect();
     assert_eq!(urls.iter().filter(|url| url.starts_with("/docs/widgets")).count(), 3, "{urls:?}");
     assert!(urls.contains(&"/docs/other".to_owned()));
     assert_eq!(urls.iter().filter(|url| url.starts_with("/docs/copy/")).count(), 1, "{urls:?}");
 }
 
-#[tokio::test]
-async fn equal_passages_come_in_the_order_of_their_documents() {
-    let site = Site::new().await;
+pub(crate) async fn equal_passages_come_in_the_order_of_their_documents(on: Store) {
+    let site = Site::new(on).await;
     for n in 0..6 {
         site.write(&format!("{n}.md"), format!("# Same {n}\n\nword number{n}\n"));
     }
@@ -138,9 +130,8 @@ async fn equal_passages_come_in_the_order_of_their_documents() {
     }
 }
 
-#[tokio::test]
-async fn very_common_words_still_find_the_best_passages() {
-    let site = Site::new().await;
+pub(crate) async fn very_common_words_still_find_the_best_passages(on: Store) {
+    let site = Site::new(on).await;
     for file in 0..20 {
         let sections: String = (0..150)
             .map(|n| format!("## Part {n}\n\nThe server and the model, {file} {n}.\n\n"))
@@ -155,13 +146,12 @@ async fn very_common_words_still_find_the_best_passages() {
     assert_eq!(site.urls("server").await.len(), 10);
 }
 
-#[tokio::test]
-async fn an_empty_index_and_empty_questions_find_nothing() {
-    let index = SqliteIndex::open("sqlite::memory:").await.unwrap();
-    assert!(index.search("anything", 5).await.unwrap().is_empty());
-    let any: &dyn PassageSearch = &index;
+pub(crate) async fn an_empty_index_and_empty_questions_find_nothing(on: Store) {
+    let site = Site::new(on).await;
+    assert!(site.first("anything", 5).await.is_empty());
+    let any: &dyn PassageSearch = &Retrieval::new(site.document_index());
     assert!(any.search(SearchRequest::new("", 5)).await.unwrap().is_empty());
-    assert!(index.search("word", 0).await.unwrap().is_empty());
+    assert!(site.first("word", 0).await.is_empty());
 }
 
 #[tokio::test]
@@ -195,27 +185,29 @@ async fn a_database_that_cannot_be_used_is_an_error_that_says_so() {
     SqliteIndex::open(file.to_str().unwrap()).await.unwrap_err();
 }
 
-/// An index with a passage of many kinds of text, made once for the property below.
-fn shared() -> &'static (tokio::runtime::Runtime, SqliteIndex) {
-    static SHARED: std::sync::OnceLock<(tokio::runtime::Runtime, SqliteIndex)> =
+/// Indexes with a passage of many kinds of text, made once for the property below.
+fn shared() -> &'static (tokio::runtime::Runtime, [Site; 2]) {
+    static SHARED: std::sync::OnceLock<(tokio::runtime::Runtime, [Site; 2])> =
         std::sync::OnceLock::new();
     SHARED.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let index = runtime.block_on(async {
-            let folder = tempfile::tempdir().unwrap();
-            std::fs::write(folder.path().join("a.md"), "# A b\n\nand or not near 日本語 x1 é\n")
-                .unwrap();
-            let index = SqliteIndex::open("sqlite::memory:").await.unwrap();
-            index.ingest(parlor_search::IngestOptions::new([folder.path()]), &()).await.unwrap();
-            index
+        let sites = Store::BOTH.map(|on| {
+            runtime.block_on(async {
+                let site = Site::new(on).await;
+                site.write("a.md", "# A b\n\nand or not near 日本語 x1 é\n");
+                site.ingest().await;
+                site
+            })
         });
-        (runtime, index)
+        (runtime, sites)
     })
 }
 
 fn assert_valid(query: &str) {
-    let (runtime, index) = shared();
-    runtime.block_on(index.search(query, 5)).unwrap();
+    let (runtime, sites) = shared();
+    for site in sites {
+        runtime.block_on(site.first(query, 5));
+    }
 }
 
 #[test]

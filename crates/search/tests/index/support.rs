@@ -6,36 +6,79 @@ use std::{
 };
 
 use parlor_search::{
-    DocumentIndex, IngestOptions, IngestSummary, Passage, SkipReason, SqliteIndex,
+    DocumentIndex, IngestOptions, IngestSummary, Passage, PostgresIndex, PostgresIndexSettings,
+    Retrieval, SearchRequest, SkipReason, SqliteIndex,
 };
+use parlor_test_postgres::Server;
 use tempfile::TempDir;
+
+/// Where an index is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Store {
+    Sqlite,
+    Postgres,
+}
+
+impl Store {
+    pub(crate) const BOTH: [Self; 2] = [Self::Sqlite, Self::Postgres];
+}
+
+/// An index of its own.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Place {
+    Sqlite(PathBuf),
+    Postgres { url: String, schema: String },
+}
+
+impl Place {
+    /// In this folder, or in the tests' PostgreSQL.
+    pub(crate) fn new(on: Store, folder: &Path) -> Self {
+        match on {
+            Store::Sqlite => Self::Sqlite(folder.join("index.db")),
+            Store::Postgres => {
+                let place = Server::shared().place();
+                Self::Postgres { url: place.url, schema: place.schema }
+            }
+        }
+    }
+
+    pub(crate) async fn open(&self) -> DocumentIndex {
+        match self {
+            Self::Sqlite(file) => SqliteIndex::open(file.to_str().unwrap()).await.unwrap().into(),
+            Self::Postgres { url, schema } => {
+                PostgresIndex::open(url, &settings(schema)).await.unwrap().into()
+            }
+        }
+    }
+}
+
+pub(crate) fn settings(schema: &str) -> PostgresIndexSettings {
+    PostgresIndexSettings { schema: schema.to_owned(), ..PostgresIndexSettings::default() }
+}
 
 pub(crate) struct Site {
     folder: TempDir,
-    pub(crate) index: SqliteIndex,
+    pub(crate) place: Place,
+    pub(crate) index: DocumentIndex,
 }
 
 impl Site {
-    pub(crate) async fn new() -> Self {
+    pub(crate) async fn new(on: Store) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("docs")).unwrap();
-        let index =
-            SqliteIndex::open(folder.path().join("index.db").to_str().unwrap()).await.unwrap();
-        Self { folder, index }
+        let place = Place::new(on, folder.path());
+        let index = place.open().await;
+        Self { folder, place, index }
     }
 
     pub(crate) fn document_index(&self) -> DocumentIndex {
-        self.index.clone().into()
+        self.index.clone()
     }
 
     /// A path below the documents' folder, absolute and without symbolic links.
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         let docs = self.folder.path().canonicalize().unwrap().join("docs");
         if relative.is_empty() { docs } else { docs.join(relative) }
-    }
-
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder.path().join("index.db")
     }
 
     pub(crate) fn write(&self, relative: &str, content: impl AsRef<[u8]>) {
@@ -57,7 +100,12 @@ impl Site {
     }
 
     pub(crate) async fn search(&self, query: &str) -> Vec<Passage> {
-        self.index.search(query, 10).await.unwrap()
+        self.first(query, 10).await
+    }
+
+    pub(crate) async fn first(&self, query: &str, limit: usize) -> Vec<Passage> {
+        let retrieval = Retrieval::new(self.document_index());
+        retrieval.find(&SearchRequest::new(query, limit)).await.unwrap()
     }
 
     /// The URLs a query finds, best first.
