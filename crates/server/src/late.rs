@@ -1,8 +1,9 @@
 //! What comes later than the server: what the database has to give before requests can be answered,
 //! and an index of documents whose file cannot be opened for now.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use parlor_chatkit::ErrorChain;
 use parlor_search::{PassageSearch, Retrieval, SearchError, SearchFuture, SearchRequest};
 use tokio::sync::OnceCell;
 
@@ -14,27 +15,78 @@ use crate::{error::ApiError, search::SearchSetup};
 pub(crate) struct LateIndex {
     search: SearchSetup,
     opened: OnceCell<Retrieval>,
+    /// What an earlier version kept in a file, until something is ingested into the database.
+    former: Mutex<Option<Retrieval>>,
 }
 
 impl LateIndex {
     /// Opens the index, now if possible.
     pub(crate) async fn open(search: SearchSetup) -> Self {
-        let index = Self { search, opened: OnceCell::new() };
+        let index = Self { search, opened: OnceCell::new(), former: Mutex::default() };
         match index.get().await {
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "answers do without the documents for now"),
+            Err(error) => {
+                let error = ErrorChain(&error);
+                tracing::warn!(%error, "answers do without the documents for now");
+            }
         }
         index
     }
 
     async fn get(&self) -> Result<&Retrieval, SearchError> {
-        self.opened.get_or_try_init(|| self.search.open()).await
+        self.opened
+            .get_or_try_init(|| async {
+                let retrieval = self.search.open().await?;
+                self.look_for_former(&retrieval).await;
+                Ok(retrieval)
+            })
+            .await
+    }
+
+    async fn look_for_former(&self, retrieval: &Retrieval) {
+        let Ok(stats) = retrieval.index().stats().await else { return };
+        let Some(file) = self.search.former_file(&stats) else { return };
+        match self.search.open_former(&file).await {
+            Ok(former) => {
+                tracing::warn!(
+                    file = %file.display(),
+                    "documents are kept in PostgreSQL now, and none are there; run `parlor ingest` again, until then those in the file are used"
+                );
+                *self.former() = Some(former);
+            }
+            Err(error) => {
+                let error = ErrorChain(&error);
+                tracing::warn!(file = %file.display(), %error, "documents are kept in PostgreSQL now, and the file with the former ones cannot be used; run `parlor ingest` again");
+            }
+        }
+    }
+
+    /// The former index, as long as nothing was ingested into the new one.
+    async fn former_of(&self, retrieval: &Retrieval) -> Option<Retrieval> {
+        let former = self.former().clone()?;
+        let stats = retrieval.index().stats().await.ok()?;
+        if stats.last_ingest_at.is_none() {
+            return Some(former);
+        }
+        tracing::info!("the documents in PostgreSQL are used from now on");
+        *self.former() = None;
+        None
+    }
+
+    fn former(&self) -> MutexGuard<'_, Option<Retrieval>> {
+        self.former.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl PassageSearch for LateIndex {
     fn search<'a>(&'a self, request: SearchRequest<'a>) -> SearchFuture<'a> {
-        Box::pin(async move { self.get().await?.find(&request).await })
+        Box::pin(async move {
+            let retrieval = self.get().await?;
+            match self.former_of(retrieval).await {
+                Some(former) => former.find(&request).await,
+                None => retrieval.find(&request).await,
+            }
+        })
     }
 }
 

@@ -1,21 +1,68 @@
 //! The document search as the configuration describes it.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use parlor_agent::{
     EmbeddingsClient, EmbeddingsConfig, ModelConfigError, RerankClient, RerankConfig,
     SearchLanguage, SearchScope,
 };
 use parlor_search::{
-    DocumentIndex, EmbedOptions, Retrieval, SearchError, SearchFilter, SqliteIndex,
+    DocumentIndex, EmbedOptions, IndexStats, PostgresIndex, PostgresIndexSettings, Retrieval,
+    SearchError, SearchFilter, SqliteIndex,
 };
+use parlor_store::PostgresSettings;
 
 use crate::config::{Config, Embeddings, Rerank, Search};
+
+/// The file in which earlier versions kept the documents beside PostgreSQL.
+const FORMER_FILE: &str = "parlor-index.db";
+
+/// Where the document index is.
+#[derive(Clone)]
+enum IndexPlace {
+    Sqlite(String),
+    Postgres { url: String, settings: PostgresIndexSettings },
+}
+
+impl IndexPlace {
+    fn new(config: &Config) -> Self {
+        match &config.search.file {
+            Some(file) => Self::Sqlite(file.display().to_string()),
+            None if config.is_postgres() => {
+                let settings: PostgresSettings = (&config.database).into();
+                Self::Postgres {
+                    url: config.database_url.clone(),
+                    settings: PostgresIndexSettings {
+                        schema: settings.schema,
+                        auto_migrate: settings.auto_migrate,
+                        connect_timeout: settings.connect_timeout,
+                        statement_timeout: settings.statement_timeout,
+                    },
+                }
+            }
+            None => Self::Sqlite(config.database_url.clone()),
+        }
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for IndexPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(_) => f.write_str("SQLite"),
+            Self::Postgres { settings, .. } => f.debug_tuple("PostgreSQL").field(settings).finish(),
+        }
+    }
+}
 
 /// All that is needed to open the index and search it.
 #[derive(Clone, Debug)]
 pub(crate) struct SearchSetup {
-    index: String,
+    index: IndexPlace,
     settings: Search,
     embeddings: Option<EmbeddingsClient>,
     reranker: Option<RerankClient>,
@@ -30,7 +77,7 @@ impl SearchSetup {
         let embeddings = config.search.embeddings.as_ref();
         let rerank = config.search.rerank.as_ref();
         Ok(Self {
-            index: config.index_url(),
+            index: IndexPlace::new(config),
             settings: config.search.clone(),
             embeddings: embeddings
                 .map(|settings| embeddings_client(settings, config))
@@ -44,7 +91,22 @@ impl SearchSetup {
     /// # Errors
     /// When its database cannot be used.
     pub(crate) async fn open_index(&self) -> Result<DocumentIndex, SearchError> {
-        Ok(SqliteIndex::open(&self.index).await?.into())
+        Ok(match &self.index {
+            IndexPlace::Sqlite(place) => SqliteIndex::open(place).await?.into(),
+            IndexPlace::Postgres { url, settings } => {
+                PostgresIndex::open(url, settings).await?.into()
+            }
+        })
+    }
+
+    /// The file with the documents that an earlier version kept beside PostgreSQL, if there is one and it is of use:
+    /// nothing was ever ingested into the database.
+    pub(crate) fn former_file(&self, stats: &IndexStats) -> Option<PathBuf> {
+        let file = Path::new(FORMER_FILE);
+        let is_used = matches!(self.index, IndexPlace::Postgres { .. })
+            && stats.last_ingest_at.is_none()
+            && file.is_file();
+        is_used.then(|| file.to_owned())
     }
 
     /// Opens the index, to search it.
@@ -52,7 +114,18 @@ impl SearchSetup {
     /// # Errors
     /// When its database cannot be used.
     pub(crate) async fn open(&self) -> Result<Retrieval, SearchError> {
-        let index = self.open_index().await?;
+        Ok(self.retrieval(self.open_index().await?))
+    }
+
+    /// The same in the file of an earlier version.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub(crate) async fn open_former(&self, file: &Path) -> Result<Retrieval, SearchError> {
+        Ok(self.retrieval(SqliteIndex::open(&file.display().to_string()).await?.into()))
+    }
+
+    fn retrieval(&self, index: DocumentIndex) -> Retrieval {
         let mut retrieval = Retrieval::new(index).with_neighbours(self.settings.neighbours);
         if let (Some(client), Some(settings)) = (&self.embeddings, &self.settings.embeddings) {
             let bytes = settings.max_memory_mb.saturating_mul(1024 * 1024);
@@ -63,7 +136,7 @@ impl SearchSetup {
             let patience = settings.patience();
             retrieval = retrieval.reranked(Arc::new(client.clone()), settings.candidates, patience);
         }
-        Ok(retrieval)
+        retrieval
     }
 
     /// The embedding model and how passages are given to it, if there is one.

@@ -967,3 +967,35 @@ async fn what_is_old_goes_from_postgresql() {
     let place = parlor_test_postgres::Server::shared().place();
     what_is_old_goes(Desk::new(Some(place)).await).await;
 }
+
+#[tokio::test]
+async fn documents_go_into_postgresql_and_those_in_a_former_file_are_used_until_then() {
+    let desk = Desk::new(Some(parlor_test_postgres::Server::shared().place())).await;
+    fs::create_dir(desk.folder.path().join("docs")).unwrap();
+    let page = desk.folder.path().join("docs/tea.md");
+    fs::write(&page, "# Tea\n\nSteep oolong for a minute.\n").unwrap();
+    // As an earlier version left it.
+    let mut former = desk.command();
+    former.env("PARLOR_SEARCH__FILE", "parlor-index.db").args(["ingest", "docs"]);
+    assert_eq!(run(&mut former).0, Some(0));
+
+    // Answers quote documents where there is no model.
+    let mut quoting = desk.command();
+    let (_server, url) = Serving::start(quoting.env_remove("OPENAI_BASE_URL"));
+    let answer = async || {
+        desk.send(&url, "ada", &create("How long does oolong steep?", &[])).await.text().await
+    };
+    let (_, said, _) = desk.parlor(&["doctor"]).await;
+    assert!(said.contains("parlor-index.db") && said.contains("parlor ingest"), "{said}");
+    assert!(answer().await.unwrap().contains("for a minute"));
+
+    fs::write(&page, "# Tea\n\nSteep oolong for an hour.\n").unwrap();
+    let (code, said, trouble) = desk.parlor(&["ingest", "docs"]).await;
+    assert_eq!(code, Some(0), "{said}{trouble}");
+    assert!(said.contains("1 added"), "{said}");
+    let found = answer().await.unwrap();
+    assert!(found.contains("for an hour") && !found.contains("for a minute"), "{found}");
+    let (_, said, _) = desk.parlor(&["doctor"]).await;
+    assert!(said.contains("1 documents in 1 passages"), "{said}");
+    assert!(!said.contains("parlor-index.db"), "{said}");
+}

@@ -336,11 +336,23 @@ async fn index(config: &Config) -> Finding {
         );
     }
     match index_stats(config).await {
-        Ok(stats) if stats.passages == 0 => Finding::note(
-            "index",
-            "no documents are indexed",
-            "run `parlor ingest PATH…` with the folder of your documents",
-        ),
+        Ok(stats) if stats.passages == 0 => {
+            let former = SearchSetup::new(config).ok().and_then(|s| s.former_file(&stats));
+            let (text, advice) = match former {
+                Some(file) => (
+                    format!(
+                        "no documents are indexed in PostgreSQL; those in {} are used",
+                        file.display()
+                    ),
+                    "run `parlor ingest PATH…` again as you did before: documents are kept in the database now",
+                ),
+                None => (
+                    "no documents are indexed".to_owned(),
+                    "run `parlor ingest PATH…` with the folder of your documents",
+                ),
+            };
+            Finding::note("index", text, advice)
+        }
         Ok(stats) => {
             let when = stats
                 .last_ingest_at

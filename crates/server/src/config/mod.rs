@@ -285,15 +285,6 @@ impl Config {
         sections::hide_password(&self.database_url)
     }
 
-    /// Where the document index is: a SQLite database, the one with the threads if that is one.
-    pub fn index_url(&self) -> String {
-        match &self.search.file {
-            Some(file) => file.display().to_string(),
-            None if self.is_postgres() => "parlor-index.db".to_owned(),
-            None => self.database_url.clone(),
-        }
-    }
-
     /// Settings that contradict each other, and settings without which it is not safe to start.
     fn check(&self) -> Result<(), ConfigError> {
         let fail = |message: String| Err(ConfigError(message));
@@ -534,7 +525,6 @@ mod tests {
             let flags = Overrides { database_url: url, ..Overrides::default() };
             let config = load(file, &[("DATABASE_URL", "sqlite://y.db")], flags).unwrap();
             assert!(config.is_postgres(), "{file}");
-            assert_eq!(config.index_url(), "parlor-index.db");
         }
     }
 

@@ -16,7 +16,7 @@ pub struct Search {
     pub enabled: bool,
     /// Where the documents are on the site: what `parlor ingest` puts before their paths.
     pub base_url: String,
-    /// File of the index. Absent: the SQLite database, or `parlor-index.db` beside PostgreSQL.
+    /// SQLite file of the index. Absent: the documents are in the database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Only documents with one of these tags are found. Empty: all.
