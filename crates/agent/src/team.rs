@@ -92,8 +92,17 @@ impl NamedAgent {
         self
     }
 
+    /// Looks whether these agents can work together, the one named `start` or the first beginning.
+    ///
+    /// # Errors
+    ///
+    /// When a name cannot be used or stands for nobody.
+    pub fn check(agents: &[Self], start: Option<&str>) -> Result<(), TeamError> {
+        check(agents, start).map(|_| ())
+    }
+
     /// Whether it may call this tool.
-    pub(crate) fn may_call(&self, tool: &str) -> bool {
+    pub fn may_call(&self, tool: &str) -> bool {
         self.tools.as_ref().is_none_or(|names| names.iter().any(|name| names_tool(name, tool)))
     }
 }

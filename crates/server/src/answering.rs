@@ -13,7 +13,7 @@ use parlor_chatkit::{
 
 /// The responder of a tenant.
 pub(crate) enum Answering {
-    Model(AgentResponder),
+    Model(Box<AgentResponder>),
     Remote(Box<RemoteResponder>),
 }
 
@@ -27,7 +27,7 @@ impl Answering {
         local: AgentResponder,
     ) -> Result<Self, RemoteSetupError> {
         Ok(match remote {
-            None => Self::Model(local),
+            None => Self::Model(Box::new(local)),
             Some(remote) => Self::Remote(Box::new(RemoteResponder::new(remote, local)?)),
         })
     }
@@ -35,7 +35,7 @@ impl Answering {
     /// Waits with `other` for the same places where files are read.
     pub(crate) fn reading_files_with(self, other: &Self) -> Self {
         match self {
-            Self::Model(own) => Self::Model(own.reading_files_with(other.local())),
+            Self::Model(own) => Self::Model(Box::new(own.reading_files_with(other.local()))),
             Self::Remote(own) => Self::Remote(Box::new(own.reading_files_with(other.local()))),
         }
     }

@@ -29,6 +29,7 @@ use crate::{
     limits::Limits,
     metrics::{self, Metrics},
     routes, telemetry,
+    tenants::Responders,
 };
 
 /// What the routes share.
@@ -51,8 +52,9 @@ pub(crate) struct App {
     pub demo: DemoOffers,
     /// `None` where no figures are kept.
     pub metrics: Option<Metrics>,
-    /// Whether a tool is called with its caller's access token.
-    pub passes_tokens: bool,
+    /// Who answers, where the configuration says so: they know whether tools are called with their
+    /// callers' access tokens.
+    pub responders: Option<Arc<Responders>>,
 }
 
 impl App {

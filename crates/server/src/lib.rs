@@ -16,6 +16,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod pdfs;
+mod reload;
 mod retention;
 mod routes;
 mod search;
@@ -27,6 +28,7 @@ mod tools;
 pub use app::{PROTOCOL_HEADER, TURN_HEADER};
 pub use attachments::FileLinks;
 pub use auth::{JwtConfigError, ProviderConfigError};
+pub use reload::ConfigSource;
 pub use server::{Server, StartError, serve, stop_signal};
 pub use tools::ToolsError;
 

@@ -29,10 +29,10 @@ use crate::{
     late::{Late, LateIndex},
     limits::Limits,
     metrics::Metrics,
+    reload::{ConfigSource, Reloading},
     retention::{Pace, Retention, jitter},
     search::SearchSetup,
-    tenants::TenantResponder,
-    tools,
+    tenants::{Responders, TenantResponder},
 };
 
 /// How long after the start what is of no more use is deleted for the first time.
@@ -62,6 +62,10 @@ pub struct Server {
     /// How long things are kept, where that is limited, and who deletes them.
     retention: Option<(Retention, Arc<dyn OperatorStore>)>,
     limits: Option<Limits>,
+    /// Who answers, where the configuration says so.
+    responders: Option<Arc<Responders>>,
+    /// Looks after the configuration's file.
+    reloading: Option<Reloading>,
     /// Waits for a database that was away at start.
     waiting: Option<Waiting>,
 }
@@ -148,7 +152,9 @@ impl Server {
             true => Some(LateIndex::open(SearchSetup::new(config)?).await),
             false => None,
         };
-        let responder = TenantResponder::new(config, index.map(|index| Arc::new(index) as _))?;
+        let responders =
+            Arc::new(Responders::new(config, index.map(|index| Arc::new(index) as _))?);
+        let responder = TenantResponder::new(Arc::clone(&responders));
         let mut files = None;
         let storage = match config.files.enabled {
             true => {
@@ -223,9 +229,10 @@ impl Server {
                     .then_some((config.files.max_per_message, config.files.max_bytes)),
             },
             metrics: Metrics::new(&config.metrics),
-            passes_tokens: tools::pass_tokens(config),
+            responders: Some(Arc::clone(&responders)),
         };
         let mut server = Self::new(listener, app).await?;
+        server.responders = Some(responders);
         let retention = Retention::new(config);
         server.retention = retention.is_set().then_some((retention, operator));
         Ok(server)
@@ -280,7 +287,7 @@ impl Server {
             files,
             demo,
             metrics: None,
-            passes_tokens: false,
+            responders: None,
         };
         let mut server = Self::new(listener, app).await?;
         server.router = server.router.merge(pages);
@@ -324,8 +331,22 @@ impl Server {
             visitors,
             retention,
             limits,
+            responders: None,
+            reloading: None,
             waiting,
         })
+    }
+
+    /// Takes over what the source says anew while the server runs: whenever its file changes, and on
+    /// SIGHUP. `config` is what it said when the server was made.
+    ///
+    /// Models, prompts, agents and tools are taken over; turns under way end with what they began
+    /// with. Settings that need a restart are named in the log.
+    #[must_use]
+    pub fn reloading_from(mut self, source: ConfigSource, config: &Config) -> Self {
+        let responders = self.responders.clone();
+        self.reloading = responders.map(|responders| Reloading::new(source, config, responders));
+        self
     }
 
     /// The address in use; the port is the real one when 0 was asked for.
@@ -379,6 +400,7 @@ impl Server {
                 }))
             }),
             self.metrics.map(|metrics| tokio::spawn(metrics.upkeep())),
+            self.reloading.map(|reloading| tokio::spawn(reloading.run())),
         ];
         let limits = self.limits;
         let shutdown = async move {

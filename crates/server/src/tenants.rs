@@ -1,11 +1,12 @@
 //! Answers for several tenants: each by its own settings.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parlor_agent::{
     AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, ModelConfigError,
@@ -26,21 +27,41 @@ use url::Url;
 
 use crate::{
     answering::Answering,
-    config::{Config, HistoryMode, Model, ModelApi, ModelFiles},
+    config::{Config, HistoryMode, McpEntry, Model, ModelApi, ModelFiles, ToolEntry},
     search,
     server::StartError,
     telemetry,
-    tools::{ToolsError, mcp_servers, toolbox},
+    tools::{ToolsError, mcp_servers, pass_tokens, toolbox},
 };
 
 /// Gives each turn to the responder of its tenant: one lookup.
-pub(crate) struct TenantResponder {
+pub(crate) struct TenantResponder(Arc<Responders>);
+
+/// The responders in force, and what they are made of. They are replaced as a whole when the
+/// configuration changes; who has taken one keeps it.
+pub(crate) struct Responders {
+    current: ArcSwap<InForce>,
+    search: Option<Arc<dyn PassageSearch>>,
+    /// Kept from one configuration to the next, where it has not changed: connections to models, and
+    /// servers of tools.
+    parts: Mutex<Parts>,
+}
+
+/// The responders of one configuration.
+struct InForce {
     everybodys: Answering,
     /// Those of tenants with settings of their own.
     own: HashMap<TenantId, Answering>,
+    passes_tokens: bool,
 }
 
-impl TenantResponder {
+#[derive(Default)]
+struct Parts {
+    clients: Clients,
+    servers: Vec<(McpEntry, McpServer)>,
+}
+
+impl Responders {
     /// The responders that the configuration describes.
     ///
     /// # Errors
@@ -50,18 +71,100 @@ impl TenantResponder {
         search: Option<Arc<dyn PassageSearch>>,
     ) -> Result<Self, StartError> {
         let trace_context = config.telemetry.model_trace_context;
-        let mut clients = Clients { trace_context, ..Clients::default() };
-        let tools = Tools { toolbox: toolbox(config)?, servers: mcp_servers(config)? };
-        let everybodys = tools.given_to(responder(config, search.clone(), &mut clients)?)?;
-        let everybodys = answering(config, everybodys)?;
+        let clients = Clients { trace_context, ..Clients::default() };
+        let mut parts = Parts { clients, ..Parts::default() };
+        let made = InForce::new(config, search.clone(), &mut parts)?;
+        Ok(Self { current: ArcSwap::from_pointee(made), search, parts: Mutex::new(parts) })
+    }
+
+    /// From now on turns begin with what this configuration describes. On an error nothing has
+    /// changed.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn replace(&self, config: &Config) -> Result<(), StartError> {
+        // A panic while it was held leaves whole parts.
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Parts {
+            clients: Clients { trace_context: parts.clients.trace_context, ..Clients::default() },
+            ..Parts::default()
+        };
+        next.known(&parts);
+        let made = InForce::new(config, self.search.clone(), &mut next)?;
+        let before = self.current.load_full();
+        self.current.store(Arc::new(made.reading_files_with(&before)));
+        next.forget_unused(config);
+        *parts = next;
+        Ok(())
+    }
+
+    /// Whether tools are called with their callers' access tokens.
+    pub(crate) fn passes_tokens(&self) -> bool {
+        self.current.load().passes_tokens
+    }
+}
+
+impl Parts {
+    /// What was made before is there to be used again.
+    fn known(&mut self, before: &Self) {
+        self.clients.models.clone_from(&before.clients.models);
+        self.clients.dictation.clone_from(&before.clients.dictation);
+        self.servers.clone_from(&before.servers);
+    }
+
+    /// Lets go of what this configuration does not use.
+    fn forget_unused(&mut self, config: &Config) {
+        let Clients { used, models, dictation, .. } = &mut self.clients;
+        models.retain(|server, _| used.0.contains(server));
+        dictation.retain(|speech, _| used.1.contains(speech));
+        let tenants = config.tenants.values().filter_map(|tenant| tenant.tools.as_ref());
+        let entries: Vec<&ToolEntry> = tenants.flatten().chain(&config.tools).collect();
+        self.servers.retain(|(known, _)| {
+            entries.iter().any(|entry| matches!(entry, ToolEntry::Mcp(entry) if entry == known))
+        });
+    }
+
+    /// What the configuration's tools are made of.
+    fn tools(&mut self, config: &Config) -> Result<Tools, ToolsError> {
+        let mut servers = Vec::new();
+        for (entry, made) in mcp_servers(config)? {
+            let known = self.servers.iter().find(|(known, _)| *known == entry);
+            // One that is the same keeps its connections.
+            let server = known.map_or(made, |(_, server)| server.clone());
+            if known.is_none() {
+                self.servers.push((entry, server.clone()));
+            }
+            servers.push(server);
+        }
+        Ok(Tools { toolbox: toolbox(config)?, servers })
+    }
+}
+
+impl InForce {
+    fn new(
+        config: &Config,
+        search: Option<Arc<dyn PassageSearch>>,
+        parts: &mut Parts,
+    ) -> Result<Self, StartError> {
+        let tools = parts.tools(config)?;
+        let everybodys = made(config, &tools, search.clone(), &mut parts.clients)?;
         let mut own = HashMap::new();
         for (id, tenant) in &config.tenants {
             let config = config.of_tenant(tenant);
-            let responder = tools.given_to(responder(&config, search.clone(), &mut clients)?)?;
-            let responder = answering(&config, responder)?;
+            let own_tools = tenant.tools.as_ref().map(|_| parts.tools(&config)).transpose()?;
+            let tools = own_tools.as_ref().unwrap_or(&tools);
+            let responder = made(&config, tools, search.clone(), &mut parts.clients)?;
             own.insert(TenantId::new(id.as_str()), responder.reading_files_with(&everybodys));
         }
-        Ok(Self { everybodys, own })
+        Ok(Self { everybodys, own, passes_tokens: pass_tokens(config) })
+    }
+
+    /// In the places where the others read files.
+    fn reading_files_with(self, others: &Self) -> Self {
+        let everybodys = self.everybodys.reading_files_with(&others.everybodys);
+        let own = self.own.into_iter();
+        let own = own.map(|(id, own)| (id, own.reading_files_with(&everybodys))).collect();
+        Self { own, everybodys, passes_tokens: self.passes_tokens }
     }
 
     fn of(&self, context: &RequestContext) -> &Answering {
@@ -69,73 +172,70 @@ impl TenantResponder {
     }
 }
 
-/// The futures are those of the responder itself: who waits for thousands of them pays for none of
-/// this.
+impl TenantResponder {
+    pub(crate) fn new(responders: Arc<Responders>) -> Self {
+        Self(responders)
+    }
+
+    /// What is in force now, for whoever asks until they are done.
+    fn now(&self) -> Arc<InForce> {
+        self.0.current.load_full()
+    }
+}
+
 impl Responder for TenantResponder {
-    fn respond(&self, turn: &mut Turn) -> impl Future<Output = Result<(), TurnError>> + Send {
-        self.of(turn.context()).respond(turn)
+    async fn respond(&self, turn: &mut Turn) -> Result<(), TurnError> {
+        let now = self.now();
+        now.of(turn.context()).respond(turn).await
     }
 
-    fn action(
-        &self,
-        turn: &mut Turn,
-        action: ActionSender,
-    ) -> impl Future<Output = Result<(), TurnError>> + Send {
-        self.of(turn.context()).action(turn, action)
+    async fn action(&self, turn: &mut Turn, action: ActionSender) -> Result<(), TurnError> {
+        let now = self.now();
+        now.of(turn.context()).action(turn, action).await
     }
 
-    fn sync_action(
+    async fn sync_action(
         &self,
         context: &RequestContext,
         thread: &ThreadMetadata,
         action: ActionSender,
-    ) -> impl Future<Output = Result<SyncCustomActionResponse, TurnError>> + Send {
-        self.of(context).sync_action(context, thread, action)
+    ) -> Result<SyncCustomActionResponse, TurnError> {
+        self.now().of(context).sync_action(context, thread, action).await
     }
 
-    fn add_feedback(
+    async fn add_feedback(
         &self,
         context: &RequestContext,
         feedback: Feedback<'_>,
-    ) -> impl Future<Output = Result<(), TurnError>> + Send {
-        self.of(context).add_feedback(context, feedback)
+    ) -> Result<(), TurnError> {
+        self.now().of(context).add_feedback(context, feedback).await
     }
 
-    fn title(
+    async fn title(
         &self,
         context: &RequestContext,
         thread: &ThreadMetadata,
         message: &UserMessageItem,
-    ) -> impl Future<Output = Option<String>> + Send {
-        self.of(context).title(context, thread, message)
+    ) -> Option<String> {
+        self.now().of(context).title(context, thread, message).await
     }
 
-    fn transcribe(
+    async fn transcribe(
         &self,
         context: &RequestContext,
         audio: Bytes,
         mime_type: &str,
-    ) -> impl Future<Output = Result<Option<TranscriptionResult>, TurnError>> + Send {
-        self.of(context).transcribe(context, audio, mime_type)
+    ) -> Result<Option<TranscriptionResult>, TurnError> {
+        self.now().of(context).transcribe(context, audio, mime_type).await
     }
 
     fn stream_options(&self, context: &RequestContext, thread: &ThreadMetadata) -> StreamOptions {
-        self.of(context).stream_options(context, thread)
+        self.0.current.load().of(context).stream_options(context, thread)
     }
 
-    fn on_cancelled(
-        &self,
-        context: &RequestContext,
-        thread: &ThreadMetadata,
-    ) -> impl Future<Output = ()> + Send {
-        self.of(context).on_cancelled(context, thread)
+    async fn on_cancelled(&self, context: &RequestContext, thread: &ThreadMetadata) {
+        self.now().of(context).on_cancelled(context, thread).await;
     }
-}
-
-/// What answers by these settings.
-fn answering(config: &Config, local: AgentResponder) -> Result<Answering, StartError> {
-    let remote = config.agent.elsewhere(config).map_err(StartError::Agent)?;
-    Ok(Answering::new(remote, local)?)
 }
 
 /// What all responders may use.
@@ -150,6 +250,45 @@ impl Tools {
         let servers = self.servers.iter().cloned();
         Ok(servers.fold(responder, |responder, server| responder.tool_source(Arc::new(server))))
     }
+}
+
+/// A responder by these settings, with its tools and agents.
+fn made(
+    config: &Config,
+    tools: &Tools,
+    index: Option<Arc<dyn PassageSearch>>,
+    clients: &mut Clients,
+) -> Result<Answering, StartError> {
+    let responder = tools.given_to(responder(config, index, clients)?)?;
+    let responder = with_agents(config, responder, clients)?;
+    let remote = config.agent.elsewhere(config).map_err(StartError::Agent)?;
+    Ok(Answering::new(remote, responder)?)
+}
+
+fn with_agents(
+    config: &Config,
+    responder: AgentResponder,
+    clients: &mut Clients,
+) -> Result<AgentResponder, StartError> {
+    if config.agents.is_empty() {
+        return Ok(responder);
+    }
+    let mut agents = Vec::new();
+    for entry in &config.agents {
+        let mut agent = entry.named();
+        if let Some(model) = entry.model(&config.model) {
+            agent = agent.model(clients.model(&model)?);
+        }
+        if let Some(search) = entry.search(&config.search) {
+            agent = agent.searching(search::scope(&search));
+        }
+        agents.push(agent);
+    }
+    Ok(match &config.agent.start {
+        Some(start) => responder.agents_starting_with(start, agents),
+        None => responder.agents(agents),
+    }
+    .map_err(ToolsError::Team)?)
 }
 
 /// A responder by these settings.
@@ -193,6 +332,8 @@ fn responder(
 /// Clients of model servers. Those with the same address and key share their connections.
 #[derive(Default)]
 struct Clients {
+    /// What was asked for since this was made.
+    used: (HashSet<ModelServer>, HashSet<SpeechModel>),
     models: HashMap<ModelServer, ModelClient>,
     /// Whether model servers are told which trace a request belongs to.
     trace_context: bool,
@@ -207,6 +348,7 @@ type SpeechModel = (Url, Option<String>, String, Duration);
 impl Clients {
     fn model(&mut self, model: &Model) -> Result<ModelClient, ModelConfigError> {
         let server = (model.api, model.base_url(), exposed(model.key()), model.idle_timeout());
+        self.used.0.insert(server.clone());
         Ok(match self.models.entry(server) {
             Entry::Occupied(known) => known.get().for_model(model.name.as_str()),
             Entry::Vacant(place) => place.insert(model_client(model, self.trace_context)?).clone(),
@@ -218,6 +360,7 @@ impl Clients {
         let key = exposed(dictation.key(model));
         let name = dictation.name().to_owned();
         let speech = (dictation.base_url(model), key, name, dictation.timeout());
+        self.used.1.insert(speech.clone());
         Ok(match self.dictation.entry(speech) {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(place) => place.insert(dictation_client(config)?).clone(),

@@ -2,9 +2,12 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use parlor_agent::tools::{
-    HeaderTemplates, HttpTool, HttpToolClient, HttpToolError, McpConfig, McpServer, McpTransport,
-    OpenApiImport, Parameter, Place, Tool, Toolbox, ToolboxError,
+use parlor_agent::{
+    TeamError,
+    tools::{
+        HeaderTemplates, HttpTool, HttpToolClient, HttpToolError, McpConfig, McpServer,
+        McpTransport, OpenApiImport, Parameter, Place, Tool, Toolbox, ToolboxError,
+    },
 };
 use serde_json::Value;
 
@@ -24,6 +27,9 @@ pub enum ToolsError {
     /// Two tools have one name, or one has a name that no tool can have.
     #[error("[[tools]]: {0}")]
     Toolbox(#[from] ToolboxError),
+    /// The agents cannot work together.
+    #[error("[[agents]]: {0}")]
+    Team(#[source] TeamError),
     /// TLS could not be set up.
     #[error(transparent)]
     Client(#[from] HttpToolError),
@@ -46,7 +52,9 @@ pub(crate) fn toolbox(config: &Config) -> Result<Toolbox, ToolsError> {
 
 /// Whether a tool is called with its caller's access token.
 pub(crate) fn pass_tokens(config: &Config) -> bool {
-    let mut headers = config.tools.iter().map(|entry| entry.headers().templates());
+    let tenants = config.tenants.values().filter_map(|tenant| tenant.tools.as_ref());
+    let entries = config.tools.iter().chain(tenants.flatten());
+    let mut headers = entries.map(|entry| entry.headers().templates());
     let tools = headers.any(|headers| headers.is_ok_and(|headers| headers.need_token()));
     let agent = |config: &Config| {
         let agent = config.agent.elsewhere(config).ok().flatten();
@@ -83,24 +91,25 @@ pub(crate) fn made_of(
 }
 
 /// The MCP servers of all entries. None is connected to yet.
-pub(crate) fn mcp_servers(config: &Config) -> Result<Vec<McpServer>, ToolsError> {
-    let mut servers: Vec<McpServer> = Vec::new();
+pub(crate) fn mcp_servers(config: &Config) -> Result<Vec<(McpEntry, McpServer)>, ToolsError> {
+    let mut servers: Vec<(McpEntry, McpServer)> = Vec::new();
     for entry in &config.tools {
         let ToolEntry::Mcp(mcp) = entry else { continue };
         let wrong = |message| ToolsError::Entry { place: entry.place(), message };
-        if servers.iter().any(|known| known.name() == mcp.name) {
+        if servers.iter().any(|(known, _)| known.name == mcp.name) {
             return Err(wrong("there is another MCP server of this name".to_owned()));
         }
         let mode = config.auth.mode();
         let transport = transport(mcp, mode, &HttpToolClient::new()?).map_err(wrong)?;
-        servers.push(McpServer::new(McpConfig {
+        let server = McpServer::new(McpConfig {
             name: mcp.name.clone(),
             transport,
             allow: mcp.allow.clone(),
             needs_consent: mcp.approval.clone(),
             settings: entry.settings(),
             connect_timeout: Duration::from_secs(mcp.connect_seconds.max(1)),
-        }));
+        });
+        servers.push((mcp.clone(), server));
     }
     Ok(servers)
 }

@@ -168,6 +168,48 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
     assert!(stdout.contains("nonsense"), "{stdout}");
 }
 
+#[test]
+fn doctor_looks_after_agents() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let file = format!(
+        r#"
+        model = {{ base_url = "http://{closed}/v1" }}
+        [[tools]]
+        kind = "http"
+        name = "shop_order"
+        description = ""
+        url = "http://{closed}/"
+        [[tools]]
+        kind = "mcp"
+        name = "crm"
+        command = ["/not/there"]
+        [[agents]]
+        name = "desk"
+        tools = ["search_documents", "crm_*", "shpo_*"]
+        hand_offs = ["billing"]
+        [[agents]]
+        name = "billing"
+        tools = []
+        [[agents]]
+        name = "lost"
+        tools = []
+        "#
+    );
+    fs::write(folder.path().join("parlor.toml"), file).unwrap();
+    let (code, stdout, _) = run(parlor(folder.path()).arg("doctor"));
+    assert_eq!(code, Some(1));
+    for expected in [
+        "desk → billing, billing, lost; “desk” answers first",
+        "agent “desk” may call “shpo_*”, and no tool is called so",
+        "no agent may call shop_order",
+        "no conversation can come to lost",
+    ] {
+        assert!(stdout.contains(expected), "{expected} is not in:\n{stdout}");
+    }
+    assert!(!stdout.contains("“crm_*”"), "{stdout}");
+}
+
 #[tokio::test]
 async fn ingest_embeds_what_is_new_and_goes_on_where_it_stopped() {
     use parlor_fake_model::{Behaviour, FakeModel, Purpose, Step};

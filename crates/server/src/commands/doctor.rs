@@ -1,5 +1,7 @@
 //! `parlor doctor`: what is in order, what is not, and what to do about it.
 
+mod agents;
+
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -92,6 +94,7 @@ pub(super) async fn run(
             findings.push(model(&config, &ModelSettings::everybodys()).await);
             findings.extend(dictation(&config, &ModelSettings::of("dictation", "")).await);
             findings.extend(tools(&config).await);
+            findings.extend(agents::agents(&config).await);
             for (id, tenant) in &config.tenants {
                 findings.extend(of_tenant(&config, id, tenant).await);
             }
@@ -554,7 +557,7 @@ async fn tools(config: &Config) -> Vec<Finding> {
     }
     match mcp_servers(config) {
         Ok(servers) => {
-            for server in servers {
+            for (_, server) in servers {
                 findings.push(mcp_server(&server).await);
             }
         }
@@ -617,6 +620,12 @@ async fn of_tenant(config: &Config, id: &str, tenant: &Tenant) -> Vec<Finding> {
     }
     if tenant.model.is_some() || tenant.dictation.is_some() {
         findings.extend(dictation(&own, &ModelSettings::of("dictation", &place)).await);
+    }
+    if tenant.tools.is_some() {
+        findings.extend(tools(&own).await);
+    }
+    if tenant.tools.is_some() || tenant.agents.is_some() {
+        findings.extend(agents::agents(&own).await);
     }
     for finding in &mut findings {
         finding.text = format!("{}: {}", place.trim_end_matches('.'), finding.text);

@@ -26,6 +26,7 @@ use parlor_chatkit::{ErrorChain, protocol::Timestamp};
 use crate::{
     config::{Config, Overrides, stray_variables},
     files, openapi, pdfs,
+    reload::ConfigSource,
     search::SearchSetup,
     server::{Server, stop_signal},
     telemetry,
@@ -122,7 +123,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         return doctor::run(config, &environment).await;
     }
     let result = match config {
-        Ok(config) => dispatch(cli.command, config, &environment).await,
+        Ok(config) => dispatch(cli.command, config, overrides, environment).await,
         Err(error) => Err(error.into()),
     };
     match result {
@@ -138,17 +139,19 @@ pub async fn run(cli: Cli) -> ExitCode {
 async fn dispatch(
     command: Command,
     config: Config,
-    environment: &BTreeMap<String, String>,
+    overrides: Overrides,
+    environment: BTreeMap<String, String>,
 ) -> anyhow::Result<ExitCode> {
     // Only the server has requests to follow.
     let collector = config.telemetry.traces().filter(|_| matches!(command, Command::Serve { .. }));
     let traces = telemetry::init(&config.log, collector.as_ref()).map_err(anyhow::Error::msg)?;
-    for stray in stray_variables(environment) {
+    for stray in stray_variables(&environment) {
         tracing::warn!("{stray}; it is ignored");
     }
     match command {
         Command::Serve { .. } => {
-            let served = serve(config).await;
+            let source = ConfigSource { overrides, environment, complete: pdfs::find_reader };
+            let served = serve(config, source).await;
             traces.shut_down().await;
             served?;
         }
@@ -185,9 +188,9 @@ fn print_openapi() -> ExitCode {
     }
 }
 
-async fn serve(mut config: Config) -> anyhow::Result<()> {
+async fn serve(mut config: Config, source: ConfigSource) -> anyhow::Result<()> {
     pdfs::find_reader(&mut config);
-    let server = Server::from_config(&config).await?;
+    let server = Server::from_config(&config).await?.reloading_from(source, &config);
     files::raise_limit();
     let address = server.local_addr()?;
     tracing::info!(

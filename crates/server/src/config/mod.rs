@@ -2,6 +2,7 @@
 //!
 //! Sources, the later winning: defaults, the file, the environment, flags.
 
+mod agents;
 mod quotas;
 mod remote;
 mod search;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::tools::{mcp_servers, toolbox};
 
+pub use agents::{AgentEntry, AgentModel, AgentSearch, OwnModel, TenantAgent};
 pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
 pub use remote::{AgentKind, Remote};
 pub use search::{Embeddings, Rerank, Search};
@@ -82,6 +84,9 @@ pub struct Config {
     /// What the model may call besides the search.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolEntry>,
+    /// Several agents in the place of one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentEntry>,
     /// What tenants have of their own, by their ids.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tenants: BTreeMap<String, Tenant>,
@@ -112,6 +117,7 @@ impl Default for Config {
             log: Log::default(),
             telemetry: Telemetry::default(),
             tools: Vec::new(),
+            agents: Vec::new(),
             tenants: BTreeMap::new(),
         }
     }
@@ -199,10 +205,7 @@ impl Config {
         overrides: &Overrides,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let named = overrides
-            .config
-            .clone()
-            .or_else(|| environment.get(CONFIG_FILE).filter(|v| !v.is_empty()).map(PathBuf::from));
+        let named = named_file(overrides, environment);
         let mut builder = config::Config::builder();
         let file_name = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
         match std::fs::read_to_string(&file_name) {
@@ -267,12 +270,31 @@ impl Config {
             .build()
             .and_then(config::Config::try_deserialize)
             .map_err(|error| plain(&error))?;
-        for tool in &mut config.tools {
+        let tenants = config.tenants.values_mut().filter_map(|tenant| tenant.tools.as_mut());
+        for tool in tenants.flatten().chain(&mut config.tools) {
             tool.read_environment(environment).map_err(ConfigError)?;
         }
-        config.agent.remote.read_environment(environment).map_err(ConfigError)?;
+        let tenants = config.tenants.values_mut().filter_map(|tenant| tenant.agent.as_mut());
+        let remotes = tenants.filter_map(|agent| agent.remote.as_mut());
+        for remote in remotes.chain([&mut config.agent.remote]) {
+            remote.read_environment(environment).map_err(ConfigError)?;
+        }
         config.check()?;
         Ok(config)
+    }
+
+    /// The file that is read, whether it is there or not.
+    pub(crate) fn file(overrides: &Overrides, environment: &BTreeMap<String, String>) -> PathBuf {
+        named_file(overrides, environment).unwrap_or_else(|| PathBuf::from(DEFAULT_FILE))
+    }
+
+    /// The files that tools are described in.
+    pub(crate) fn documents_of_tools(&self) -> impl Iterator<Item = &std::path::Path> {
+        let tenants = self.tenants.values().filter_map(|tenant| tenant.tools.as_ref());
+        tenants.flatten().chain(&self.tools).filter_map(|entry| match entry {
+            ToolEntry::Openapi(entry) => Some(entry.document.as_path()),
+            _ => None,
+        })
     }
 
     /// Whether threads are kept in PostgreSQL.
@@ -394,6 +416,7 @@ impl Config {
         self.agent.check_remote(self).map_err(ConfigError)?;
         toolbox(self).map_err(|error| ConfigError(error.to_string()))?;
         mcp_servers(self).map_err(|error| ConfigError(error.to_string()))?;
+        self.check_agents().map_err(ConfigError)?;
         if self.context.history_items > 200 {
             return fail(format!(
                 "context.history_items is {}; at most 200 fit a prompt",
@@ -431,6 +454,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The file that somebody names.
+fn named_file(overrides: &Overrides, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let named = || environment.get(CONFIG_FILE).filter(|v| !v.is_empty()).map(PathBuf::from);
+    overrides.config.clone().or_else(named)
 }
 
 /// The list that a variable is of, if it is of one: everybody's or a tenant's.

@@ -1022,6 +1022,9 @@ pub struct Agent {
     pub kind: AgentKind,
     /// The agent elsewhere that does.
     pub remote: Remote,
+    /// Which of `[[agents]]` answers first; the first of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// Hand-offs from one agent to another in a turn.
     pub hand_offs: u32,
     /// Rounds in which the model may call tools; 0: never.
@@ -1048,6 +1051,7 @@ impl Default for Agent {
         Self {
             kind: AgentKind::default(),
             remote: Remote::default(),
+            start: None,
             hand_offs,
             tool_rounds: rounds,
             tool_calls: calls,

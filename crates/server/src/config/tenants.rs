@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Assistant, Auth, AuthMode, Config, Dictation, Model, ModelApi, ModelFiles, Retention,
-    ScopedQuotas, Search, Titles, sections::hidden,
+    AgentEntry, Assistant, Auth, AuthMode, Config, Dictation, Model, ModelApi, ModelFiles,
+    Retention, ScopedQuotas, Search, TenantAgent, Titles, ToolEntry, sections::hidden,
 };
+
+use crate::tools::{mcp_servers, toolbox};
 
 /// Longest id of a tenant, in bytes, as of those that authentication believes.
 const MAX_ID: usize = 256;
@@ -24,6 +26,15 @@ pub struct Tenant {
     /// The language model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<TenantModel>,
+    /// How much tools may be used, and who answers first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<TenantAgent>,
+    /// What the model may call, instead of everybody's tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<ToolEntry>>,
+    /// Who answers, instead of everybody's agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Vec<AgentEntry>>,
     /// Titles of conversations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub titles: Option<TenantTitles>,
@@ -137,6 +148,17 @@ impl Config {
                 }
             }
         }
+        if let Some(own) = &tenant.agents {
+            config.agents.clone_from(own);
+            // It was one of everybody's.
+            config.agent.start = None;
+        }
+        if let Some(own) = &tenant.agent {
+            own.lay_over(&mut config.agent);
+        }
+        if let Some(own) = &tenant.tools {
+            config.tools.clone_from(own);
+        }
         if let Some(own) = &tenant.titles {
             let Titles { enabled, model } = &mut config.titles;
             *enabled = own.enabled.unwrap_or(*enabled);
@@ -184,6 +206,14 @@ impl Config {
             let own = self.of_tenant(tenant);
             own.search.check(&self.model).map_err(|error| format!("{place}.{error}"))?;
             own.check_models().map_err(|error| format!("{place}.{error}"))?;
+            own.agent.check().map_err(|error| format!("{place}.{error}"))?;
+            own.agent.check_remote(&own).map_err(|error| format!("{place}.{error}"))?;
+            own.check_agents().map_err(|error| format!("{place}: {error}"))?;
+            if tenant.tools.is_some() {
+                let wrong = |error: &dyn std::fmt::Display| format!("{place}: {error}");
+                toolbox(&own).map_err(|error| wrong(&error))?;
+                mcp_servers(&own).map_err(|error| wrong(&error))?;
+            }
         }
         Ok(())
     }
@@ -209,7 +239,7 @@ impl Auth {
 }
 
 impl TenantModel {
-    fn lay_over(&self, model: &mut Model) {
+    pub(super) fn lay_over(&self, model: &mut Model) {
         if let Some(base_url) = &self.base_url {
             if *base_url != model.base_url() || !model.is_configured() {
                 // Another server has other models, and the key goes nowhere else.

@@ -21,7 +21,7 @@ pub enum ToolEntry {
 }
 
 /// The tools of an MCP server.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct McpEntry {
     /// What the server is called; its tools' names begin with it.
@@ -274,6 +274,20 @@ impl<'de> Deserialize<'de> for Headers {
             (name, Header { value: secret.clone(), written: secret, is_public })
         });
         Ok(Self(headers.collect()))
+    }
+}
+
+/// With the values of the environment.
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        use secrecy::ExposeSecret as _;
+        let pairs = |headers: &Self| -> Vec<(String, String)> {
+            let values = headers.values();
+            values
+                .map(|(name, value)| (name.to_owned(), value.expose_secret().to_owned()))
+                .collect()
+        };
+        pairs(self) == pairs(other)
     }
 }
 

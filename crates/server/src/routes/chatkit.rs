@@ -48,7 +48,10 @@ async fn answer(
         idempotency_key: idempotency_key(&parts.headers)?,
         base_url: base_url(app.public_url.as_ref(), parts),
         quota: app.limits.as_ref().and_then(|limits| limits.quota(&caller.owner, parts)),
-        extension: if app.passes_tokens { token_of(&parts.headers) } else { Extension::default() },
+        extension: match &app.responders {
+            Some(responders) if responders.passes_tokens() => token_of(&parts.headers),
+            _ => Extension::default(),
+        },
     };
     let answer = app.chatkit.handle(caller.owner, &caller.identity, &body.bytes, options).await?;
     let mut response = match answer {

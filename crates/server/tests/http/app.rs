@@ -70,7 +70,7 @@ impl TestApp {
     }
 
     pub(crate) fn user(&self, id: &str) -> User {
-        User { client: Client::new(), url: self.url.clone(), id: id.to_owned() }
+        User::at(&self.url, id)
     }
 }
 
@@ -83,6 +83,11 @@ pub(crate) struct User {
 }
 
 impl User {
+    /// Of a server at this address.
+    pub(crate) fn at(url: &str, id: &str) -> Self {
+        Self { client: Client::new(), url: url.to_owned(), id: id.to_owned() }
+    }
+
     pub(crate) async fn send(&self, body: impl Into<reqwest::Body>) -> Response {
         self.client
             .post(format!("{}/chatkit", self.url))

@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod pages;
 mod postgres;
+mod reload;
 mod session;
 mod tenants;
 mod tokens;

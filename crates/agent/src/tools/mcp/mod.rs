@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -335,7 +335,8 @@ impl fmt::Debug for McpServer {
 
 /// A tool of a server.
 struct McpTool {
-    server: McpServer,
+    /// Weak: the server keeps the list of its tools, and must end when nobody wants it any more.
+    server: Weak<Inner>,
     /// What the server calls it.
     remote: String,
     spec: ToolSpec,
@@ -360,7 +361,7 @@ impl McpTool {
         let mut parameters = listed.parameters;
         clean_descriptions(&mut parameters);
         Self {
-            server: server.clone(),
+            server: Arc::downgrade(&server.0),
             remote: listed.name,
             spec: ToolSpec { name, description, parameters },
             settings,
@@ -383,7 +384,10 @@ impl Tool for McpTool {
                 Value::Object(arguments) => arguments,
                 _ => Map::new(),
             };
-            self.server.call(&call.context, &self.remote, arguments).await.map_err(|error| {
+            let Some(server) = self.server.upgrade().map(McpServer) else {
+                return Err(ToolError::new("The server is not there any more."));
+            };
+            server.call(&call.context, &self.remote, arguments).await.map_err(|error| {
                 let message = match &error {
                     McpError::Caller(message) => message.clone(),
                     McpError::Unauthorized => "The server does not let this user in.".to_owned(),
