@@ -83,6 +83,7 @@ test-conformance: web setup ## Hold our types and the running server against the
 	.cache/venv/bin/python tests/conformance/run.py
 	.cache/venv/bin/python tests/conformance/s3.py
 	.cache/venv/bin/python tests/conformance/mcp_servers.py
+	node --test tests/agui/agui.test.mjs
 	cargo build --quiet -p example-from-python
 	.cache/venv/bin/python examples/from-python/compare.py target/debug/example-from-python
 
@@ -126,5 +127,5 @@ fuzz: ## Look for inputs that break what must hold (MINUTES=1 for each, TARGET=n
 	@./scripts/fuzz "$(or $(MINUTES),1)" $(TARGET)
 
 clean: ## Remove what was built and installed here
-	rm -rf target web/dist web/packed web/node_modules web/tests/react-18/node_modules tests/oidc/node_modules .cache
+	rm -rf target web/dist web/packed web/node_modules web/tests/react-18/node_modules tests/oidc/node_modules tests/agui/node_modules .cache
 	rm -rf examples/*/node_modules examples/*/.next examples/*/dist examples/*/.built examples/*/.docusaurus examples/*/build

@@ -161,7 +161,7 @@ fn change(turn: &mut Turn, changes: &Value) -> Result<(), TurnError> {
 async fn main() -> anyhow::Result<()> {
     let database = std::env::args().nth(1).context("usage: scripted DATABASE")?;
     let chatkit = ChatKit::new(SqliteStore::open(&database).await?, Scripted::default());
-    let server = Server::bind(chatkit, "127.0.0.1:0", Default::default()).await?;
+    let server = Server::bind(chatkit, "127.0.0.1:0", Default::default()).await?.offer_ag_ui();
     writeln!(io::stdout(), "listening on http://{}", server.local_addr()?)?;
     server.run(parlor_server::stop_signal()).await?;
     Ok(())

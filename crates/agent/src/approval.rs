@@ -18,8 +18,9 @@ use crate::model::InputItem;
 use crate::prompt::line;
 use crate::tools::ToolCallRequest;
 
-/// The action of the buttons.
-pub(crate) const ACTION: &str = "parlor.approval";
+/// The action of the buttons on cards that ask for consent to a call. Its payload is an object with
+/// `approve`, a boolean.
+pub const ACTION: &str = "parlor.approval";
 
 /// The key under which a hidden item holds what is known of calls that wait.
 const KEY: &str = "parlor.held_calls";

@@ -22,6 +22,7 @@ pub mod tools;
 mod trace;
 mod transcription;
 
+pub use approval::ACTION as APPROVAL_ACTION;
 pub use embeddings::{EmbeddingsClient, EmbeddingsConfig};
 pub use files::{FileMode, FilesConfig};
 pub use measure::describe_metrics;

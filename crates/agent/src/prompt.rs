@@ -280,6 +280,9 @@ fn page(text: &mut String, page: &PageContext) {
     for heading in page.headings.iter().take(10) {
         field(text, "heading", Some(heading), 200);
     }
+    for (key, value) in page.details.iter().take(20) {
+        field(text, &line(&key.replace(':', " "), 60), Some(value), 2_000);
+    }
     if let Some(selected) = &page.selected_text {
         text.push_str("<selected_text>\n");
         text.push_str(&fenced(selected, 4_000));
@@ -400,6 +403,7 @@ mod tests {
             selected_text: Some("sudo make install\nmake test".into()),
             language: Some("en".into()),
             time: Some("2026-11-22T14:05:09+01:00".into()),
+            details: Vec::new(),
         }
     }
 

@@ -198,6 +198,21 @@ pub struct RequestOptions {
     pub quota: Option<Arc<dyn Quota>>,
     /// A value of your own for the responder, as [`RequestContext::extension`] gives it.
     pub extension: Extension,
+    /// Ids for what the request makes.
+    pub ids: GivenIds,
+}
+
+/// Ids for what a request makes, where others than ours have to be found again: an adapter of another
+/// protocol derives them from ids that its clients make up. Made when absent.
+///
+/// They must be as hard to guess as ours, and belong to one owner. A request that would make what
+/// exists already is refused with [`ChatKitError::ThreadBusy`].
+#[derive(Clone, Debug, Default)]
+pub struct GivenIds {
+    /// Of the thread that `threads.create` makes.
+    pub thread: Option<ThreadId>,
+    /// Of the user's message.
+    pub message: Option<ItemId>,
 }
 
 /// The answer to a request.
@@ -361,6 +376,7 @@ impl ChatKit {
             context,
             idempotency_key: options.idempotency_key,
             base_url: options.base_url,
+            ids: options.ids,
         };
         match operation {
             Operation::ThreadsGetById(params) => call.get_thread(&params.thread_id).await,
@@ -393,6 +409,7 @@ struct Call {
     context: RequestContext,
     idempotency_key: Option<String>,
     base_url: String,
+    ids: GivenIds,
 }
 
 impl Call {
@@ -614,7 +631,7 @@ impl Call {
         self.check_message(&params.input)?;
         let thread = ThreadMetadata {
             title: None,
-            id: ids::thread(),
+            id: self.ids.thread.clone().unwrap_or_else(ids::thread),
             created_at: self.inner.shared.clock.now(),
             status: ThreadStatus::default(),
             allowed_image_domains: None,
@@ -635,7 +652,7 @@ impl Call {
 
     fn user_message(&self, input: UserMessageInput, thread_id: ThreadId) -> Start {
         let message = UserMessageItem {
-            id: ids::item("msg"),
+            id: self.ids.message.clone().unwrap_or_else(|| ids::item("msg")),
             thread_id,
             created_at: self.inner.shared.clock.now(),
             content: input.content,
@@ -1060,7 +1077,14 @@ impl Call {
                     },
                 )
                 .traced("begin_turn")
-                .await?;
+                .await;
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(error) if self.is_made(&key.thread_id, is_new, &error).await? => {
+                    return Err(ChatKitError::ThreadBusy);
+                }
+                Err(error) => return Err(error.into()),
+            };
             match outcome {
                 // A turn of this process that the registry does not know has ended, but the
                 // store was not there to be told.
@@ -1138,6 +1162,22 @@ impl Call {
         // What comes afterwards is rare, and no part of the turn.
         tokio::spawn(work.instrument(span).then(|afterwards| Box::pin(afterwards.run())));
         Ok(Response::Stream { turn_id, events })
+    }
+
+    /// Whether what the request would make, with a given id, was made by another one just now.
+    async fn is_made(
+        &self,
+        thread_id: &ThreadId,
+        is_new: bool,
+        error: &StoreError,
+    ) -> Result<bool, ChatKitError> {
+        match error {
+            StoreError::DuplicateItem(_) => Ok(self.ids.message.is_some()),
+            StoreError::Failed(_) if is_new && self.ids.thread.is_some() => {
+                Ok(self.store().thread(self.owner(), thread_id).await?.is_some())
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Holds the thread, in place of an orphaned turn if one is running.

@@ -187,20 +187,7 @@ impl UserInfo {
     fn read(owner: &Owner, identity: &Identity, info: &JsonMap) -> Self {
         let known =
             ["id", "userId", "user_id", "name", "displayName", "display_name", "email", "roles"];
-        let details = info
-            .iter()
-            .filter(|(key, _)| !known.contains(&key.as_str()))
-            .filter_map(|(key, value)| {
-                let value = match value {
-                    Value::String(text) => cut(text, 500),
-                    Value::Number(number) => number.to_string(),
-                    Value::Bool(bool) => bool.to_string(),
-                    _ => return None,
-                };
-                (!value.is_empty()).then(|| (cut(key, 60), value))
-            })
-            .take(Self::DETAILS)
-            .collect();
+        let details = details(info, &known, 500).take(Self::DETAILS).collect();
         let name = identity.name.clone();
         let email = identity.email.clone();
         Self {
@@ -255,10 +242,14 @@ pub struct PageContext {
     /// The reader's local time, as ISO 8601 with the offset from UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// What else the page says of itself, as short texts: a cart, the row that is open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<(String, String)>,
 }
 
 impl PageContext {
     const HEADINGS: usize = 10;
+    const DETAILS: usize = 20;
 
     fn read(page: &JsonMap) -> Self {
         let headings = page
@@ -289,6 +280,13 @@ impl PageContext {
             selected_text: text(page, ["selectedText", "selected_text"], 4_000),
             language: text(page, ["language", "lang"], 35),
             time: text(page, ["time", "localTime"], 35),
+            details: page
+                .get("details")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(|said| details(said, &[], 2_000))
+                .take(Self::DETAILS)
+                .collect(),
         }
     }
 
@@ -312,6 +310,25 @@ fn text(object: &JsonMap, keys: [&str; 2], max: usize) -> Option<String> {
         .filter_map(|key| object.get(*key)?.as_str())
         .map(|text| cut(text, max))
         .find(|text| !text.is_empty())
+}
+
+/// What an object says in texts, numbers and booleans, but for the known keys.
+fn details<'a>(
+    object: &'a JsonMap,
+    known: &'a [&str],
+    max: usize,
+) -> impl Iterator<Item = (String, String)> + 'a {
+    object.iter().filter(|(key, _)| !known.contains(&key.as_str())).filter_map(
+        move |(key, value)| {
+            let value = match value {
+                Value::String(text) => cut(text, max),
+                Value::Number(number) => number.to_string(),
+                Value::Bool(bool) => bool.to_string(),
+                _ => return None,
+            };
+            (!value.is_empty()).then(|| (cut(key, 60), value))
+        },
+    )
 }
 
 /// Trimmed, without control characters (except line ends and tabs), at most `max` characters.
@@ -349,7 +366,10 @@ mod tests {
                 &Identity::default(),
                 json!({
                     info: {"name": "Ada", "role": "admin", "id": "somebody-else", "nested": {}},
-                    page: {"title": "Install", "headings": ["One", {"text": "Two"}, 3], "url": 5},
+                    page: {
+                        "title": "Install", "headings": ["One", {"text": "Two"}, 3], "url": 5,
+                        "details": {"cart": "3 things", "total": 12.5, "nested": {}},
+                    },
                 }),
                 json!({}),
             );
@@ -359,6 +379,9 @@ mod tests {
             assert_eq!(context.page().title(), "Install");
             assert_eq!(context.page().headings, ["One", "Two"]);
             assert_eq!(context.page().url, None);
+            let details =
+                context.page().details.iter().map(|(key, value)| format!("{key}={value}"));
+            assert_eq!(details.collect::<Vec<_>>(), ["cart=3 things", "total=12.5"]);
         }
     }
 

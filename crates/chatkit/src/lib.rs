@@ -28,7 +28,7 @@ pub use attachments::{
     DeleteAttachmentOutcome, DoomedAttachment, FileKey, OpenFile, PREVIEWED_TYPES, Rendition,
     SignedLink, UNKNOWN_TYPE, UnsentQuota, Upload, UploadedFile,
 };
-pub use chatkit::{ChatKit, ChatKitBuilder, JsonResponse, RequestOptions, Response};
+pub use chatkit::{ChatKit, ChatKitBuilder, GivenIds, JsonResponse, RequestOptions, Response};
 pub use clock::{Clock, SystemClock};
 pub use context::{Extension, Identity, PageContext, RequestContext, UserInfo};
 pub use error::{ChatKitError, ErrorChain, TurnError};

@@ -1,6 +1,9 @@
 //! The routes, and what every request passes through.
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use axum::{
     Router,
@@ -50,6 +53,8 @@ pub(crate) struct App {
     pub files: Option<Files>,
     /// What the demo page offers beside words.
     pub demo: DemoOffers,
+    /// Whether there is AG-UI, too.
+    pub ag_ui: Arc<AtomicBool>,
     /// `None` where no figures are kept.
     pub metrics: Option<Metrics>,
     /// Who answers, where the configuration says so: they know whether tools are called with their
@@ -90,6 +95,7 @@ const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) fn routes(demo: bool) -> Router<Arc<App>> {
     let mut router = Router::new()
         .route("/chatkit", post(routes::chatkit::post_chatkit))
+        .route("/agui", post(routes::agui::post_agui))
         .route("/files", post(routes::files::post_file))
         .route("/files/{id}", get(routes::files::get_file).put(routes::files::put_file))
         .route("/files/{id}/preview", get(routes::files::get_preview))

@@ -55,6 +55,17 @@ impl ApiError {
         self
     }
 
+    /// Whether it is a 404.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
+    /// Says which field of the request it is about.
+    pub(crate) fn with_field(mut self, field: &str) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
     /// 401
     pub(crate) fn unauthorized(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)

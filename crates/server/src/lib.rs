@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod agui;
 mod answering;
 mod app;
 mod attachments;

@@ -53,6 +53,37 @@ const REFUSALS: &[Refusal] = &[
     UNAVAILABLE,
 ];
 
+/// How `POST /agui` refuses.
+const REFUSED_RUNS: &[Refusal] = &[
+    (400, "The body is no JSON.", &["malformed_json", "incomplete_body"]),
+    UNAUTHORIZED,
+    (403, "A page of another site sent it.", &["forbidden"]),
+    (
+        404,
+        "There is no such conversation, or it is somebody else's; or `ag_ui.enabled` is not set.",
+        &["not_found"],
+    ),
+    (
+        409,
+        "The conversation takes no message now.",
+        &["thread_busy", "thread_locked", "thread_closed"],
+    ),
+    (413, "Larger than the limit.", &["too_large"]),
+    (
+        415,
+        "The body is not sent as JSON, or files of this type are not taken.",
+        &["unsupported_media_type", "unsupported_type"],
+    ),
+    (
+        422,
+        "Understood, but not acceptable; `field` says what.",
+        &["invalid_field", "not_enabled", "refused", "too_many_unsent_files", "invalid_image"],
+    ),
+    LIMITED,
+    INTERNAL,
+    UNAVAILABLE,
+];
+
 /// How `POST /files` refuses.
 const REFUSED_FORMS: &[Refusal] = &[
     (400, "The connection ended too early.", &["incomplete_body"]),
@@ -159,6 +190,7 @@ pub(crate) fn document() -> Value {
         "servers": [{ "url": "/" }],
         "security": [{ "trustedHeader": [] }, { "token": [] }, { "session": [] }, { "visitor": [] }, {}],
         "paths": {
+            "/agui": { "post": agui() },
             "/auth/callback": { "get": {
                 "operationId": "completeLogin",
                 "summary": "Back from the identity provider",
@@ -464,6 +496,81 @@ fn name_the_operations(schemas: &mut Map<String, Value>) {
         }
     }
     schemas["Request"]["discriminator"] = json!({ "propertyName": "type", "mapping": mapping });
+}
+
+/// The address of AG-UI.
+fn agui() -> Value {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let stream = json!({
+        "description": "The run's events, as server-sent events.",
+        "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
+        "content": { "text/event-stream": { "schema": {
+            "type": "object",
+            "description": "One of them. The first is `RUN_STARTED`, the last `RUN_FINISHED` or \
+                `RUN_ERROR`. While there is nothing to send, the comment `: keep-alive` comes every \
+                15 seconds.",
+            "properties": { "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": {
+                    "type": "object",
+                    "properties": { "type": { "type": "string" } },
+                    "required": ["type"],
+                },
+            } },
+            "required": ["data"],
+        } } },
+    });
+    json!({
+        "operationId": "runAgent",
+        "summary": "The same conversations over AG-UI",
+        "description": "AG-UI 1.0: `RunAgentInput` in, its events out. Only there where \
+            `ag_ui.enabled` is set.",
+        "tags": ["chat"],
+        "requestBody": {
+            "required": true,
+            "content": { "application/json": { "schema": {
+                "type": "object",
+                "properties": {
+                    "threadId": text("The conversation: an id of ours, or one that the client has made up."),
+                    "runId": text("Made up by the client. A run that is sent again is one run."),
+                    "messages": {
+                        "type": "array",
+                        "description": "What is new at its end is read: a user's message, or results \
+                            of the page's tools.",
+                        "items": { "type": "object" },
+                    },
+                    "context": {
+                        "type": ["array", "null"],
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "description": { "type": "string" },
+                                "value": { "type": "string" },
+                            },
+                            "required": ["description", "value"],
+                        },
+                    },
+                    "forwardedProps": { "description": "What ChatKit calls `metadata`." },
+                    "resume": {
+                        "type": ["array", "null"],
+                        "description": "Answers to the interrupts of the run before.",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "interruptId": { "type": "string" },
+                                "status": { "enum": ["resolved", "cancelled"] },
+                                "payload": {},
+                            },
+                            "required": ["interruptId", "status"],
+                        },
+                    },
+                },
+                "required": ["threadId", "runId", "messages"],
+            } } },
+        },
+        "responses": responses(stream, REFUSED_RUNS),
+    })
 }
 
 fn chatkit(answers: &[Value]) -> Value {

@@ -4,7 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -66,6 +69,8 @@ pub struct Server {
     responders: Option<Arc<Responders>>,
     /// Looks after the configuration's file.
     reloading: Option<Reloading>,
+    /// Whether AG-UI is spoken, too.
+    ag_ui: Arc<AtomicBool>,
     /// Waits for a database that was away at start.
     waiting: Option<Waiting>,
 }
@@ -228,6 +233,7 @@ impl Server {
                     .enabled
                     .then_some((config.files.max_per_message, config.files.max_bytes)),
             },
+            ag_ui: Arc::new(AtomicBool::new(config.ag_ui.enabled)),
             metrics: Metrics::new(&config.metrics),
             responders: Some(Arc::clone(&responders)),
         };
@@ -286,6 +292,7 @@ impl Server {
             limits: None,
             files,
             demo,
+            ag_ui: Arc::default(),
             metrics: None,
             responders: None,
         };
@@ -320,6 +327,7 @@ impl Server {
             Err(error) => return Err(error.into()),
         };
         let metrics = app.metrics.clone();
+        let ag_ui = Arc::clone(&app.ag_ui);
         let router = app::router(app);
         let retention = None;
         Ok(Self {
@@ -333,6 +341,7 @@ impl Server {
             limits,
             responders: None,
             reloading: None,
+            ag_ui,
             waiting,
         })
     }
@@ -346,6 +355,13 @@ impl Server {
     pub fn reloading_from(mut self, source: ConfigSource, config: &Config) -> Self {
         let responders = self.responders.clone();
         self.reloading = responders.map(|responders| Reloading::new(source, config, responders));
+        self
+    }
+
+    /// Offers the same conversations over AG-UI as well, at `/agui`.
+    #[must_use]
+    pub fn offer_ag_ui(self) -> Self {
+        self.ag_ui.store(true, Ordering::Relaxed);
         self
     }
 

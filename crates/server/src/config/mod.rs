@@ -24,7 +24,7 @@ pub use remote::{AgentKind, Remote};
 pub use search::{Embeddings, Rerank, Search};
 pub(crate) use sections::is_confidential;
 pub use sections::{
-    Agent, Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt,
+    AgUi, Agent, Assistant, Auth, AuthMode, Context, Database, Dictation, Files, HistoryMode, Jwt,
     JwtAlgorithm, JwtClaims, JwtKeys, Limits, Log, LogFormat, Metrics, Model, ModelApi, ModelFiles,
     OnDisconnect, Retention, S3, Server, Session, Site, Telemetry, Titles, TrustedHeader, Turns,
 };
@@ -75,6 +75,8 @@ pub struct Config {
     pub limits: Limits,
     /// Pages and origins.
     pub site: Site,
+    /// The same conversations over AG-UI.
+    pub ag_ui: AgUi,
     /// Figures for Prometheus.
     pub metrics: Metrics,
     /// The log.
@@ -113,6 +115,7 @@ impl Default for Config {
             turns: Turns::default(),
             limits: Limits::default(),
             site: Site::default(),
+            ag_ui: AgUi::default(),
             metrics: Metrics::default(),
             log: Log::default(),
             telemetry: Telemetry::default(),

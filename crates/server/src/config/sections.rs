@@ -1137,6 +1137,14 @@ impl Default for Site {
     }
 }
 
+/// The same conversations over AG-UI, at `/agui`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgUi {
+    /// Whether it is offered.
+    pub enabled: bool,
+}
+
 /// Figures for Prometheus at `/metrics`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

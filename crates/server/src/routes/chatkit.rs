@@ -10,7 +10,9 @@ use axum::{
 };
 use futures::StreamExt as _;
 use parlor_agent::tools::CallerToken;
-use parlor_chatkit::{Extension, RequestOptions, Response as ChatKitResponse, protocol::TurnId};
+use parlor_chatkit::{
+    Extension, GivenIds, RequestOptions, Response as ChatKitResponse, protocol::TurnId,
+};
 
 use crate::{
     app::{App, PROTOCOL_HEADER, TURN_HEADER, request_id},
@@ -48,10 +50,8 @@ async fn answer(
         idempotency_key: idempotency_key(&parts.headers)?,
         base_url: base_url(app.public_url.as_ref(), parts),
         quota: app.limits.as_ref().and_then(|limits| limits.quota(&caller.owner, parts)),
-        extension: match &app.responders {
-            Some(responders) if responders.passes_tokens() => token_of(&parts.headers),
-            _ => Extension::default(),
-        },
+        extension: extension_of(app, &parts.headers),
+        ids: GivenIds::default(),
     };
     let answer = app.chatkit.handle(caller.owner, &caller.identity, &body.bytes, options).await?;
     let mut response = match answer {
@@ -84,6 +84,14 @@ async fn answer(
     Ok(response)
 }
 
+/// What goes along with a request for whoever answers.
+pub(crate) fn extension_of(app: &App, headers: &HeaderMap) -> Extension {
+    match &app.responders {
+        Some(responders) if responders.passes_tokens() => token_of(headers),
+        _ => Extension::default(),
+    }
+}
+
 /// The access token of a caller who was let in, for tools that act in the caller's name.
 fn token_of(headers: &HeaderMap) -> Extension {
     let token = headers
@@ -105,7 +113,7 @@ fn name_turn(response: &mut Response, turn_id: Option<&TurnId>) {
 }
 
 /// A form of another site can send a body without asking first, but not one of this type.
-fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let media_type =
         content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();

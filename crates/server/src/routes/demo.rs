@@ -53,6 +53,7 @@ const PAGES: &[&str] = &[
     "sdk-widgets",
     "sdk-stores",
     "sdk-from-python",
+    "ag-ui",
     "protocol",
     "operating",
     "troubleshooting",

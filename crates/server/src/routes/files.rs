@@ -322,7 +322,7 @@ fn lost_upload(lost: &tokio::task::JoinError) -> ApiError {
     ApiError::internal(format!("an upload was lost: {lost}"))
 }
 
-fn enabled(app: &App) -> Result<(&Files, &Attachments), ApiError> {
+pub(crate) fn enabled(app: &App) -> Result<(&Files, &Attachments), ApiError> {
     match (&app.files, app.chatkit.attachments()) {
         (Some(files), Some(attachments)) => Ok((files, attachments)),
         _ => {

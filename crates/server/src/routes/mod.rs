@@ -1,5 +1,6 @@
 //! One file an address.
 
+pub(crate) mod agui;
 pub(crate) mod assets;
 pub(crate) mod auth;
 pub(crate) mod chatkit;

@@ -99,6 +99,18 @@ impl User {
             .unwrap()
     }
 
+    /// A run over AG-UI.
+    pub(crate) async fn run(&self, input: &Value) -> Response {
+        self.client
+            .post(format!("{}/agui", self.url))
+            .header("content-type", "application/json")
+            .header("x-user-id", &self.id)
+            .body(input.to_string())
+            .send()
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn call(&self, operation: &str, params: Value) -> Response {
         self.send(json!({"type": operation, "params": params}).to_string()).await
     }

@@ -1,6 +1,7 @@
 //! The server as its clients see it: real HTTP, a real database file, a fake model server.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod agui;
 mod app;
 #[path = "../support/mod.rs"]
 mod support;
