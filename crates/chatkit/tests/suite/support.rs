@@ -287,6 +287,7 @@ impl Script {
                         let refused = TurnError::new("refused", "This is not to be said.");
                         passes.then_some(()).ok_or(refused)
                     }));
+                    self.0.changed.notify_waiters();
                 }
                 // An item whose id exists already, as careless providers send them.
                 "twice" => {
