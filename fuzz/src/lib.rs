@@ -9,6 +9,7 @@ mod model_stream;
 mod pdf;
 mod request;
 mod server;
+mod site;
 mod widget_diff;
 
 pub use documents::{documents, search};
@@ -18,6 +19,7 @@ pub use model_stream::model_stream;
 pub use pdf::pdf;
 pub use request::request;
 pub use server::{token, upload};
+pub use site::site;
 pub use widget_diff::widget_diff;
 
 /// A property: holds for the input, or panics.
@@ -35,4 +37,5 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("upload", upload),
     ("token", token),
     ("pdf", pdf),
+    ("site", site),
 ];

@@ -127,3 +127,8 @@ fn tokens_are_believed_or_refused() {
 fn pdfs_have_a_text_or_a_reason_why_not() {
     replay("pdf");
 }
+
+#[test]
+fn sitemaps_and_robots_are_read_or_refused() {
+    replay("site");
+}

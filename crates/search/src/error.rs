@@ -78,6 +78,14 @@ pub enum SearchError {
         /// What is wrong, and where.
         reason: String,
     },
+    /// The pages of a site cannot be listed.
+    #[error("`{url}` {reason}")]
+    Site {
+        /// The sitemap, as it was given.
+        url: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// A list of pages was given with anything else than the one directory they are in.
     #[error("a list of pages belongs to one directory; name that and nothing else")]
     PagesOfManyPaths,

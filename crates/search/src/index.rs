@@ -99,6 +99,7 @@ macro_rules! each {
         }
     };
 }
+pub(crate) use each;
 
 impl DocumentIndex {
     /// How much the index holds.

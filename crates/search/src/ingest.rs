@@ -178,6 +178,44 @@ pub enum SkipReason {
     NameNotUtf8,
     /// It broke the parser; the rest was indexed.
     ParserFailed,
+    /// A sitemap lists something that is no address.
+    NoAddress,
+    /// A page is not on the site of its sitemap, or leads to another one.
+    OtherSite {
+        /// Where it leads to.
+        to: Option<String>,
+    },
+    /// The site's robots.txt asks to leave the page alone.
+    Disallowed,
+    /// The page is listed, and not there.
+    GoneFromSite {
+        /// What the server answered.
+        status: u16,
+    },
+    /// The page is of a kind that is not indexed.
+    ContentType {
+        /// What the server calls it.
+        found: String,
+    },
+    /// The page leads to the same one as another that is listed.
+    SamePage {
+        /// The other one.
+        url: String,
+    },
+    /// A sitemap lists more pages than are read in a run; the others stay as they are.
+    TooManyPages {
+        /// How many it lists.
+        listed: usize,
+        /// How many are read.
+        limit: usize,
+    },
+    /// More pages of a sitemap are gone than there. That is not believed: what was indexed is kept.
+    MostPagesGone {
+        /// Listed, and not there.
+        gone: u64,
+        /// Listed and there.
+        read: u64,
+    },
     /// Is a PDF without a text that could be indexed.
     Pdf {
         /// Why.
@@ -213,6 +251,27 @@ impl fmt::Display for SkipReason {
             Self::Excluded => f.write_str("is excluded by its front matter"),
             Self::NameNotUtf8 => f.write_str("has a name that is not UTF-8"),
             Self::ParserFailed => f.write_str("could not be parsed"),
+            Self::NoAddress => f.write_str("is listed by a sitemap and no address"),
+            Self::OtherSite { to: None } => {
+                f.write_str("is on another host than its sitemap; allow that one if it is yours")
+            }
+            Self::OtherSite { to: Some(to) } => write!(f, "leads to another site, {to}"),
+            Self::Disallowed => f.write_str("is disallowed by the site's robots.txt"),
+            Self::GoneFromSite { status } => {
+                write!(f, "is listed and not there (status {status})")
+            }
+            Self::ContentType { found } if found.is_empty() => {
+                f.write_str("is of no kind that its server names")
+            }
+            Self::ContentType { found } => write!(f, "is {found}, which is not indexed"),
+            Self::SamePage { url } => write!(f, "is the same page as {url}"),
+            Self::TooManyPages { listed, limit } => {
+                write!(f, "lists {listed} pages, of which {limit} were read; allow more")
+            }
+            Self::MostPagesGone { gone, read } => write!(
+                f,
+                "lists {gone} pages that are not there and {read} that are; none was removed"
+            ),
             Self::Pdf { message } => write!(f, "is a PDF whose text cannot be read: {message}"),
         }
     }
@@ -259,6 +318,10 @@ pub(crate) struct Known {
     pub(crate) settings_hash: Vec<u8>,
     pub(crate) size_bytes: i64,
     pub(crate) modified_ns: Option<i64>,
+    /// The directory, file or sitemap that it was found in.
+    pub(crate) root: String,
+    /// What the server of a page wants to be asked with whether it has changed.
+    pub(crate) validators: Option<String>,
 }
 
 /// What identifies the state of a file.
@@ -307,7 +370,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(options: &IngestOptions) -> Self {
+    pub(crate) fn new(options: &IngestOptions) -> Self {
         Self {
             urls: DocumentUrls::new(&options.base_url),
             tenant: options.tenant.clone(),

@@ -22,7 +22,9 @@ mod postgres;
 mod query;
 mod request;
 mod retrieval;
+mod site;
 mod slug;
+mod sources;
 mod sqlite;
 #[cfg(feature = "postgres")]
 mod stem;
@@ -48,7 +50,12 @@ pub use pdf::{PdfFuture, PdfReadError, PdfReader};
 pub use postgres::{PostgresIndex, PostgresIndexSettings};
 pub use request::{SearchFilter, SearchRequest};
 pub use retrieval::{RerankFuture, Reranker, Retrieval, Strategy, describe_metrics};
+pub use site::{
+    FetchedPage, PageAnswer, PageError, PageFetcher, PageFuture, PageRequest, ROBOT, Robots,
+    SiteOptions, Sitemap, Validators, is_site,
+};
 pub use slug::{Slugger, slugify_heading};
+pub use sources::{Claim, SourceState};
 pub use sqlite::SqliteIndex;
 pub use urls::DocumentUrls;
 

@@ -10,6 +10,7 @@ mod body;
 pub mod commands;
 pub mod config;
 mod connection;
+mod crawl;
 mod error;
 mod files;
 mod late;

@@ -5,6 +5,7 @@
 
 mod connections;
 mod schema;
+mod sources;
 mod vectors;
 mod write;
 

@@ -8,8 +8,10 @@ use sqlx::{
 use crate::SearchError;
 
 /// In order. An applied one is never edited.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "documents", include_str!("../../migrations/postgres/0001_documents.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "documents", include_str!("../../migrations/postgres/0001_documents.sql")),
+    (2, "sources", include_str!("../../migrations/postgres/0002_sources.sql")),
+];
 /// Its own table: the chat's store keeps its migrations in the same schema.
 const TABLE: &str = "_search_migrations";
 /// The lock that servers take which start together: that of the chat's store, "parl" in ASCII, since both may make the

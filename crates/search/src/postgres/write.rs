@@ -60,7 +60,7 @@ impl PostgresIndex {
     pub(crate) async fn known_documents(&self) -> Result<HashMap<String, Known>, SearchError> {
         let mut reading = self.begin().await?;
         let rows = sqlx::query(
-            "SELECT id, path, content_hash, settings_hash, size_bytes, modified_ns
+            "SELECT id, path, root, content_hash, settings_hash, size_bytes, modified_ns, validators
              FROM search_documents",
         )
         .fetch_all(reading.connection())
@@ -76,6 +76,8 @@ impl PostgresIndex {
                     settings_hash: row.try_get("settings_hash")?,
                     size_bytes: row.try_get("size_bytes")?,
                     modified_ns: row.try_get("modified_ns")?,
+                    root: row.try_get("root")?,
+                    validators: row.try_get("validators")?,
                 },
             );
         }
@@ -89,12 +91,16 @@ impl PostgresIndex {
         for change in changes {
             match change {
                 Change::Touch { id, stamp } => {
-                    sqlx::query("UPDATE search_documents SET modified_ns = $2, size_bytes = $3 WHERE id = $1")
-                        .bind(id)
-                        .bind(stamp.modified_ns)
-                        .bind(stamp.size_bytes)
-                        .execute(&mut *connection)
-                        .await?;
+                    sqlx::query(
+                        "UPDATE search_documents
+                         SET modified_ns = $2, size_bytes = $3, validators = $4 WHERE id = $1",
+                    )
+                    .bind(id)
+                    .bind(stamp.modified_ns)
+                    .bind(stamp.size_bytes)
+                    .bind(stamp.validators.as_deref().map(clean))
+                    .execute(&mut *connection)
+                    .await?;
                 }
                 Change::Put(change) => self.put(connection, change).await?,
             }
@@ -165,14 +171,15 @@ impl PostgresIndex {
         let row = sqlx::query(
             "INSERT INTO search_documents
                  (path, path_hash, root, url, title, description, content_hash, settings_hash,
-                  size_bytes, modified_ns, tags, language, tenant)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                  size_bytes, modified_ns, tags, language, tenant, validators)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
              ON CONFLICT (path_hash) DO UPDATE SET
                  root = excluded.root, url = excluded.url, title = excluded.title,
                  description = excluded.description, content_hash = excluded.content_hash,
                  settings_hash = excluded.settings_hash, size_bytes = excluded.size_bytes,
                  modified_ns = excluded.modified_ns, tags = excluded.tags,
-                 language = excluded.language, tenant = excluded.tenant
+                 language = excluded.language, tenant = excluded.tenant,
+                 validators = excluded.validators
              RETURNING id",
         )
         .bind(&file.key)
@@ -188,6 +195,7 @@ impl PostgresIndex {
         .bind(&tags)
         .bind(&document.language)
         .bind(nameable(tenant.as_deref()))
+        .bind(stamp.validators.as_deref().map(clean))
         .fetch_one(&mut *connection)
         .await?;
         let id: i64 = row.try_get("id")?;

@@ -1,5 +1,6 @@
 //! The index in a SQLite file.
 
+mod sources;
 mod vectors;
 mod write;
 

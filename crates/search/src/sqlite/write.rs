@@ -24,7 +24,7 @@ const MERGED_PAGES: i64 = 32;
 impl SqliteIndex {
     pub(crate) async fn known_documents(&self) -> Result<HashMap<String, Known>, SearchError> {
         let rows = sqlx::query(
-            "SELECT id, path, content_hash, settings_hash, size_bytes, modified_ns
+            "SELECT id, path, root, content_hash, settings_hash, size_bytes, modified_ns, validators
              FROM search_documents",
         )
         .fetch_all(self.reader())
@@ -39,6 +39,8 @@ impl SqliteIndex {
                     settings_hash: row.try_get("settings_hash")?,
                     size_bytes: row.try_get("size_bytes")?,
                     modified_ns: row.try_get("modified_ns")?,
+                    root: row.try_get("root")?,
+                    validators: row.try_get("validators")?,
                 },
             );
         }

@@ -6,6 +6,7 @@ mod meaning;
 mod postgres_only;
 mod questions;
 mod searching;
+mod sources;
 mod support;
 
 /// Each story on either store.
@@ -69,6 +70,9 @@ stories! {
         equal_passages_come_in_the_order_of_their_documents,
         very_common_words_still_find_the_best_passages,
         an_empty_index_and_empty_questions_find_nothing;
+    sources:
+        a_source_is_refreshed_by_one_at_a_time_and_not_again_too_soon,
+        of_many_claims_at_once_one_is_granted;
     questions:
         every_answer_exists_and_words_alone_find_most;
 }

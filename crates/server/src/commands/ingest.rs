@@ -1,6 +1,7 @@
 //! `parlor ingest`: documents into the index.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal as _, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,16 +14,17 @@ use std::{
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parlor_search::{
-    EmbedProgress, EmbedSummary, FileOutcome, IngestOptions, IngestSummary, PageList, Progress,
+    DocumentIndex, EmbedProgress, EmbedSummary, FileOutcome, IngestOptions, IngestSummary,
+    PageList, Progress, SearchError, SiteOptions, is_site,
 };
 
-use crate::{config::Config, pdfs, search::SearchSetup};
+use crate::{config::Config, crawl::Crawler, pdfs, search::SearchSetup};
 
 #[derive(Debug, Args)]
 pub(super) struct IngestArgs {
-    /// Files and folders with documents
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    /// Files and folders with documents, and addresses of sitemaps such as https://example.com/sitemap.xml
+    #[arg(required = true, value_name = "PATH|URL")]
+    sources: Vec<OsString>,
     /// Where the documents are on your site, such as https://example.com/docs/ [default: search.base_url]
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
@@ -41,7 +43,13 @@ pub(super) struct IngestArgs {
     /// Skip files larger than this
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     max_file_bytes: u64,
-    /// Keep documents whose files are gone
+    /// Also take pages of this host that a sitemap lists; may be given several times
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+    /// Read at most so many pages of a sitemap
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    max_pages: u32,
+    /// Keep documents whose files or pages are gone
     #[arg(long)]
     keep_vanished: bool,
     /// Index hidden files and folders, too
@@ -56,7 +64,9 @@ pub(super) async fn run(mut config: Config, args: IngestArgs) -> anyhow::Result<
     pdfs::find_reader(&mut config);
     let search = SearchSetup::new(&config)?;
     let index = search.open_index().await?;
-    let mut options = IngestOptions::new(args.paths)
+    let (sites, paths): (Vec<_>, Vec<_>) =
+        args.sources.into_iter().partition(|source| source.to_str().is_some_and(is_site));
+    let mut options = IngestOptions::new(paths)
         .base_url(args.base_url.unwrap_or_else(|| config.search.base_url.clone()));
     options.max_file_bytes = args.max_file_bytes;
     options.prune = !args.keep_vanished;
@@ -66,10 +76,42 @@ pub(super) async fn run(mut config: Config, args: IngestArgs) -> anyhow::Result<
     options.tags = args.tags;
     options.language = args.language;
     options.pdf = pdfs::of_documents(&config).map(|reader| Arc::new(reader) as _);
-    let progress = Bar::new();
-    let summary = index.ingest(options, &progress).await?;
-    progress.bar.finish_and_clear();
-    report(&summary, &mut io::stdout())?;
+    let mut failures = Vec::new();
+    if !options.paths.is_empty() {
+        let progress = Bar::new("files");
+        let summary = index.ingest(options.clone(), &progress).await?;
+        progress.bar.finish_and_clear();
+        report(&summary, &mut io::stdout())?;
+    }
+    let crawler = Crawler::new()?;
+    for site in &sites {
+        let site = site.to_string_lossy();
+        writeln!(io::stdout(), "{site}")?;
+        let progress = Bar::new("pages");
+        let pages = SiteOptions::new(site)
+            .hosts(&args.hosts)
+            .max_pages(usize::try_from(args.max_pages).unwrap_or(usize::MAX));
+        // One that fails keeps no other from being read.
+        match index.ingest_site(pages, options.clone(), &crawler, &progress).await {
+            Ok(summary) => {
+                progress.bar.finish_and_clear();
+                report(&summary, &mut io::stdout())?;
+            }
+            Err(error @ SearchError::Site { .. }) => failures.push(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    embed(&search, &index).await?;
+    let failed = failures.len();
+    match failures.into_iter().next() {
+        None => Ok(ExitCode::SUCCESS),
+        Some(error) if failed == 1 => Err(error.into()),
+        Some(error) => anyhow::bail!("{error} (and {} more sites failed)", failed - 1),
+    }
+}
+
+/// Embeds what has no vector yet, and says what the index holds.
+async fn embed(search: &SearchSetup, index: &DocumentIndex) -> anyhow::Result<()> {
     let embedded = match search.embedder() {
         Some((client, how)) => Some(index.embed(client, how, &Embedding::new()).await),
         None => None,
@@ -95,7 +137,7 @@ pub(super) async fn run(mut config: Config, args: IngestArgs) -> anyhow::Result<
             stats.passages.saturating_sub(stats.vectors)
         );
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// How embedding goes on: as a bar, or a line now and then.
@@ -103,13 +145,13 @@ struct Embedding(Bar);
 
 impl Embedding {
     fn new() -> Self {
-        Self(Bar::new())
+        Self(Bar::new("passages"))
     }
 }
 
 impl EmbedProgress for Embedding {
     fn embedded(&self, done: u64, total: u64) {
-        let Bar { bar, lines, done: said } = &self.0;
+        let Bar { bar, lines, done: said, .. } = &self.0;
         bar.set_length(total);
         bar.set_position(done);
         bar.set_message("passages embedded");
@@ -145,17 +187,19 @@ struct Bar {
     bar: ProgressBar,
     lines: bool,
     done: AtomicU64,
+    /// What it counts.
+    what: &'static str,
 }
 
 impl Bar {
-    fn new() -> Self {
+    fn new(what: &'static str) -> Self {
         let terminal = io::stderr().is_terminal();
         let target =
             if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, lines: !terminal, done: AtomicU64::new(0) }
+        Self { bar, lines: !terminal, done: AtomicU64::new(0), what }
     }
 }
 
@@ -163,7 +207,7 @@ impl Progress for Bar {
     fn found(&self, total: usize) {
         self.bar.set_length(total as u64);
         if self.lines {
-            let _ = writeln!(io::stderr(), "Reading {total} files");
+            let _ = writeln!(io::stderr(), "Reading {total} {}", self.what);
         }
     }
 
@@ -173,8 +217,8 @@ impl Progress for Bar {
         if let Some(name) = path.file_name() {
             self.bar.set_message(name.to_string_lossy().into_owned());
         }
-        if self.lines && done.is_multiple_of(500) {
-            let _ = writeln!(io::stderr(), "{done} files read");
+        if self.lines && done.is_multiple_of(if self.what == "pages" { 100 } else { 500 }) {
+            let _ = writeln!(io::stderr(), "{done} {} read", self.what);
         }
     }
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod pdfs;
+mod site;
+mod sites;
 #[path = "../support/mod.rs"]
 mod support;
 
