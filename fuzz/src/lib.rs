@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a property says that it does not hold")]
 
+mod agent_run;
 mod bytes;
 mod documents;
 mod engine;
@@ -12,6 +13,7 @@ mod server;
 mod site;
 mod widget_diff;
 
+pub use agent_run::agent_run;
 pub use documents::{documents, search};
 pub use engine::engine;
 pub use http_response::http_response;
@@ -30,6 +32,7 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("request", request),
     ("http_response", http_response),
     ("model_stream", model_stream),
+    ("agent_run", agent_run),
     ("widget_diff", widget_diff),
     ("documents", documents),
     ("search", search),

@@ -94,6 +94,11 @@ fn streams_of_models_are_decoded_however_they_are_cut() {
 }
 
 #[test]
+fn runs_of_agents_elsewhere_are_decoded_however_they_are_cut() {
+    replay("agent_run");
+}
+
+#[test]
 fn updates_of_widgets_lead_to_the_new_version() {
     replay("widget_diff");
 }

@@ -166,7 +166,7 @@ async fn state_is_kept_and_sent_back() {
         run
     };
     agent.says(events(&run(vec![
-        json!({"type": "STATE_SNAPSHOT", "snapshot": {"cart": ["tea"], "n": 1}}),
+        json!({"type": "STATE_SNAPSHOT", "snapshot": {"cart": ["tea"], "n": 1, "messages": ["x"]}}),
         json!({"type": "STATE_DELTA", "delta": [
             {"op": "add", "path": "/cart/-", "value": "milk"}, {"op": "remove", "path": "/n"}]}),
         json!({"type": "STATE_DELTA", "delta": [{"op": "remove", "path": "/not/there"}]}),

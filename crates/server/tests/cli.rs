@@ -384,6 +384,45 @@ async fn doctor_looks_for_the_speech_model_where_dictation_is_offered() {
 }
 
 #[tokio::test]
+async fn doctor_asks_an_agent_elsewhere() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/agent", listener.local_addr().unwrap());
+    let statuses = ["422 Unprocessable Content", "404 Not Found", "401 Unauthorized", "200 OK"];
+    tokio::spawn(async move {
+        for status in statuses {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4_096];
+            let _ = connection.read(&mut request).await;
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            connection.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let doctor = async |kind: &str| {
+        let mut command = tokio::process::Command::from(parlor(folder.path()));
+        command.env("PARLOR_AGENT__KIND", kind).env("PARLOR_AGENT__REMOTE__URL", &url);
+        let Output { stdout, .. } = command.arg("doctor").output().await.unwrap();
+        String::from_utf8(stdout).unwrap()
+    };
+    for (kind, expected) in [
+        ("ag-ui", "ok       agent          AG-UI at http://"),
+        ("ag-ui", "check the path of agent.remote.url"),
+        ("ag-ui", "check agent.remote.headers"),
+        ("webhook", "requests are not signed"),
+        // Nobody listens any more.
+        ("ag-ui", "and that the agent runs"),
+    ] {
+        let said = doctor(kind).await;
+        assert!(said.contains(expected), "{expected}: {said}");
+        assert!(!said.contains("quoted from the documents"), "an agent answers: {said}");
+    }
+    let failed = parlor(folder.path()).env("PARLOR_AGENT__KIND", "ag-ui").arg("config").output();
+    let said = String::from_utf8(failed.unwrap().stderr).unwrap();
+    assert!(said.contains("set agent.remote.url"), "{said}");
+}
+
+#[tokio::test]
 async fn a_killed_server_has_kept_every_message_whose_event_was_received() {
     let folder = tempfile::tempdir().unwrap();
     let mut kept = Vec::new();

@@ -218,9 +218,7 @@ impl AgUiDecoder {
 
     /// Says that no more bytes come, and why.
     pub fn fail(&mut self, error: RemoteError) {
-        if !self.reader.is_over() {
-            self.reader.fail(error);
-        }
+        self.reader.fail(error);
     }
 
     /// The next event, if the bytes so far hold one. Nothing comes after [`AgentEvent::Finished`]
@@ -252,8 +250,11 @@ impl Reader {
         self.over || self.failure.is_some()
     }
 
+    /// Nothing comes after the end of a run, and no error either.
     fn fail(&mut self, error: RemoteError) {
-        self.failure.get_or_insert(error);
+        if !self.is_over() {
+            self.failure = Some(error);
+        }
     }
 
     fn read(&mut self, data: &str) {

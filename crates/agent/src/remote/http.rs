@@ -1,14 +1,16 @@
 //! Talking to an agent's server.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use serde_json::json;
 use thiserror::Error;
 use tokio::time::Instant;
 
 use super::error::shortened;
+use super::webhook::{SIGNATURE_HEADER, signed};
 use super::{AgUiDecoder, AgentEvent, RemoteConfig, RemoteError, RemoteProtocol, WebhookDecoder};
 use crate::http1::{Body, Client, HttpError, Request, SetupError};
 use crate::model::ModelError;
@@ -97,7 +99,7 @@ impl AgentClient {
             })?;
             fields.push((name.as_str(), value));
         }
-        fields.extend(signature.map(|signature| (super::SIGNATURE_HEADER, signature)));
+        fields.extend(signature.map(|signature| (SIGNATURE_HEADER, signature)));
         let request =
             Request { method: "POST", url: &config.url, fields: &fields, body: vec![body] };
         let patience = config.idle_timeout.min(config.timeout);
@@ -144,7 +146,16 @@ impl AgentClient {
         fields.extend(
             headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))),
         );
-        let body = vec![Bytes::from_static(b"{}")];
+        let (body, signature) = match &self.config.protocol {
+            RemoteProtocol::AgUi => (Bytes::from_static(b"{}"), None),
+            RemoteProtocol::Webhook { secret } => {
+                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+                signed(secret.as_ref(), seconds, &json!({ "type": "ping" }))
+            }
+        };
+        fields.extend(signature.as_deref().map(|signature| (SIGNATURE_HEADER, signature)));
+        let body = vec![body];
         let request = Request { method: "POST", url: &self.config.url, fields: &fields, body };
         let patience = self.config.idle_timeout.min(Duration::from_secs(10));
         let response =

@@ -1,6 +1,6 @@
 //! What an agent is told: who asks, from where, and what was said before.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use parlor_chatkit::RequestContext;
 use parlor_chatkit::protocol::{ClientToolCallStatus, HiddenContextItem, ItemId, ThreadItem};
@@ -57,7 +57,7 @@ impl Past {
     fn read(&mut self, item: &ThreadItem, shown: &HashSet<&ItemId>) {
         if let Some((_, record)) = Record::of(item) {
             self.settle_calls();
-            self.messages.extend(record.messages);
+            self.add(record.messages);
             self.open_calls = record.page_calls;
             if record.state.is_some() {
                 self.state = record.state;
@@ -103,6 +103,27 @@ impl Past {
             role => (role, text),
         };
         self.messages.push(json!({"id": id, "role": role, "content": content}));
+    }
+
+    /// Adds what a run has said. A run that goes on with an earlier one may say again what that has
+    /// said, by the same ids.
+    pub(super) fn add(&mut self, messages: impl IntoIterator<Item = Value>) {
+        let id = |message: &Value| message["id"].as_str().map(str::to_owned);
+        let mut places: HashMap<String, usize> = self
+            .messages
+            .iter()
+            .enumerate()
+            .filter_map(|(at, told)| Some((id(told)?, at)))
+            .collect();
+        for message in messages {
+            match id(&message).and_then(|id| places.get(&id).copied()) {
+                Some(at) => self.messages[at] = message,
+                None => {
+                    places.extend(id(&message).map(|id| (id, self.messages.len())));
+                    self.messages.push(message);
+                }
+            }
+        }
     }
 
     /// Calls that nobody answered are told as such: a call without a result is refused by models.
@@ -274,6 +295,18 @@ mod tests {
         );
         assert_eq!(past.state, Some(json!({"n": 1})));
         assert_eq!(past.said.len(), 4);
+    }
+
+    #[test]
+    fn what_a_run_says_again_is_told_once() {
+        let said = |id: &str, text: &str| json!({"id": id, "role": "assistant", "content": text});
+        let record = |messages: Vec<Value>| Record { messages, ..Record::default() };
+        let past = Past::of(&items(json!([
+            user("m1", "Hi"),
+            hidden(&record(vec![said("a", "One")])),
+            hidden(&record(vec![said("a", "One and more"), said("b", "Two")])),
+        ])));
+        assert_eq!(past.messages[1..], [said("a", "One and more"), said("b", "Two")]);
     }
 
     #[test]

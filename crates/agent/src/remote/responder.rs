@@ -367,7 +367,7 @@ impl RemoteResponder {
             told: false,
         }
         .bounded();
-        past.messages.extend(record.messages.iter().cloned());
+        past.add(record.messages.iter().cloned());
         if record.state.is_some() {
             past.state.clone_from(&record.state);
         }

@@ -23,6 +23,9 @@ const MAX_THOUGHTS: usize = 64 * 1024;
 /// Largest state that is kept, in bytes of JSON.
 const MAX_STATE: usize = 128 * 1024;
 
+/// Parts of a state that requests have places of their own for.
+const SAID_ELSEWHERE: [&str; 2] = ["messages", "tools"];
+
 /// A run being shown.
 pub(super) struct Shown<'turn> {
     writer: MessageWriter<'turn>,
@@ -373,7 +376,15 @@ impl Run {
         calls.into_iter().find(|call| call.call_id == id).map(|call| call.name.as_str())
     }
 
-    fn set_state(&mut self, state: Value) {
+    fn set_state(&mut self, mut state: Value) {
+        // Some agents' states hold the whole conversation, which is told anyway: kept with each run, it
+        // would grow with the square of its length.
+        if let Some(state) = state.as_object_mut() {
+            state.retain(|key, _| !SAID_ELSEWHERE.contains(&key.as_str()));
+        }
+        if self.state.as_ref() == Some(&state) {
+            return;
+        }
         if state.to_string().len() > MAX_STATE {
             tracing::warn!(limit_bytes = MAX_STATE, "the agent's state is too long to be kept");
             return;

@@ -1,6 +1,7 @@
 //! `parlor doctor`: what is in order, what is not, and what to do about it.
 
 mod agents;
+mod remote;
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +33,7 @@ use crate::{
         stray_variables,
     },
     routes::assets,
-    search::{self, SearchSetup},
+    search::SearchSetup,
     server::{beside, open_files_beside_a_server},
     tenants::{model_client, speech_models},
     tools::{made_of, mcp_servers},
@@ -91,7 +92,12 @@ pub(super) async fn run(
             findings.push(files(&config).await);
             findings.push(index(&config).await);
             findings.extend(search_models(&config).await);
-            findings.push(model(&config, &ModelSettings::everybodys()).await);
+            let agent = remote::remote(&config).await;
+            // Beside an agent elsewhere a model writes titles at most.
+            if agent.is_none() || config.model.is_configured() {
+                findings.push(model(&config, &ModelSettings::everybodys()).await);
+            }
+            findings.extend(agent);
             findings.extend(dictation(&config, &ModelSettings::of("dictation", "")).await);
             findings.extend(tools(&config).await);
             findings.extend(agents::agents(&config).await);
@@ -370,12 +376,6 @@ async fn index(config: &Config) -> Finding {
     }
 }
 
-/// What PostgreSQL lacks to search vectors by itself.
-async fn missing_for_vectors(config: &Config) -> Option<String> {
-    let index = SearchSetup::new(config).ok()?.open_index().await.ok()?;
-    search::missing_for_vectors(&index).await
-}
-
 async fn index_stats(config: &Config) -> Result<IndexStats, String> {
     let search = SearchSetup::new(config).map_err(|error| error.to_string())?;
     let stats = match search.open_index().await {
@@ -450,17 +450,7 @@ async fn embeddings(config: &Config, client: &EmbeddingsClient) -> Finding {
             format!("{about}; {} of {} passages have a vector", stats.vectors, stats.passages),
             again,
         ),
-        Ok(stats) => {
-            let about = format!("{about}; {} vectors", stats.vectors);
-            match missing_for_vectors(config).await {
-                Some(missing) => Finding::note(
-                    what,
-                    format!("{about}, searched in each server's memory"),
-                    missing,
-                ),
-                None => Finding::ok(what, about),
-            }
-        }
+        Ok(stats) => Finding::ok(what, format!("{about}; {} vectors", stats.vectors)),
         Err(_) => Finding::ok(what, about),
     }
 }
@@ -636,6 +626,9 @@ async fn of_tenant(config: &Config, id: &str, tenant: &Tenant) -> Vec<Finding> {
     }
     if tenant.model.is_some() || tenant.dictation.is_some() {
         findings.extend(dictation(&own, &ModelSettings::of("dictation", &place)).await);
+    }
+    if tenant.agent.is_some() {
+        findings.extend(remote::remote(&own).await);
     }
     if tenant.tools.is_some() {
         findings.extend(tools(&own).await);

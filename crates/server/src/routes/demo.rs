@@ -38,6 +38,7 @@ const PAGES: &[&str] = &[
     "models",
     "context",
     "agents",
+    "bring-your-agent",
     "mcp",
     "element",
     "widget",
