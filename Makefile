@@ -52,7 +52,7 @@ web/packed/.done: web/node_modules/.package-lock.json $(WEB_SOURCES)
 examples-web: packages ## Install and build the sites in examples/ that need it
 	@./scripts/build-sites $(patsubst examples/%/package.json,%,$(wildcard examples/*/package.json))
 
-setup: web/node_modules/.package-lock.json ## Install what the tests need: a browser, a Python environment, an OpenID provider, cargo-deny
+setup: web/node_modules/.package-lock.json ## Install what the tests need: a browser, Python environments, an OpenID provider, cargo-deny
 	@./scripts/setup-tests
 
 test: setup lint test-rust test-web test-conformance test-behaviour e2e ## Run all checks and tests, installing what they need
@@ -84,6 +84,8 @@ test-conformance: web setup ## Hold our types and the running server against the
 	.cache/venv/bin/python tests/conformance/s3.py
 	.cache/venv/bin/python tests/conformance/mcp_servers.py
 	node --test tests/agui/agui.test.mjs
+	cargo build --quiet -p example-tools
+	.cache/venv/bin/python tests/conformance/ways.py
 	cargo build --quiet -p example-from-python
 	.cache/venv/bin/python examples/from-python/compare.py target/debug/example-from-python
 

@@ -1,8 +1,10 @@
 //! An assistant that can look up orders: a model, and one function.
 
+use std::sync::Arc;
+
 use parlor_agent::{
     AgentResponder, ModelClient, PromptConfig,
-    tools::{FunctionTool, ToolContext, ToolError, ToolOutput, Toolbox},
+    tools::{Approval, FunctionTool, Tool, ToolContext, ToolError, ToolOutput, Toolbox},
 };
 use parlor_chatkit::protocol::UrlSource;
 use schemars::JsonSchema;
@@ -24,12 +26,22 @@ pub async fn order_status(order: Order, context: ToolContext) -> Result<ToolOutp
     // By who is asking, never by an argument: a model says what it is talked into.
     let user = context.request().user();
     let status = match order.number.as_str() {
-        "A-1700" => "It left the warehouse this morning.",
-        "A-1701" => "It waits for the walnut veneer, due on Friday.",
+        "A-1700" => "left the warehouse this morning",
+        "A-1701" => "waits for the walnut veneer",
         other => return Err(ToolError::new(format!("{} has no order {other}.", user.id))),
     };
+    let status = format!("Order {} {status}.", order.number);
     let page = format!("https://shop.example/orders/{}", order.number);
     Ok(ToolOutput::text(status).with_source(UrlSource::new(order.number, page)))
+}
+
+/// Cancels an order of whoever asks. Not called before they have pressed a button.
+///
+/// # Errors
+///
+/// Never; a real shop may refuse.
+pub async fn cancel_order(order: Order, _context: ToolContext) -> Result<ToolOutput, ToolError> {
+    Ok(ToolOutput::text(format!("Order {} was cancelled.", order.number)))
 }
 
 /// The assistant.
@@ -43,11 +55,15 @@ pub fn assistant(model: ModelClient) -> anyhow::Result<AgentResponder> {
         "Where an order of the user is. Ask for its number if it is not known.",
         order_status,
     )
-    .title("Looking up the order")
+    .title("Order status")
     .icon("cube");
+    let cancelling =
+        FunctionTool::new("cancel_order", "Cancel an order of the user.", cancel_order)
+            .approval(Approval::Always);
     let prompt = PromptConfig {
         system_prompt: "You are the assistant of a furniture shop. Be brief.".to_owned(),
         ..PromptConfig::default()
     };
-    Ok(AgentResponder::new(None, Some(model), prompt).tools(Toolbox::new([orders])?)?)
+    let tools = Toolbox::of([Arc::new(orders) as Arc<dyn Tool>, Arc::new(cancelling)])?;
+    Ok(AgentResponder::new(None, Some(model), prompt).tools(tools)?)
 }
