@@ -224,7 +224,6 @@ impl DocumentIndex {
                 progress.embedded(done, total);
             }
         }
-        self.index_vectors().await?;
         summary.elapsed = started.elapsed();
         Ok(summary)
     }

@@ -4,7 +4,6 @@
 //! to say for whom, for row-level security.
 
 mod connections;
-mod nearest;
 mod schema;
 mod sources;
 mod vectors;
