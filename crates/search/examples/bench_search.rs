@@ -1,8 +1,9 @@
 //! Measures ingest and search on generated documents, one figure a line:
-//! `cargo run --release -p parlor-search --example bench_search [pages [dimensions]]`
+//! `cargo run --release -p parlor-search --example bench_search [pages [dimensions [sqlite|postgres]]]`
 //!
-//! With a number of dimensions also search by words and meaning, with vectors of that length that are
-//! made at once: what is measured is everything but the embedding model.
+//! With a number of dimensions other than 0 also search by words and meaning, with vectors of that length that
+//! are made at once: what is measured is everything but the embedding model. `postgres` starts a server of its
+//! own (`PARLOR_TEST_POSTGRES` names its programs), and uses pgvector where that has it.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::{
@@ -17,9 +18,10 @@ use std::{
 };
 
 use parlor_search::{
-    DocumentIndex, EmbedFuture, EmbedOptions, Embedder, EmbeddingOf, IngestOptions, Retrieval,
-    SearchRequest, SqliteIndex,
+    DocumentIndex, EmbedFuture, EmbedOptions, Embedder, EmbeddingOf, IngestOptions, PostgresIndex,
+    PostgresIndexSettings, Retrieval, SearchRequest, SqliteIndex,
 };
+use parlor_test_postgres::{Purpose, Server};
 
 /// Numbers without chance: the same documents in every run.
 struct Numbers(u64);
@@ -84,29 +86,97 @@ fn median(mut times: Vec<Duration>) -> (f64, f64) {
     (times.get(times.len() / 2).copied().map_or(0.0, milliseconds), milliseconds(worst))
 }
 
+/// Processor time of this process and of those of PostgreSQL so far, from `/proc`; zero elsewhere than on Linux.
+fn processor_time() -> Duration {
+    let us = format!("/{}", std::process::id());
+    let mut ticks = 0;
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
+        let Some((name, fields)) = stat.rsplit_once(") ") else { continue };
+        if name.ends_with("(postgres") || path.display().to_string().ends_with(&us) {
+            let fields = fields.split(' ').skip(11).take(2);
+            ticks += fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
+        }
+    }
+    // A tick is a hundredth of a second on every Linux that there is.
+    Duration::from_millis(ticks * 10)
+}
+
+/// Runs searches one after the other; prints how long they took.
+async fn measure_searches(
+    kind: &str,
+    retrieval: &Retrieval,
+    queries: &[String],
+) -> Result<(), Box<dyn Error>> {
+    let mut times = Vec::new();
+    let mut found = 0;
+    let before = processor_time();
+    for query in queries {
+        let began = Instant::now();
+        found += retrieval.find(&SearchRequest::new(query, 8)).await?.len();
+        times.push(began.elapsed());
+    }
+    let used = milliseconds(processor_time() - before) / queries.len() as f64;
+    let (middle, worst) = median(times);
+    println!("{kind}.median_ms {middle:.2}");
+    println!("{kind}.worst_ms {worst:.2}");
+    println!("{kind}.mean_cpu_ms {used:.2}");
+    println!("{kind}.passages_found {:.1}", found as f64 / queries.len() as f64);
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let pages = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(1_000);
+    let argument = |n| std::env::args().nth(n);
+    let pages = argument(1).and_then(|n| n.parse().ok()).unwrap_or(1_000);
+    let dimensions = argument(2).and_then(|n| n.parse().ok()).filter(|n| *n > 0);
     let folder = std::env::temp_dir().join(format!("parlor-bench-{}", std::process::id()));
     let documents = folder.join("docs");
     fs::create_dir_all(&documents)?;
     write_pages(&documents, pages)?;
-    let database = folder.join("index.db");
-    let dimensions = std::env::args().nth(2).and_then(|n| n.parse().ok());
-    let outcome = measure(&documents, &database, dimensions).await;
+    let outcome = match argument(3).as_deref() {
+        Some("postgres") => {
+            let server = Server::start_for(Purpose::Figures)?;
+            let place = server.place();
+            // Where there is none, vectors are searched in memory.
+            let with_extension = server.admin("CREATE EXTENSION vector").is_ok();
+            println!("postgres.pgvector {}", u8::from(with_extension));
+            let settings =
+                PostgresIndexSettings { schema: place.schema, ..PostgresIndexSettings::default() };
+            let index = PostgresIndex::open(&place.url, &settings).await?;
+            ingest(&index.clone().into(), &documents).await?;
+            measure(index.into(), dimensions).await
+        }
+        _ => {
+            let database = folder.join("index.db");
+            let index = ingest_beside_chat(&documents, &database).await?;
+            measure(index, dimensions).await
+        }
+    };
     fs::remove_dir_all(&folder)?;
     outcome
 }
 
-async fn measure(
+async fn ingest(index: &DocumentIndex, documents: &Path) -> Result<(), Box<dyn Error>> {
+    let options = || IngestOptions::new([documents]).base_url("/docs/");
+    let summary = index.ingest(options(), &()).await?;
+    println!("ingest.pages {}", summary.added);
+    println!("ingest.passages {}", summary.passages);
+    println!("ingest.seconds {:.2}", summary.elapsed.as_secs_f64());
+    let summary = index.ingest(options(), &()).await?;
+    println!("ingest_again.unchanged {}", summary.unchanged);
+    println!("ingest_again.seconds {:.3}", summary.elapsed.as_secs_f64());
+    Ok(())
+}
+
+/// Somebody chats meanwhile, in the same file: how long does one of their writes wait?
+async fn ingest_beside_chat(
     documents: &Path,
     database: &Path,
-    dimensions: Option<usize>,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<DocumentIndex, Box<dyn Error>> {
     let url = format!("sqlite://{}", database.display());
-    let index = SqliteIndex::open(&url).await?;
-
-    // Somebody chats meanwhile: how long does one of their writes wait?
+    let index = DocumentIndex::from(SqliteIndex::open(&url).await?);
     let chat = sqlx::SqlitePool::connect(&url).await?;
     sqlx::query("CREATE TABLE chat (message TEXT)").execute(&chat).await?;
     let done = std::sync::Arc::new(AtomicBool::new(false));
@@ -123,20 +193,16 @@ async fn measure(
             Ok::<_, sqlx::Error>(waits)
         }
     });
-    let options = || IngestOptions::new([documents]).base_url("/docs/");
-    let summary = index.ingest(options(), &()).await?;
+    ingest(&index, documents).await?;
     done.store(true, Ordering::Relaxed);
     let (wait, longest) = median(chatting.await??);
-    println!("ingest.pages {}", summary.added);
-    println!("ingest.passages {}", summary.passages);
-    println!("ingest.seconds {:.2}", summary.elapsed.as_secs_f64());
     println!("ingest.other_writes.median_ms {wait:.2}");
     println!("ingest.other_writes.longest_ms {longest:.2}");
-    let summary = index.ingest(options(), &()).await?;
-    println!("ingest_again.unchanged {}", summary.unchanged);
-    println!("ingest_again.seconds {:.3}", summary.elapsed.as_secs_f64());
     println!("database.megabytes {:.1}", fs::metadata(database)?.len() as f64 / 1e6);
+    Ok(index)
+}
 
+async fn measure(index: DocumentIndex, dimensions: Option<usize>) -> Result<(), Box<dyn Error>> {
     let mut numbers = Numbers(99);
     let typical: Vec<String> = (0..200)
         .map(|_| {
@@ -144,7 +210,7 @@ async fn measure(
         })
         .collect();
     if let Some(dimensions) = dimensions {
-        measure_hybrid(index.clone().into(), dimensions, &typical).await?;
+        measure_hybrid(index.clone(), dimensions, &typical).await?;
     }
     let kinds = [
         ("typical", typical),
@@ -154,18 +220,9 @@ async fn measure(
         ("nothing_found", vec!["xylophone quixotry".to_owned(); 50]),
         ("many_words", (0..50).map(|_| numbers.words(60)).collect()),
     ];
+    let retrieval = Retrieval::new(index);
     for (kind, queries) in kinds {
-        let mut times = Vec::new();
-        let mut found = 0;
-        for query in &queries {
-            let began = Instant::now();
-            found += index.search(query, 8).await?.len();
-            times.push(began.elapsed());
-        }
-        let (middle, worst) = median(times);
-        println!("search.{kind}.median_ms {middle:.2}");
-        println!("search.{kind}.worst_ms {worst:.2}");
-        println!("search.{kind}.passages_found {:.1}", found as f64 / queries.len() as f64);
+        measure_searches(&format!("search.{kind}"), &retrieval, &queries).await?;
     }
     Ok(())
 }
@@ -203,17 +260,11 @@ async fn measure_hybrid(
     let patience = Duration::from_secs(60);
     let retrieval =
         Retrieval::new(index).by_meaning(embedder, patience, usize::MAX).with_neighbours(true);
-    let mut times = Vec::new();
-    for question in questions {
-        let began = Instant::now();
-        retrieval.find(&SearchRequest::new(question, 8)).await?;
-        times.push(began.elapsed());
-    }
-    // The first one reads all vectors.
-    println!("hybrid.first_ms {:.2}", milliseconds(times.remove(0)));
-    let (middle, worst) = median(times);
     println!("hybrid.dimensions {dimensions}");
-    println!("hybrid.median_ms {middle:.2}");
-    println!("hybrid.worst_ms {worst:.2}");
-    Ok(())
+    let [first, others @ ..] = questions else { return Ok(()) };
+    // The first one reads all vectors, where they are searched in memory.
+    let began = Instant::now();
+    retrieval.find(&SearchRequest::new(first, 8)).await?;
+    println!("hybrid.first_ms {:.2}", milliseconds(began.elapsed()));
+    measure_searches("hybrid", &retrieval, others).await
 }

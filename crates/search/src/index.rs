@@ -65,6 +65,31 @@ pub struct IndexStats {
     pub last_ingest_at: Option<DateTime<Utc>>,
 }
 
+/// Where the vectors of an index are searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VectorSearch {
+    /// In the memory of each process.
+    Memory,
+    /// In memory, too: PostgreSQL has no extension `vector` (pgvector).
+    NoExtension,
+    /// In memory, too: the extension is older than 0.8.
+    OldExtension {
+        /// Its version.
+        version: String,
+    },
+    /// In memory, too: vectors were made before the extension was there. The next ingest makes its index.
+    NoIndexYet {
+        /// The extension's version.
+        version: String,
+    },
+    /// In PostgreSQL, by the extension's index.
+    Extension {
+        /// Its version.
+        version: String,
+    },
+}
+
 /// A passage that matches a query.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Match {
@@ -185,6 +210,34 @@ impl DocumentIndex {
     /// Throws all vectors away, and says which model the next ones are of.
     pub(crate) async fn forget_vectors(&self, identity: &str) -> Result<(), SearchError> {
         each!(self, forget_vectors(identity))
+    }
+
+    /// Where vectors are searched.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Database`] when the database can't be read.
+    pub async fn vector_search(&self) -> Result<VectorSearch, SearchError> {
+        match self {
+            Self::Sqlite(_) => Ok(VectorSearch::Memory),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(index) => index.vector_search().await,
+        }
+    }
+
+    /// Sees to it that PostgreSQL's extension for vectors has an index of them, where it is there or can be made and the
+    /// role may make tables. [`embed`](Self::embed) ends with it. What stands in the way is no error: vectors are then
+    /// searched in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Database`] when the database is away.
+    pub async fn index_vectors(&self) -> Result<(), SearchError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(index) => index.index_vectors().await,
+        }
     }
 
     /// How many passages have no vector.

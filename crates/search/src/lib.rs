@@ -38,7 +38,7 @@ use std::{future::Future, pin::Pin};
 pub use error::SearchError;
 pub use evaluation::{Judgement, Question};
 pub use html::html_to_markdown;
-pub use index::{DocumentIndex, IndexStats};
+pub use index::{DocumentIndex, IndexStats, VectorSearch};
 pub use ingest::{FileOutcome, IngestOptions, IngestSummary, Progress, SkipReason, Skipped};
 pub use markdown::{Heading, RenderedPage, render_html, render_html_with};
 pub use meaning::{

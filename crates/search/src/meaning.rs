@@ -224,6 +224,7 @@ impl DocumentIndex {
                 progress.embedded(done, total);
             }
         }
+        self.index_vectors().await?;
         summary.elapsed = started.elapsed();
         Ok(summary)
     }

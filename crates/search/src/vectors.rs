@@ -59,6 +59,23 @@ impl Quantised {
     }
 }
 
+/// The numbers of a vector as [`Quantised::to_bytes`] made it, as a list in text: `[1,-2]`. What they are to be multiplied
+/// with is left out: the direction is the same.
+#[cfg(feature = "postgres")]
+pub(crate) fn as_list(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let numbers = bytes.get(FACTOR_BYTES..).unwrap_or_default();
+    let mut list = String::with_capacity(numbers.len() * 4 + 2);
+    list.push('[');
+    for (at, number) in numbers.iter().enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        // Writing into a string cannot fail.
+        let _ = write!(list, "{comma}{}", number.cast_signed());
+    }
+    list.push(']');
+    list
+}
+
 /// Many vectors, one after the other in memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Matrix {

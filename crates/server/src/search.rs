@@ -12,7 +12,7 @@ use parlor_agent::{
 };
 use parlor_search::{
     DocumentIndex, EmbedOptions, IndexStats, PostgresIndex, PostgresIndexSettings, Retrieval,
-    SearchError, SearchFilter, SqliteIndex,
+    SearchError, SearchFilter, SqliteIndex, VectorSearch,
 };
 use parlor_store::PostgresSettings;
 
@@ -114,7 +114,13 @@ impl SearchSetup {
     /// # Errors
     /// When its database cannot be used.
     pub(crate) async fn open(&self) -> Result<Retrieval, SearchError> {
-        Ok(self.retrieval(self.open_index().await?))
+        let index = self.open_index().await?;
+        if self.embeddings.is_some()
+            && let Some(missing) = missing_for_vectors(&index).await
+        {
+            tracing::info!("vectors are searched in this server's memory: {missing}");
+        }
+        Ok(self.retrieval(index))
     }
 
     /// The same in the file of an earlier version.
@@ -150,6 +156,22 @@ impl SearchSetup {
     /// The reranker, if there is one.
     pub(crate) fn reranker(&self) -> Option<&RerankClient> {
         self.reranker.as_ref()
+    }
+}
+
+/// What PostgreSQL lacks to search vectors by itself, and what to do about it.
+pub(crate) async fn missing_for_vectors(index: &DocumentIndex) -> Option<String> {
+    match index.vector_search().await {
+        Ok(VectorSearch::NoExtension) => Some(
+            "PostgreSQL has no extension `vector` (pgvector); install it, run CREATE EXTENSION vector as a superuser, then `parlor ingest`".to_owned(),
+        ),
+        Ok(VectorSearch::OldExtension { version }) => Some(format!(
+            "the extension `vector` is version {version}; update it to 0.8 or newer, then run `parlor ingest`"
+        )),
+        Ok(VectorSearch::NoIndexYet { .. }) => Some(
+            "they have no index in PostgreSQL; run `parlor ingest`, or `parlor migrate` with a role that may make tables".to_owned(),
+        ),
+        _ => None,
     }
 }
 

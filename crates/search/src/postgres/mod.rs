@@ -4,6 +4,7 @@
 //! to say for whom, for row-level security.
 
 mod connections;
+mod nearest;
 mod schema;
 mod sources;
 mod vectors;

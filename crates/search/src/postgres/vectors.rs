@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 
-use super::{Narrow, PgArguments, PostgresIndex, arguments, count, integer};
+use super::{Narrow, PgArguments, PostgresIndex, arguments, count, integer, write::Writing};
 use crate::{
     EmbedError, SearchError, SearchRequest,
     cache::{FETCHED, StoredVector, VectorSource, VectorState},
@@ -22,6 +22,9 @@ impl PostgresIndex {
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<Match>, SearchError> {
+        if let Some(found) = self.nearest_by_extension(identity, &to, request, limit).await? {
+            return Ok(found);
+        }
         let documents = self.allowed(request).await?;
         let vectors = &self.inner.vectors;
         vectors.nearest(self, identity, to, limit, documents, max_bytes).await
@@ -59,6 +62,7 @@ impl PostgresIndex {
 
     pub(crate) async fn forget_vectors(&self, identity: &str) -> Result<(), SearchError> {
         let mut writing = self.begin_writing().await?;
+        writing.forget_nearest().await?;
         let connection = writing.connection();
         sqlx::query("DELETE FROM search_vectors").execute(&mut *connection).await?;
         sqlx::query(
@@ -135,14 +139,15 @@ impl PostgresIndex {
             .iter()
             .map(|one| (one.passage, one.hash.to_vec(), one.vector.to_bytes()))
             .collect();
-        self.insert_vectors(connection, vectors).await?;
+        writing.insert_vectors(vectors).await?;
         writing.commit().await
     }
+}
 
+impl Writing<'_> {
     /// Stores vectors, each for a passage if that is still there, with the hash of what was embedded.
     pub(super) async fn insert_vectors(
-        &self,
-        connection: &mut PgConnection,
+        &mut self,
         vectors: Vec<(i64, Vec<u8>, Vec<u8>)>,
     ) -> Result<(), SearchError> {
         let mut passages = Vec::with_capacity(vectors.len());
@@ -153,6 +158,7 @@ impl PostgresIndex {
             hashes.push(hash);
             bytes.push(vector);
         }
+        let connection = self.connection();
         // What there was goes, so that what comes has a new id, by which readers find it.
         sqlx::query("DELETE FROM search_vectors WHERE passage_id = ANY($1)")
             .bind(&passages)
@@ -169,17 +175,14 @@ impl PostgresIndex {
         .bind(&bytes)
         .execute(&mut *connection)
         .await?;
-        Ok(())
+        self.put_nearest(&passages, &bytes).await
     }
 
-    pub(super) async fn remove_vectors(
-        &self,
-        connection: &mut PgConnection,
-        document: i64,
-    ) -> Result<(), SearchError> {
+    pub(super) async fn remove_vectors(&mut self, document: i64) -> Result<(), SearchError> {
+        self.remove_nearest(document).await?;
         sqlx::query("DELETE FROM search_vectors WHERE document_id = $1")
             .bind(document)
-            .execute(connection)
+            .execute(self.connection())
             .await?;
         Ok(())
     }

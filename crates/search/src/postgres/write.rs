@@ -20,6 +20,8 @@ const PATIENCE: &str = "SET LOCAL lock_timeout = '5min'; SET LOCAL statement_tim
 pub(super) struct Writing<'a> {
     inner: &'a Inner,
     lent: Lent,
+    /// The extension has a table of the vectors, which is to be kept.
+    pub(super) has_nearest: bool,
 }
 
 impl Writing<'_> {
@@ -44,21 +46,33 @@ impl PostgresIndex {
             "BEGIN; SET LOCAL search_path TO {schema}; SELECT {schema}.search_become_system()"
         );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut lent.connection).await?;
-        Ok(Writing { inner, lent })
+        Ok(Writing { inner, lent, has_nearest: false })
     }
 
     /// Begins a transaction that changes the index, behind those of other writers.
     pub(super) async fn begin_writing(&self) -> Result<Writing<'_>, SearchError> {
         let mut writing = self.begin().await?;
         sqlx::raw_sql(PATIENCE).execute(writing.connection()).await?;
-        sqlx::query("UPDATE search_state SET generation = generation + 1 WHERE id = 1")
-            .execute(writing.connection())
-            .await?;
+        let row = sqlx::query(
+            "UPDATE search_state SET generation = generation + 1 WHERE id = 1
+             RETURNING nearest_dimensions IS NOT NULL",
+        )
+        .fetch_one(writing.connection())
+        .await?;
+        writing.has_nearest = row.try_get(0)?;
         Ok(writing)
     }
 
     pub(crate) async fn known_documents(&self) -> Result<HashMap<String, Known>, SearchError> {
         let mut reading = self.begin().await?;
+        // An extension that was dropped took its part of the table along.
+        sqlx::query(
+            "UPDATE search_state SET nearest_dimensions = NULL
+             WHERE nearest_dimensions IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'vector')",
+        )
+        .execute(reading.connection())
+        .await?;
         let rows = sqlx::query(
             "SELECT id, path, root, content_hash, settings_hash, size_bytes, modified_ns, validators
              FROM search_documents",
@@ -87,7 +101,6 @@ impl PostgresIndex {
     /// Makes changes in one transaction.
     pub(crate) async fn write(&self, changes: &[Change]) -> Result<(), SearchError> {
         let mut writing = self.begin_writing().await?;
-        let connection = writing.connection();
         for change in changes {
             match change {
                 Change::Touch { id, stamp } => {
@@ -99,34 +112,32 @@ impl PostgresIndex {
                     .bind(stamp.modified_ns)
                     .bind(stamp.size_bytes)
                     .bind(stamp.validators.as_deref().map(clean))
-                    .execute(&mut *connection)
+                    .execute(writing.connection())
                     .await?;
                 }
-                Change::Put(change) => self.put(connection, change).await?,
+                Change::Put(change) => writing.put(change).await?,
             }
         }
-        settle(connection).await?;
+        settle(writing.connection()).await?;
         writing.commit().await
     }
 
     /// Removes documents. How many there were.
     pub(crate) async fn remove(&self, documents: &[i64]) -> Result<u64, SearchError> {
         let mut writing = self.begin_writing().await?;
-        let connection = writing.connection();
         for &document in documents {
-            self.remove_passages(connection, document).await?;
+            writing.remove_passages(document).await?;
         }
         let removed = sqlx::query("DELETE FROM search_documents WHERE id = ANY($1)")
             .bind(documents)
-            .execute(&mut *connection)
+            .execute(writing.connection())
             .await?
             .rows_affected();
-        settle(connection).await?;
+        settle(writing.connection()).await?;
         writing.commit().await?;
         Ok(removed)
     }
 
-    /// `_changed`: there is nothing to tidy up that PostgreSQL does not see to itself.
     pub(crate) async fn ingest_ended(&self, _changed: bool) -> Result<(), SearchError> {
         let mut writing = self.begin_writing().await?;
         sqlx::query("UPDATE search_state SET last_ingest_at = now() WHERE id = 1")
@@ -134,13 +145,12 @@ impl PostgresIndex {
             .await?;
         writing.commit().await
     }
+}
 
-    async fn remove_passages(
-        &self,
-        connection: &mut PgConnection,
-        document: i64,
-    ) -> Result<(), SearchError> {
-        self.remove_vectors(connection, document).await?;
+impl Writing<'_> {
+    async fn remove_passages(&mut self, document: i64) -> Result<(), SearchError> {
+        self.remove_vectors(document).await?;
+        let connection = self.connection();
         sqlx::query(
             "WITH gone AS (DELETE FROM search_words WHERE document_id = $1 RETURNING length)
              UPDATE search_state AS s
@@ -160,12 +170,12 @@ impl PostgresIndex {
 
     /// Stores a document and its passages, replacing what was known of it: a handful of statements,
     /// however many passages it has. Passages that are as they were keep their vectors.
-    async fn put(&self, connection: &mut PgConnection, put: &Put) -> Result<(), SearchError> {
+    async fn put(&mut self, put: &Put) -> Result<(), SearchError> {
         let Put { file, known, document, stamp, tenant } = put;
         let mut vectors = HashMap::new();
         if let Some(id) = *known {
-            vectors = vectors_of(connection, id).await?;
-            self.remove_passages(connection, id).await?;
+            vectors = vectors_of(self.connection(), id).await?;
+            self.remove_passages(id).await?;
         }
         let tags: Vec<String> = document.tags.iter().map(|tag| clean(tag)).collect();
         let row = sqlx::query(
@@ -196,12 +206,12 @@ impl PostgresIndex {
         .bind(&document.language)
         .bind(nameable(tenant.as_deref()))
         .bind(stamp.validators.as_deref().map(clean))
-        .fetch_one(&mut *connection)
+        .fetch_one(self.connection())
         .await?;
         let id: i64 = row.try_get("id")?;
         if known.is_none() {
             // Another ingest may have added the same file in the meantime.
-            self.remove_passages(connection, id).await?;
+            self.remove_passages(id).await?;
         }
         let rows = document.rows();
         let lexemes: Vec<Lexemes> = rows.iter().map(|row| Lexemes::of(&row.words)).collect();
@@ -217,7 +227,7 @@ impl PostgresIndex {
         .bind(rows.iter().map(|row| row.anchor.map(clean)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| clean(&row.breadcrumbs)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| clean(row.text)).collect::<Vec<_>>())
-        .fetch_all(&mut *connection)
+        .fetch_all(self.connection())
         .await?;
         // In the order in which they were given: an INSERT gives its rows as it stores them.
         let mut passages: Vec<i64> =
@@ -232,14 +242,14 @@ impl PostgresIndex {
         .bind(&passages)
         .bind(lexemes.iter().map(|lexemes| lexemes.length).collect::<Vec<_>>())
         .bind(lexemes.iter().map(|lexemes| lexemes.vector.as_str()).collect::<Vec<_>>())
-        .execute(&mut *connection)
+        .execute(self.connection())
         .await?;
         sqlx::query(
             "UPDATE search_state SET passages = passages + $1, words = words + $2 WHERE id = 1",
         )
         .bind(super::integer(passages.len()))
         .bind(lexemes.iter().map(|lexemes| i64::from(lexemes.length)).sum::<i64>())
-        .execute(&mut *connection)
+        .execute(self.connection())
         .await?;
         if !vectors.is_empty() {
             let kept = passages.iter().zip(document.embedded_texts()).filter_map(|(id, text)| {
@@ -248,7 +258,7 @@ impl PostgresIndex {
                 Some((*id, hash, vector))
             });
             let kept: Vec<_> = kept.collect();
-            self.insert_vectors(connection, kept).await?;
+            self.insert_vectors(kept).await?;
         }
         Ok(())
     }

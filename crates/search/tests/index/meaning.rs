@@ -14,7 +14,7 @@ use parlor_search::{
     Reranker, Retrieval, SearchError, SearchFilter, SearchRequest, Strategy,
 };
 
-use crate::support::{Site, Store};
+use crate::support::{Site, Store, has_extension};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ENOUGH: usize = 64 * 1024 * 1024;
@@ -269,7 +269,13 @@ pub(crate) async fn more_vectors_than_may_be_in_memory_leave_search_by_words(on:
     embed(&site, &toy).await;
     let retrieval =
         Retrieval::new(site.document_index()).by_meaning(Arc::clone(&toy) as _, PATIENCE, 100);
-    assert_eq!(urls(&retrieval, "Harbour").await, ["/docs/boats"]);
+    let found = urls(&retrieval, "Harbour").await;
+    if on == Store::Postgres && has_extension() {
+        // They are not in memory at all.
+        assert_eq!(found.len(), 4);
+    } else {
+        assert_eq!(found, ["/docs/boats"]);
+    }
 }
 
 pub(crate) async fn the_readers_page_ranks_higher_by_words_and_by_meaning(on: Store) {

@@ -1,10 +1,11 @@
 //! What only an index in PostgreSQL promises: shared by servers, walls between tenants, outages, roles.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use parlor_search::{
-    DocumentIndex, IngestOptions, PostgresIndex, PostgresIndexSettings, Retrieval, SearchError,
-    SearchRequest,
+    DocumentIndex, EmbedFuture, EmbedOptions, Embedder, EmbeddingOf, IngestOptions, PostgresIndex,
+    PostgresIndexSettings, Retrieval, SearchError, SearchFilter, SearchRequest, Strategy,
+    VectorSearch,
 };
 use parlor_test_postgres::{Server, Stop};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -214,4 +215,166 @@ async fn what_is_longer_than_an_index_takes_is_stored() {
     let page = format!("/{long}");
     let request = SearchRequest::new("needle", 5).on_page(Some(&page));
     Retrieval::new(site.document_index()).find(&request).await.unwrap();
+}
+
+/// Vectors without a meaning: a direction for each number in a text.
+struct Directions(usize);
+
+impl Directions {
+    fn of(&self, text: &str) -> Vec<f32> {
+        let number = text.rsplit(|c: char| !c.is_ascii_digit()).find(|n| !n.is_empty());
+        let mut seed: u64 = number.and_then(|n| n.parse().ok()).unwrap_or_default();
+        let mut next = || {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            f32::from(u8::try_from(seed >> 56).unwrap()) - 127.5
+        };
+        for _ in 0..3 {
+            next();
+        }
+        (0..self.0).map(|_| next()).collect()
+    }
+}
+
+impl Embedder for Directions {
+    fn identity(&self) -> String {
+        format!("directions {}", self.0)
+    }
+
+    fn embed<'a>(&'a self, texts: Vec<String>, _: EmbeddingOf) -> EmbedFuture<'a> {
+        Box::pin(async move { Ok(texts.iter().map(|text| self.of(text)).collect()) })
+    }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The numbers of the pages that are nearest to some, of those that a search may find.
+async fn assert_nearest(
+    index: &DocumentIndex,
+    request: SearchRequest<'_>,
+    among: impl Fn(usize) -> bool,
+) {
+    let model = Arc::new(Directions(48));
+    let retrieval =
+        Retrieval::new(index.clone()).by_meaning(Arc::clone(&model) as _, PATIENCE, usize::MAX);
+    let (mut right, mut wanted) = (0, 0);
+    for asked in (1_000..1_008).map(|n| n.to_string()) {
+        let to = model.of(&asked);
+        let mut expected: Vec<usize> = (0..PAGES).filter(|n| among(*n)).collect();
+        let near = |n: usize| cosine(&model.of(&n.to_string()), &to);
+        expected.sort_by(|a, b| near(*b).total_cmp(&near(*a)));
+        expected.truncate(10);
+        let mut request = request;
+        request.query = &asked;
+        let found = retrieval.find_by(Strategy::Vectors, &request).await.unwrap();
+        assert_eq!(found.len(), 10);
+        for passage in &found {
+            let number: usize = passage.url.rsplit('/').next().unwrap().parse().unwrap();
+            assert!(among(number), "{request:?} found {number}");
+            right += usize::from(expected.contains(&number));
+        }
+        wanted += expected.len();
+    }
+    // An index of neighbours finds nearly all of them.
+    assert!(right * 100 >= wanted * 90, "{right} of {wanted}");
+}
+
+const PAGES: usize = 300;
+
+#[tokio::test]
+async fn an_extension_for_vectors_is_used_where_it_is_and_done_without_where_it_is_not() {
+    let server = Server::start().unwrap();
+    let place = server.place();
+    let open = async || -> DocumentIndex {
+        PostgresIndex::open(&place.url, &settings(&place.schema)).await.unwrap().into()
+    };
+    let index = open().await;
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..PAGES {
+        let tag = if n.is_multiple_of(3) { "---\ntags: [third]\n---\n" } else { "" };
+        let below = folder.path().join(if n.is_multiple_of(50) { "acme" } else { "all" });
+        std::fs::create_dir_all(&below).unwrap();
+        std::fs::write(below.join(format!("{n}.md")), format!("{tag}# Page {n}\n\n{n}\n")).unwrap();
+    }
+    for (name, tenant) in [("all", None), ("acme", Some("acme"))] {
+        let mut options = IngestOptions::new([folder.path().join(name)]);
+        options.tenant = tenant.map(str::to_owned);
+        index.ingest(options, &()).await.unwrap();
+    }
+    let model = Directions(48);
+    let embed = async || index.embed(&model, EmbedOptions::default(), &()).await.unwrap().embedded;
+    let third = SearchFilter::any_tag(["third"]);
+    let everything_is_found = async || {
+        let request = SearchRequest::new("", 10);
+        let everybodys = |n: usize| !n.is_multiple_of(50);
+        assert_nearest(&index, request, everybodys).await;
+        assert_nearest(&index, request.of_tenant("umbrella"), everybodys).await;
+        assert_nearest(&index, request.of_tenant("acme"), |_| true).await;
+        assert_nearest(&index, request.filtered(&third), |n| everybodys(n) && n.is_multiple_of(3))
+            .await;
+    };
+    assert_eq!(embed().await, PAGES as u64);
+    assert_eq!(index.vector_search().await.unwrap(), VectorSearch::NoExtension);
+    everything_is_found().await;
+
+    // It comes: vectors are searched in memory until the next ingest.
+    let make = "CREATE SCHEMA \"Odd one\"; GRANT USAGE ON SCHEMA \"Odd one\" TO parlor;
+                CREATE EXTENSION vector SCHEMA \"Odd one\"";
+    if server.admin(make).is_err() {
+        return;
+    }
+    let is = async |expected: &str| {
+        let found = format!("{:?}", index.vector_search().await.unwrap());
+        assert!(found.starts_with(expected), "{found}");
+    };
+    is("NoIndexYet").await;
+    everything_is_found().await;
+    assert_eq!(embed().await, 0);
+    is("Extension").await;
+    everything_is_found().await;
+
+    // What changes is in it, and what is gone is not.
+    let page = folder.path().join("all/7.md");
+    std::fs::write(&page, "# Page 7\n\nNow 1000\n").unwrap();
+    std::fs::remove_file(folder.path().join("all/8.md")).unwrap();
+    let summary = index.ingest(IngestOptions::new([folder.path().join("all")]), &()).await.unwrap();
+    assert_eq!((summary.changed, summary.removed), (1, 1));
+    assert_eq!(embed().await, 1);
+    let retrieval =
+        Retrieval::new(open().await).by_meaning(Arc::new(Directions(48)), PATIENCE, usize::MAX);
+    let request = SearchRequest::new("1000", 10);
+    let found = retrieval.find_by(Strategy::Vectors, &request).await.unwrap();
+    assert_eq!(found[0].url, "/7");
+    assert!(found.iter().all(|passage| passage.url != "/8"));
+    let counts = format!(
+        "SELECT (SELECT count(*) FROM {0}.search_nearest), (SELECT count(*) FROM {0}.search_vectors)",
+        place.schema
+    );
+    assert_eq!(server.admin(&counts).unwrap(), format!("{0}|{0}", PAGES - 1));
+
+    // Another length.
+    let longer = Directions(64);
+    let embedded = index.embed(&longer, EmbedOptions::default(), &()).await.unwrap();
+    assert!(embedded.embedded == PAGES as u64 - 1 && embedded.model_changed, "{embedded:?}");
+    is("Extension").await;
+
+    // It goes, with all that is made of it.
+    server.admin("DROP EXTENSION vector CASCADE").unwrap();
+    let retrieval =
+        Retrieval::new(index.clone()).by_meaning(Arc::new(Directions(64)), PATIENCE, usize::MAX);
+    let found = retrieval.find_by(Strategy::Vectors, &request).await.unwrap();
+    assert_eq!(found[0].url, "/7");
+    std::fs::write(&page, "# Page 7\n\nNow 1001\n").unwrap();
+    index.ingest(IngestOptions::new([folder.path().join("all")]), &()).await.unwrap();
+    assert_eq!(index.embed(&longer, EmbedOptions::default(), &()).await.unwrap().embedded, 1);
+    is("NoExtension").await;
+    let found =
+        retrieval.find_by(Strategy::Vectors, &SearchRequest::new("1001", 10)).await.unwrap();
+    assert_eq!(found[0].url, "/7");
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use parlor_search::{
@@ -37,6 +38,7 @@ impl Place {
             Store::Sqlite => Self::Sqlite(folder.join("index.db")),
             Store::Postgres => {
                 let place = Server::shared().place();
+                has_extension();
                 Self::Postgres { url: place.url, schema: place.schema }
             }
         }
@@ -50,6 +52,12 @@ impl Place {
             }
         }
     }
+}
+
+/// Whether the tests' PostgreSQL searches vectors by itself. Debian's has no extension for it.
+pub(crate) fn has_extension() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| Server::shared().admin("CREATE EXTENSION vector").is_ok())
 }
 
 pub(crate) fn settings(schema: &str) -> PostgresIndexSettings {

@@ -33,7 +33,7 @@ use crate::{
         stray_variables,
     },
     routes::assets,
-    search::SearchSetup,
+    search::{self, SearchSetup},
     server::{beside, open_files_beside_a_server},
     tenants::{model_client, speech_models},
     tools::{made_of, mcp_servers},
@@ -376,6 +376,12 @@ async fn index(config: &Config) -> Finding {
     }
 }
 
+/// What PostgreSQL lacks to search vectors by itself.
+async fn missing_for_vectors(config: &Config) -> Option<String> {
+    let index = SearchSetup::new(config).ok()?.open_index().await.ok()?;
+    search::missing_for_vectors(&index).await
+}
+
 async fn index_stats(config: &Config) -> Result<IndexStats, String> {
     let search = SearchSetup::new(config).map_err(|error| error.to_string())?;
     let stats = match search.open_index().await {
@@ -450,7 +456,17 @@ async fn embeddings(config: &Config, client: &EmbeddingsClient) -> Finding {
             format!("{about}; {} of {} passages have a vector", stats.vectors, stats.passages),
             again,
         ),
-        Ok(stats) => Finding::ok(what, format!("{about}; {} vectors", stats.vectors)),
+        Ok(stats) => {
+            let about = format!("{about}; {} vectors", stats.vectors);
+            match missing_for_vectors(config).await {
+                Some(missing) => Finding::note(
+                    what,
+                    format!("{about}, searched in each server's memory"),
+                    missing,
+                ),
+                None => Finding::ok(what, about),
+            }
+        }
         Err(_) => Finding::ok(what, about),
     }
 }

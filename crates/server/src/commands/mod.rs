@@ -171,7 +171,7 @@ async fn dispatch(
                 parlor_store::SqliteStore::open(&config.database_url).await?.close().await;
             }
             if config.search.enabled {
-                SearchSetup::new(&config)?.open_index().await?;
+                SearchSetup::new(&config)?.open_index().await?.index_vectors().await?;
             }
             writeln!(io::stdout(), "{} is up to date", config.shown_database_url())?;
         }
