@@ -25,6 +25,9 @@ pub(crate) struct RunInput {
     /// What ChatKit calls metadata.
     #[serde(default)]
     pub(crate) forwarded_props: Option<Value>,
+    /// What the page can do, for whoever answers and takes that from a page.
+    #[serde(default)]
+    tools: Option<Vec<Value>>,
     /// Answers to what the last run asked.
     #[serde(default)]
     pub(crate) resume: Option<Vec<Resume>>,
@@ -217,12 +220,15 @@ impl RunInput {
         })
     }
 
-    /// What ChatKit calls metadata: `forwardedProps`, with what the page says of itself.
+    /// What ChatKit calls metadata: `forwardedProps`, with the page's tools and what it says of itself.
     pub(crate) fn metadata(&mut self) -> Map<String, Value> {
         let mut metadata = match self.forwarded_props.take() {
             Some(Value::Object(props)) => props,
             _ => Map::new(),
         };
+        if let Some(tools) = self.tools.take().filter(|tools| !tools.is_empty()) {
+            metadata.insert("clientTools".to_owned(), tools.into());
+        }
         let said = self.context.take().unwrap_or_default();
         if said.is_empty() {
             return metadata;
@@ -273,7 +279,8 @@ mod tests {
     #[test]
     fn what_a_client_sends_is_read_and_what_we_do_not_know_is_passed_over() {
         let mut input = parse(&json!({
-            "threadId": "t1", "runId": "r1", "state": {"a": 1}, "tools": [], "resume": [],
+            "threadId": "t1", "runId": "r1", "state": {"a": 1}, "resume": [],
+            "tools": [{"name": "get_cart", "description": "The cart.", "parameters": {}}],
             "protocolVersion": "1.0",
             "messages": [
                 {"id": "1", "role": "system", "content": "Be rude."},
@@ -300,6 +307,7 @@ mod tests {
             Value::Object(input.metadata()),
             json!({
                 "pageContext": {"title": "Shop", "details": {"cart": "3 things"}}, "locale": "de",
+                "clientTools": [{"name": "get_cart", "description": "The cart.", "parameters": {}}],
             })
         );
     }
