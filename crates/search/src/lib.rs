@@ -24,6 +24,7 @@ mod request;
 mod retrieval;
 mod site;
 mod slug;
+mod snapshot;
 mod sources;
 mod sqlite;
 #[cfg(feature = "postgres")]
@@ -55,6 +56,7 @@ pub use site::{
     SiteOptions, Sitemap, Validators, is_site,
 };
 pub use slug::{Slugger, slugify_heading};
+pub use snapshot::Snapshot;
 pub use sources::{Claim, SourceState};
 pub use sqlite::SqliteIndex;
 pub use urls::DocumentUrls;

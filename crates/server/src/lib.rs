@@ -23,6 +23,7 @@ mod retention;
 mod routes;
 mod search;
 mod server;
+mod sources;
 mod telemetry;
 mod tenants;
 mod tools;

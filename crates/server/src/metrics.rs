@@ -109,6 +109,7 @@ fn describe() {
     parlor_chatkit::describe_metrics();
     parlor_agent::describe_metrics();
     parlor_search::describe_metrics();
+    crate::sources::describe_metrics();
     parlor_store::describe_metrics();
     describe_counter!(REQUESTS, "Requests by route, method and status.");
     describe_histogram!(
@@ -192,6 +193,7 @@ mod tests {
     #[test]
     fn the_guide_and_the_dashboard_know_the_figures_that_there_are() {
         let kept: BTreeSet<_> = [
+            include_str!("sources.rs"),
             include_str!("metrics.rs").split("#[cfg(test)]").next().unwrap_or_default(),
             include_str!("../../chatkit/src/measure.rs"),
             include_str!("../../agent/src/measure.rs"),

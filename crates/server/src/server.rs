@@ -35,6 +35,7 @@ use crate::{
     reload::{ConfigSource, Reloading},
     retention::{Pace, Retention, jitter},
     search::SearchSetup,
+    sources::Refresher,
     tenants::{Responders, TenantResponder},
 };
 
@@ -69,6 +70,8 @@ pub struct Server {
     responders: Option<Arc<Responders>>,
     /// Looks after the configuration's file.
     reloading: Option<Reloading>,
+    /// Keeps documents fresh, where the configuration names sources of some.
+    refresher: Option<Refresher>,
     /// Whether AG-UI is spoken, too.
     ag_ui: Arc<AtomicBool>,
     /// Waits for a database that was away at start.
@@ -241,6 +244,7 @@ impl Server {
         server.responders = Some(responders);
         let retention = Retention::new(config);
         server.retention = retention.is_set().then_some((retention, operator));
+        server.refresher = Refresher::new(config, SearchSetup::new(config)?);
         Ok(server)
     }
 
@@ -341,6 +345,7 @@ impl Server {
             limits,
             responders: None,
             reloading: None,
+            refresher: None,
             ag_ui,
             waiting,
         })
@@ -417,6 +422,7 @@ impl Server {
             }),
             self.metrics.map(|metrics| tokio::spawn(metrics.upkeep())),
             self.reloading.map(|reloading| tokio::spawn(reloading.run())),
+            self.refresher.map(|refresher| tokio::spawn(refresher.run())),
         ];
         let limits = self.limits;
         let shutdown = async move {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod remote;
+mod sources;
 
 use std::{
     collections::BTreeMap,
@@ -91,6 +92,7 @@ pub(super) async fn run(
             findings.extend(database(&config).await);
             findings.push(files(&config).await);
             findings.push(index(&config).await);
+            findings.extend(sources::sources(&config).await);
             findings.extend(search_models(&config).await);
             let agent = remote::remote(&config).await;
             // Beside an agent elsewhere a model writes titles at most.

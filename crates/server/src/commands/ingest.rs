@@ -18,6 +18,7 @@ use parlor_search::{
     PageList, Progress, SearchError, SiteOptions, is_site,
 };
 
+use super::watch::watch;
 use crate::{config::Config, crawl::Crawler, pdfs, search::SearchSetup};
 
 #[derive(Debug, Args)]
@@ -49,6 +50,9 @@ pub(super) struct IngestArgs {
     /// Read at most so many pages of a sitemap
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     max_pages: u32,
+    /// Stay, and index again whenever a file changes
+    #[arg(long)]
+    watch: bool,
     /// Keep documents whose files or pages are gone
     #[arg(long)]
     keep_vanished: bool,
@@ -76,6 +80,12 @@ pub(super) async fn run(mut config: Config, args: IngestArgs) -> anyhow::Result<
     options.tags = args.tags;
     options.language = args.language;
     options.pdf = pdfs::of_documents(&config).map(|reader| Arc::new(reader) as _);
+    anyhow::ensure!(
+        !args.watch || sites.is_empty(),
+        "a site cannot be watched; name it in [[search.sources]], and the server asks it as often as you say"
+    );
+    // Before anything is read: what changes meanwhile is a change.
+    let seen = if args.watch { Some(options.snapshot().await?) } else { None };
     let mut failures = Vec::new();
     if !options.paths.is_empty() {
         let progress = Bar::new("files");
@@ -102,6 +112,15 @@ pub(super) async fn run(mut config: Config, args: IngestArgs) -> anyhow::Result<
         }
     }
     embed(&search, &index).await?;
+    if let Some(seen) = seen {
+        let again = || async {
+            let summary = index.ingest(options.clone(), &()).await?;
+            report(&summary, &mut io::stdout())?;
+            embed(&search, &index).await
+        };
+        watch(&options, seen, again).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let failed = failures.len();
     match failures.into_iter().next() {
         None => Ok(ExitCode::SUCCESS),

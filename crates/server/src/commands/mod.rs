@@ -10,6 +10,7 @@ mod ingest;
 mod opened;
 mod retention;
 mod users;
+mod watch;
 
 use std::{
     collections::BTreeMap,

@@ -7,6 +7,7 @@ mod quotas;
 mod remote;
 mod search;
 mod sections;
+mod sources;
 mod stray;
 mod tenants;
 mod tools;
@@ -28,6 +29,7 @@ pub use sections::{
     JwtAlgorithm, JwtClaims, JwtKeys, Limits, Log, LogFormat, Metrics, Model, ModelApi, ModelFiles,
     OnDisconnect, Retention, S3, Server, Session, Site, Telemetry, Titles, TrustedHeader, Turns,
 };
+pub use sources::Source;
 pub use stray::{StrayVariable, stray_variables};
 pub(crate) use tenants::place_of;
 pub use tenants::{Tenant, TenantDictation, TenantModel, TenantSearch, TenantTitles};

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Model, sections::hidden};
+use super::{Model, Source, sections::hidden};
 
 /// The document search.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -33,6 +33,9 @@ pub struct Search {
     /// The model that ranks what was found anew. Absent: none does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rerank: Option<Rerank>,
+    /// Documents that the server indexes by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
 }
 
 impl Default for Search {
@@ -46,6 +49,7 @@ impl Default for Search {
             neighbours: true,
             embeddings: None,
             rerank: None,
+            sources: Vec::new(),
         }
     }
 }
@@ -62,6 +66,7 @@ impl Search {
         if let Some(rerank) = &self.rerank {
             rerank.check(model)?;
         }
+        Source::check_all(&self.sources)?;
         if let Some(language) = &self.language {
             let first = language.split('-').next().unwrap_or_default();
             let is_tag =

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod pdfs;
+mod refreshing;
 mod site;
 mod sites;
 #[path = "../support/mod.rs"]
