@@ -3,6 +3,7 @@
 //! What a search asks is one call of a function of the schema (`migrations/postgres/0001_documents.sql`), whose first act is
 //! to say for whom, for row-level security.
 
+mod common;
 mod connections;
 mod nearest;
 mod schema;
@@ -32,6 +33,7 @@ use crate::{
     query::{self, Term},
     request::addresses_of_page,
 };
+use common::CommonWords;
 use connections::{Connections, Patience};
 
 /// The arguments of a statement.
@@ -90,6 +92,7 @@ struct Inner {
     connections: Connections,
     schema: String,
     vectors: VectorCache,
+    common: CommonWords,
 }
 
 impl PostgresIndex {
@@ -126,7 +129,14 @@ impl PostgresIndex {
             read: settings.statement_timeout + Duration::from_secs(2),
         };
         let connections = Connections::new(options, CONNECTIONS, patience);
-        Ok(Self { inner: Arc::new(Inner { connections, schema, vectors: VectorCache::default() }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                connections,
+                schema,
+                vectors: VectorCache::default(),
+                common: CommonWords::default(),
+            }),
+        })
     }
 
     /// Runs a statement that only reads. A name with `@` before it is one of the schema's: which schemas the connection
@@ -257,25 +267,36 @@ impl PostgresIndex {
 
     /// How often each term is found, at most a little more than [`COMMON`] times, rarest first.
     async fn count(&self, expressions: Vec<Expression>) -> Result<Counted, SearchError> {
-        let queries: Vec<&str> = expressions.iter().map(|e| e.query.as_str()).collect();
+        let known = &self.inner.common;
+        let found: Vec<Option<i64>> =
+            expressions.iter().map(|e| known.is_common(&e.query).then_some(COMMON + 1)).collect();
+        let asked = expressions.iter().zip(&found).filter(|(_, found)| found.is_none());
+        let queries: Vec<&str> = asked.map(|(expression, _)| expression.query.as_str()).collect();
         let rows = self
             .read(
-                "SELECT s.passages, s.words, s.tenanted, c.found
-                 FROM @search_state AS s
-                 CROSS JOIN @search_count($1::text[]::tsquery[], $2) WITH ORDINALITY AS c (found, place)
-                 WHERE s.id = 1 ORDER BY c.place",
+                "SELECT s.passages, s.words, s.tenanted,
+                        ARRAY(SELECT c.found FROM @search_count($1::text[]::tsquery[], $2) AS c) AS found
+                 FROM @search_state AS s WHERE s.id = 1",
                 arguments![queries, COMMON + 1],
             )
             .await?;
-        let mut counted = Counted::default();
-        for (row, expression) in rows.iter().zip(expressions) {
-            counted.passages = row.try_get("passages")?;
-            counted.tenanted = row.try_get("tenanted")?;
-            let words: i64 = row.try_get("words")?;
-            #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-            let average = words as f64 / counted.passages as f64;
-            counted.average = if average.is_finite() { average.max(1.0) } else { 1.0 };
-            let found: i64 = row.try_get("found")?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let passages: i64 = row.try_get("passages")?;
+        let words: i64 = row.try_get("words")?;
+        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+        let average = words as f64 / passages as f64;
+        let average = if average.is_finite() { average.max(1.0) } else { 1.0 };
+        let tenanted = row.try_get("tenanted")?;
+        let mut counted = Counted { passages, average, tenanted, terms: Vec::new() };
+        let mut counts = row.try_get::<Vec<i64>, _>("found")?.into_iter();
+        for (expression, found) in expressions.into_iter().zip(found) {
+            let found = found.unwrap_or_else(|| {
+                let found = counts.next().unwrap_or_default();
+                if found > COMMON {
+                    known.remember(&expression.query);
+                }
+                found
+            });
             if found > 0 {
                 counted.terms.push(CountedTerm { expression, found });
             }
@@ -403,7 +424,6 @@ impl Narrow {
 }
 
 /// How common the terms of a query are.
-#[derive(Default)]
 struct Counted {
     passages: i64,
     /// How many words a passage has on average.

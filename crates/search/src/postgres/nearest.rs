@@ -314,8 +314,7 @@ fn put_function(theirs: &str, dimensions: i32) -> String {
 /// Where few vectors will do, all of them are compared: the index is one over all, and would be walked through for
 /// nothing.
 fn to_function(theirs: &str, dimensions: i32) -> String {
-    let distance =
-        format!("n.direction OPERATOR({theirs}.<=>) p_to::{theirs}.halfvec({dimensions})");
+    let distance = format!("n.direction OPERATOR({theirs}.<=>) v_to");
     let allowed = "EXISTS (
         SELECT 1 FROM search_documents AS d
         WHERE d.id = n.document_id
@@ -326,11 +325,12 @@ fn to_function(theirs: &str, dimensions: i32) -> String {
              p_to text, p_limit bigint, p_narrow boolean, p_tenant text, p_language text, p_tags text[]
          ) RETURNS TABLE (passage bigint, document bigint, score float8)
          LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+         DECLARE
+             v_to {theirs}.halfvec({dimensions}) := p_to::{theirs}.halfvec({dimensions});
          BEGIN
              PERFORM search_become(p_tenant);
-             -- The extension knows its settings once one of its functions was called.
-             PERFORM set_config('hnsw.ef_search', least(1000, greatest(p_limit, 120))::text, true)
-                 FROM (SELECT '[1]'::{theirs}.halfvec) AS loaded;
+             -- The extension, which knows its settings, was loaded for the variable above.
+             PERFORM set_config('hnsw.ef_search', least(1000, greatest(p_limit, 100))::text, true);
              IF NOT p_narrow THEN
                  RETURN QUERY
                      SELECT n.passage_id, n.document_id, 1 - ({distance})

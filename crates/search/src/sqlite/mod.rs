@@ -7,7 +7,7 @@ mod write;
 use std::{
     collections::{HashMap, HashSet},
     str::FromStr,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -49,6 +49,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection unused for this long is closed, and its page cache with it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a term is counted at most. Common ones that are found more often than this, all in all, are not ranked by FTS5.
+const COUNTED: i64 = 5_000;
+
 /// A search index in a SQLite file, usually the one that holds the chat.
 ///
 /// Cheap to clone; all clones share the connections.
@@ -62,6 +65,14 @@ struct Pools {
     reader: SqlitePool,
     writer: SqlitePool,
     vectors: VectorCache,
+    /// How many passages there were, and in which state of the index.
+    passages: Mutex<Option<(i64, i64)>>,
+}
+
+impl Pools {
+    fn new(reader: SqlitePool, writer: SqlitePool) -> Self {
+        Self { reader, writer, vectors: VectorCache::default(), passages: Mutex::default() }
+    }
 }
 
 impl SqliteIndex {
@@ -90,8 +101,9 @@ impl SqliteIndex {
             // What the chat commits through its own connections stays as durable as it asks for.
             .synchronous(SqliteSynchronous::Normal)
             .statement_cache_capacity(16)
-            // Negative: KiB. The operating system caches the file as well.
-            .pragma("cache_size", "-1024");
+            // Negative: KiB, of which a small index needs little. What does not fit is asked of the operating system
+            // page by page: ranking in 100,000 passages looks at some megabytes.
+            .pragma("cache_size", "-8192");
         let pools = if in_memory {
             // Every further connection would see another database.
             let pool = SqlitePoolOptions::new()
@@ -100,7 +112,7 @@ impl SqliteIndex {
                 .max_lifetime(None)
                 .connect_with(options)
                 .await?;
-            Pools { reader: pool.clone(), writer: pool, vectors: VectorCache::default() }
+            Pools::new(pool.clone(), pool)
         } else {
             let options = options.journal_mode(SqliteJournalMode::Wal);
             let pool = |connections| {
@@ -111,11 +123,7 @@ impl SqliteIndex {
             };
             let writer =
                 pool(1).connect_with(options.clone().pragma("cache_size", "-4096")).await?;
-            Pools {
-                reader: pool(2).connect_lazy_with(options),
-                writer,
-                vectors: VectorCache::default(),
-            }
+            Pools::new(pool(2).connect_lazy_with(options), writer)
         };
         let index = Self { pools: Arc::new(pools) };
         index.migrate().await?;
@@ -252,7 +260,24 @@ impl SqliteIndex {
         self.matches_of_terms(&counted.worth_ranking(), depth, narrow.as_ref()).await
     }
 
-    /// How often each term is found, at most a little more than [`COMMON`] times, rarest first.
+    /// How many passages there are: counted once in each state of the index, which takes milliseconds where there are
+    /// many.
+    async fn count_passages(&self, generation: i64) -> Result<i64, SearchError> {
+        let known = || self.pools.passages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, passages)) = *known()
+            && at == generation
+        {
+            return Ok(passages);
+        }
+        let row = sqlx::query("SELECT count(*) AS passages FROM search_passages")
+            .fetch_one(self.reader())
+            .await?;
+        let passages = row.try_get("passages")?;
+        *known() = Some((generation, passages));
+        Ok(passages)
+    }
+
+    /// How often each term is found, at most a little more than [`COUNTED`] times, rarest first.
     async fn count(&self, terms: &[Term]) -> Result<Counted, SearchError> {
         let expressions: Vec<String> = terms.iter().map(Term::expression).collect();
         let rows = sqlx::query(
@@ -260,18 +285,20 @@ impl SqliteIndex {
                     (SELECT count(*) FROM (
                         SELECT 1 FROM search_words WHERE search_words MATCH term.value LIMIT ?2
                     )) AS found,
-                    (SELECT count(*) FROM search_passages) AS passages,
+                    (SELECT generation FROM search_state WHERE id = 1) AS generation,
                     EXISTS (SELECT 1 FROM search_documents WHERE tenant IS NOT NULL) AS tenanted
              FROM json_each(?1) AS term ORDER BY term.key",
         )
         .bind(json(&expressions))
-        .bind(COMMON + 1)
+        .bind(COUNTED + 1)
         .fetch_all(self.reader())
         .await?;
         let mut counted =
             Counted { passages: 0, tenanted: false, terms: Vec::with_capacity(rows.len()) };
+        if let Some(row) = rows.first() {
+            counted.passages = self.count_passages(row.try_get("generation")?).await?;
+        }
         for row in &rows {
-            counted.passages = row.try_get("passages")?;
             counted.tenanted = row.try_get("tenanted")?;
             let found: i64 = row.try_get("found")?;
             if found > 0 {
@@ -293,7 +320,11 @@ impl SqliteIndex {
         depth: i64,
         narrow: Option<&Narrow>,
     ) -> Result<Vec<Match>, SearchError> {
-        let words: Vec<&str> = terms.iter().take(4).map(|term| term.expression.as_str()).collect();
+        let terms = &terms[..terms.len().min(4)];
+        if terms.iter().map(|term| term.found).sum::<i64>() > COUNTED {
+            return self.matches_of_everywhere(terms, limit, depth, narrow).await;
+        }
+        let words: Vec<&str> = terms.iter().map(|term| term.expression.as_str()).collect();
         let all = words.join(" AND ");
         let in_heading = format!("({all}) AND {{title headings}} : ({})", words.join(" OR "));
         let mut matches: Vec<Match> = Vec::new();
@@ -301,6 +332,55 @@ impl SqliteIndex {
             let more = self.matches_of_expression(expression, depth, narrow).await?;
             let known: HashSet<i64> = matches.iter().map(|found| found.passage).collect();
             matches.extend(more.into_iter().filter(|found| !known.contains(&found.passage)));
+            if matches.len() >= limit * 4 {
+                break;
+            }
+        }
+        Ok(matches)
+    }
+
+    /// The same where words are in so many passages that FTS5 would walk through all of them, for every passage set
+    /// that it ranks, only to learn how many they are. By where the words stand: in title and headings, near to each
+    /// other.
+    async fn matches_of_everywhere(
+        &self,
+        terms: &[CountedTerm],
+        limit: usize,
+        depth: i64,
+        narrow: Option<&Narrow>,
+    ) -> Result<Vec<Match>, SearchError> {
+        let words: Vec<&str> = terms.iter().map(|term| term.expression.as_str()).collect();
+        let (all, any) = (words.join(" AND "), words.join(" OR "));
+        let condition = narrow.map_or("", |_| Narrow::CONDITION);
+        let sql = format!(
+            "SELECT some.passage, p.document_id, ?2 AS score
+             FROM (SELECT rowid AS passage FROM search_words
+                   WHERE search_words MATCH ?1 {condition} LIMIT ?3) AS some
+             JOIN search_passages AS p ON p.id = some.passage"
+        );
+        let mut matches: Vec<Match> = Vec::new();
+        let mut known = HashSet::new();
+        let mut expressions = vec![
+            format!("{{title headings}} : ({all})"),
+            format!("({all}) AND {{title headings}} : ({any})"),
+        ];
+        // Phrases and beginnings of words cannot be near to each other.
+        if words.len() > 1 && words.iter().all(|word| !word.contains([' ', '*'])) {
+            expressions.push(format!("NEAR({}, 8)", words.join(" ")));
+        }
+        expressions.extend([all, words[0].to_owned()]);
+        let mut score = 10.0;
+        for expression in &expressions {
+            score -= 1.0;
+            let query =
+                sqlx::query(AssertSqlSafe(sql.clone())).bind(expression).bind(score).bind(depth);
+            let rows = Narrow::bind(narrow, query).fetch_all(self.reader()).await?;
+            for row in &rows {
+                let found = Match::read(row)?;
+                if known.insert(found.passage) {
+                    matches.push(found);
+                }
+            }
             if matches.len() >= limit * 4 {
                 break;
             }
