@@ -12,7 +12,7 @@ ELSEWHERE := TZ=America/Los_Angeles
 export PYTHONUTF8 := 1
 NPM := npm --no-fund --no-audit --loglevel=error
 
-.PHONY: help run build web packages examples-web ingest test test-rust test-web test-conformance test-behaviour e2e lint format contract fixtures setup bench fuzz clean
+.PHONY: help run build web packages examples-web ingest test test-rust test-web test-conformance test-behaviour e2e lint format contract fixtures setup bench eval fuzz clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -124,6 +124,9 @@ fixtures: setup ## Record the protocol fixtures again from the official models
 
 bench: build setup ## Run the benchmarks and print their figures
 	@./bench/run
+
+eval: build ## Measure the search over the project's own documentation (CONFIG=file that names models)
+	@./scripts/eval $(CONFIG)
 
 fuzz: ## Look for inputs that break what must hold (MINUTES=1 for each, TARGET=name for one)
 	@./scripts/fuzz "$(or $(MINUTES),1)" $(TARGET)
