@@ -83,6 +83,36 @@ async fn a_new_message_instead_of_an_answer_cancels_and_is_answered() {
 }
 
 #[tokio::test]
+async fn a_question_outlives_a_restart_and_is_its_users_alone() {
+    let agent = Agent::start().await;
+    let mut chat = Chat::with(&agent).await;
+    agent.says(events(&interrupted(one())));
+    let asked = chat.say(None, "Cancel A-1").await;
+    let card = card(&items(&asked.events));
+    chat.restart(&agent).await;
+    assert_eq!(chat.refused(&pressed(&asked.thread, &card, true)).await, 404);
+    assert_eq!(agent.asked().len(), 1);
+    agent.says(events(&text_run("b", "Done.")));
+    let answer = chat.press(&asked.thread, &card, true).await;
+    assert_eq!(texts(&items(&answer)), ["Done."]);
+    assert_eq!(agent.asked()[1].body["resume"][0]["payload"], json!({"approved": true}));
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_cancels() {
+    let agent = Agent::start().await;
+    let mut config = agent.config();
+    config.consent = std::time::Duration::ZERO;
+    let chat = Chat::over(config).await;
+    agent.says(events(&interrupted(one())));
+    let asked = chat.say(None, "Cancel A-1").await;
+    agent.says(events(&text_run("b", "That was too late.")));
+    let answer = chat.press(&asked.thread, &card(&items(&asked.events)), true).await;
+    assert!(json!(answer).to_string().contains("Expired"));
+    assert_eq!(agent.asked()[1].body["resume"][0]["status"], "cancelled");
+}
+
+#[tokio::test]
 async fn several_questions_are_answered_together() {
     let agent = Agent::start().await;
     let chat = Chat::with(&agent).await;

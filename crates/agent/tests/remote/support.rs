@@ -162,12 +162,31 @@ async fn read(connection: &mut BufReader<tokio::net::TcpStream>) -> Option<Asked
 
 pub(crate) struct Chat {
     pub(crate) chatkit: ChatKit,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 pub(crate) struct Answer {
     pub(crate) thread: String,
     pub(crate) events: Vec<Value>,
+}
+
+async fn serve(folder: &tempfile::TempDir, config: RemoteConfig) -> ChatKit {
+    let url = format!("sqlite://{}", folder.path().join("chat.db").display());
+    let store = SqliteStore::open(&url).await.unwrap();
+    let local = AgentResponder::new(None, None, PromptConfig::default());
+    ChatKit::new(store, RemoteResponder::new(config, local).unwrap())
+}
+
+/// A button of a card, pressed.
+pub(crate) fn pressed(thread: &str, card: &Value, approve: bool) -> Value {
+    json!({
+        "type": "threads.custom_action",
+        "params": {
+            "thread_id": thread, "item_id": card["id"],
+            "action": {"type": "parlor.approval", "payload": {"approve": approve}},
+        },
+        "metadata": {},
+    })
 }
 
 impl Chat {
@@ -177,11 +196,21 @@ impl Chat {
 
     pub(crate) async fn over(config: RemoteConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("chat.db").display());
-        let store = SqliteStore::open(&url).await.unwrap();
-        let local = AgentResponder::new(None, None, PromptConfig::default());
-        let responder = RemoteResponder::new(config, local).unwrap();
-        Self { chatkit: ChatKit::new(store, responder), _folder: folder }
+        Self { chatkit: serve(&folder, config).await, folder }
+    }
+
+    /// Another process on the same database: after a restart, or another replica.
+    pub(crate) async fn restart(&mut self, agent: &Agent) {
+        self.chatkit = serve(&self.folder, agent.config()).await;
+    }
+
+    /// What another user's request is answered with: the status of its refusal.
+    pub(crate) async fn refused(&self, body: &Value) -> u16 {
+        let owner = Owner::single_tenant(UserId::new("u2"));
+        let (body, options) = (body.to_string(), RequestOptions::default());
+        let answer =
+            self.chatkit.handle(owner, &Identity::default(), body.as_bytes(), options).await;
+        answer.err().map_or(200, |error| error.status_and_code().0)
     }
 
     async fn handle(&self, body: &Value) -> Response {
@@ -251,15 +280,7 @@ impl Chat {
     }
 
     pub(crate) async fn press(&self, thread: &str, card: &Value, approve: bool) -> Vec<Value> {
-        self.request(&json!({
-            "type": "threads.custom_action",
-            "params": {
-                "thread_id": thread, "item_id": card["id"],
-                "action": {"type": "parlor.approval", "payload": {"approve": approve}},
-            },
-            "metadata": {},
-        }))
-        .await
+        self.request(&pressed(thread, card, approve)).await
     }
 }
 
