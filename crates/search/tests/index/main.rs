@@ -6,6 +6,7 @@ mod meaning;
 mod postgres_only;
 mod questions;
 mod searching;
+mod sites;
 mod sources;
 mod support;
 
@@ -70,6 +71,8 @@ stories! {
         equal_passages_come_in_the_order_of_their_documents,
         very_common_words_still_find_the_best_passages,
         an_empty_index_and_empty_questions_find_nothing;
+    sites:
+        a_sites_pages_are_kept_with_what_to_ask_their_server;
     sources:
         a_source_is_refreshed_by_one_at_a_time_and_not_again_too_soon,
         of_many_claims_at_once_one_is_granted;
