@@ -23,9 +23,6 @@ pub(crate) const DEPTH_OF_WORDS: usize = 100;
 /// passage, and a word that is nearly everywhere hardly changes the order.
 pub(crate) const COMMON: i64 = 800;
 
-/// How many passages are ranked when a query has only common words.
-pub(crate) const RANKED_OF_COMMON: i64 = 2_000;
-
 /// An index of documents, in the database that was chosen. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum DocumentIndex {

@@ -28,7 +28,7 @@ use crate::{
     IndexStats, IngestOptions, IngestSummary, Neighbours, Passage, PassageSearch, Progress,
     Retrieval, SearchError, SearchFuture, SearchRequest,
     cache::VectorCache,
-    index::{COMMON, DEPTH_OF_WORDS, Match, RANKED_OF_COMMON},
+    index::{COMMON, DEPTH_OF_WORDS, Match},
     lexemes::Expression,
     query::{self, Term},
     request::addresses_of_page,
@@ -52,6 +52,8 @@ macro_rules! arguments {
 }
 use arguments;
 
+/// How many passages are ranked when a query has only common words: each is a row of some kilobytes.
+const RANKED_OF_COMMON: i64 = 800;
 /// Searches at a time; an ingest needs one.
 const CONNECTIONS: usize = 4;
 

@@ -12,6 +12,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "documents", include_str!("../../migrations/postgres/0001_documents.sql")),
     (2, "sources", include_str!("../../migrations/postgres/0002_sources.sql")),
     (3, "common words", include_str!("../../migrations/postgres/0003_common_words.sql")),
+    (4, "scores", include_str!("../../migrations/postgres/0004_scores.sql")),
 ];
 /// Its own table: the chat's store keeps its migrations in the same schema.
 const TABLE: &str = "_search_migrations";

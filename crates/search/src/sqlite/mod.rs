@@ -24,7 +24,7 @@ use crate::{
     IndexStats, IngestOptions, IngestSummary, Neighbours, Passage, PassageSearch, Progress,
     Retrieval, SearchError, SearchFuture, SearchRequest,
     cache::VectorCache,
-    index::{COMMON, DEPTH_OF_WORDS, Match, RANKED_OF_COMMON},
+    index::{COMMON, DEPTH_OF_WORDS, Match},
     query::{self, Term},
     request::addresses_of_page,
 };
@@ -49,6 +49,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection unused for this long is closed, and its page cache with it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many passages are ranked when a query has only common words.
+const RANKED_OF_COMMON: i64 = 2_000;
 /// How often a term is counted at most. Common ones that are found more often than this, all in all, are not ranked by FTS5.
 const COUNTED: i64 = 5_000;
 
