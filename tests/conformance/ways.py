@@ -229,7 +229,7 @@ def run(way: str) -> bool:
             conversation = Conversation(way, start(processes, fake), fake)
             for step in STEPS:
                 if why := step.get("cannot", {}).get(way):
-                    lines.append(f"  {way} cannot do “{step['name']}”: {why}")
+                    lines.append(f"  {way} is without “{step['name']}”: {why}")
                     continue
                 try:
                     problems = list(conversation.step(step))
