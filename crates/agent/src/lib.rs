@@ -4,6 +4,7 @@ mod approval;
 pub mod citations;
 mod embeddings;
 mod files;
+pub mod guard;
 pub mod http1;
 mod measure;
 pub mod model;

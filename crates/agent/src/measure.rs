@@ -18,6 +18,8 @@ const SEARCHES: &str = "parlor_searches_total";
 const SEARCH_DURATION: &str = "parlor_search_duration_seconds";
 const TOOL_CALLS: &str = "parlor_tool_calls_total";
 const TOOL_DURATION: &str = "parlor_tool_duration_seconds";
+const GUARDRAIL_CHECKS: &str = "parlor_guardrail_checks_total";
+const GUARDRAIL_DURATION: &str = "parlor_guardrail_duration_seconds";
 
 /// Tells the recorder of this process what each figure of the assistant means. Call it after
 /// installing one.
@@ -60,6 +62,15 @@ pub fn describe_metrics() {
         "Calls of tools by the model, by tool and outcome: ok, failed, timeout, arguments or denied."
     );
     describe_histogram!(TOOL_DURATION, Unit::Seconds, "How long a call of a tool takes, by tool.");
+    describe_counter!(
+        GUARDRAIL_CHECKS,
+        "Checks by guardrails, by guardrail, on (input or output) and outcome: passed, tripped or unavailable."
+    );
+    describe_histogram!(
+        GUARDRAIL_DURATION,
+        Unit::Seconds,
+        "How long a check that asks a model takes, by guardrail."
+    );
 }
 
 /// What a request to the model takes, which counts towards the limits of whoever asks, once it is
@@ -196,6 +207,21 @@ impl Drop for AgentRun {
 pub(crate) fn tool_called(name: &str, outcome: &'static str, took: std::time::Duration) {
     counter!(TOOL_CALLS, "tool" => name.to_owned(), "outcome" => outcome).increment(1);
     histogram!(TOOL_DURATION, "tool" => name.to_owned()).record(took);
+}
+
+/// A guardrail has checked something. Its name is as configured. `took` is there where a model was asked.
+pub(crate) fn guardrail(
+    name: &str,
+    on: &'static str,
+    outcome: &'static str,
+    took: Option<std::time::Duration>,
+) {
+    let name = || name.to_owned();
+    counter!(GUARDRAIL_CHECKS, "guardrail" => name(), "on" => on, "outcome" => outcome)
+        .increment(1);
+    if let Some(took) = took {
+        histogram!(GUARDRAIL_DURATION, "guardrail" => name()).record(took);
+    }
 }
 
 /// Searches, and measures it.

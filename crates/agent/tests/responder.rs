@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 #[path = "responder/approval.rs"]
 mod approval;
+#[path = "responder/guard.rs"]
+mod guard;
 #[path = "responder/http_tools.rs"]
 mod http_tools;
 #[path = "responder/team.rs"]

@@ -29,6 +29,8 @@ pub(crate) struct Asked {
 
 /// How the instructions for a title begin.
 const TITLE: &str = "Write a title for a conversation";
+/// How those for a judge's verdict begin.
+const VERDICT: &str = "You decide whether a text may pass";
 
 impl Asked {
     pub(crate) fn new(api: Api, body: &Value) -> Self {
@@ -69,9 +71,12 @@ impl Asked {
 
     /// What the request is for.
     pub(crate) fn purpose(&self) -> Purpose {
-        match self.instructions.starts_with(TITLE) {
-            true => Purpose::Title,
-            false => Purpose::Answer,
+        if self.instructions.starts_with(TITLE) {
+            Purpose::Title
+        } else if self.instructions.starts_with(VERDICT) {
+            Purpose::Verdict
+        } else {
+            Purpose::Answer
         }
     }
 

@@ -81,6 +81,10 @@ pub enum Purpose {
     Embedding,
     /// A ranking of documents. `when` is a part of the question; the rest is as for vectors.
     Rerank,
+    /// What is wrong with texts. `when` is a part of one of them; the rest is as for vectors.
+    Moderation,
+    /// Whether a text may pass, asked as for an answer. `when` is a part of the text.
+    Verdict,
 }
 
 /// How lines end in an event stream; the format allows all three.

@@ -202,6 +202,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/chat/completions", post(chat_completions))
         .route("/v1/embeddings", post(embeddings))
         .route("/v1/rerank", post(rerank))
+        .route("/v1/moderations", post(moderations))
         .route("/v1/audio/transcriptions", post(transcriptions))
         .route("/v1/models", get(models))
         .route("/v1/models/{id}", get(model))
@@ -570,6 +571,42 @@ async fn rerank(
         .map(|(index, relevance)| json!({"index": index, "relevance_score": relevance}))
         .collect();
     Json(json!({"model": request["model"], "results": results})).into_response()
+}
+
+/// Flags texts with the word `/bad`.
+async fn moderations(
+    State(shared): SharedState,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let asked = Plain { method, uri, headers, body };
+    let about = |request: &Value| request["input"].to_string();
+    let request = match asked.plainly(&shared, Purpose::Moderation, about).await {
+        Ok(request) => request,
+        Err(response) => return response,
+    };
+    let texts: Vec<&str> = match &request["input"] {
+        Value::String(text) => vec![text],
+        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    if texts.is_empty() {
+        let message = "'input' must be a string or an array of strings";
+        return error_response(&status_error(400, None, None, Some(message)));
+    }
+    let results = texts.iter().map(|text| {
+        let is_bad = text.contains("/bad");
+        let score = if is_bad { 0.9 } else { 0.01 };
+        json!({
+            "flagged": is_bad,
+            "categories": {"hate": false, "violence": is_bad},
+            "category_scores": {"hate": 0.01, "violence": score},
+        })
+    });
+    let results: Vec<Value> = results.collect();
+    Json(json!({"id": "modr_1", "model": request["model"], "results": results})).into_response()
 }
 
 /// A vector of length one in which each word moves one component, so that texts with words in

@@ -13,6 +13,10 @@ pub(crate) fn usual(asked: &Asked) -> Behaviour {
     if asked.purpose() == Purpose::Title {
         return Behaviour::new().text(title(&asked.user_message));
     }
+    if asked.purpose() == Purpose::Verdict {
+        let verdict = if asked.user_message.contains("/bad") { "refuse" } else { "pass" };
+        return Behaviour::new().text(format!("{{\"verdict\": \"{verdict}\"}}"));
+    }
     let words: Vec<&str> = asked.user_message.split_whitespace().collect();
     let argument_of = |trigger: &str| {
         let at = words.iter().position(|word| *word == trigger)?;

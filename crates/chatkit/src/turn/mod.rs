@@ -202,7 +202,7 @@ impl Turn {
             .unwrap_or_default();
         let mut items = page.data;
         items.reverse();
-        screen::without_refused(&mut items);
+        self.read_history(&mut items);
         Ok(items)
     }
 

@@ -9,7 +9,7 @@ use std::{
 use futures::{FutureExt as _, future::BoxFuture};
 use parlor_protocol::{
     AssistantMessageContent, AssistantMessageItem, HiddenContextItem, ItemId, ThreadItem,
-    ThreadItemRemovedEvent, ThreadStreamEvent,
+    ThreadItemRemovedEvent, ThreadStreamEvent, UserMessageContent, UserMessageItem,
 };
 use serde_json::json;
 
@@ -57,7 +57,11 @@ pub(super) struct Before(Mutex<Parts>);
 struct Parts {
     gate: Option<BoxFuture<'static, Result<(), TurnError>>>,
     screen: Option<Box<dyn Screen>>,
+    reading: Option<Reading>,
 }
+
+/// What a text of a user is read as; `None` for as it is.
+type Reading = Box<dyn Fn(&str) -> Option<String> + Send>;
 
 impl Before {
     fn parts(&mut self) -> &mut Parts {
@@ -77,6 +81,29 @@ impl Turn {
     /// Puts a screen before the answer. There is one at a time; a new one takes the place of the old.
     pub fn screen(&mut self, screen: Box<dyn Screen>) {
         self.before.get_or_insert_default().parts().screen = Some(screen);
+    }
+
+    /// Has the responder read what users wrote in another way, such as without what is to be kept from
+    /// a model: the message to answer, and those of the [`history`](Self::history). What is stored and
+    /// shown stays as it was written. `None` leaves a text as it is.
+    pub fn read_as(&mut self, reading: impl Fn(&str) -> Option<String> + Send + 'static) {
+        if let Some(input) = &mut self.input {
+            read(input, &reading);
+        }
+        self.before.get_or_insert_default().parts().reading = Some(Box::new(reading));
+    }
+
+    /// Reads the history as it is to be read.
+    pub(super) fn read_history(&self, items: &mut Vec<ThreadItem>) {
+        without_refused(items);
+        let Some(before) = &self.before else { return };
+        let parts = before.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(reading) = &parts.reading else { return };
+        for item in items {
+            if let ThreadItem::UserMessage(message) = item {
+                read(message, reading);
+            }
+        }
     }
 
     /// Waits at the gate, and shows an event to the screen.
@@ -166,9 +193,28 @@ impl Turn {
     }
 }
 
+/// Reads the texts of a message in another way.
+fn read(message: &mut UserMessageItem, reading: impl Fn(&str) -> Option<String>) {
+    for part in &mut message.content {
+        let text = match part {
+            UserMessageContent::Text(part) => &mut part.text,
+            UserMessageContent::Tag(part) => &mut part.text,
+            UserMessageContent::Unknown(_) => continue,
+        };
+        if let Some(other) = reading(text) {
+            *text = other;
+        }
+    }
+    if let Some(quoted) = &mut message.quoted_text
+        && let Some(other) = reading(quoted)
+    {
+        *quoted = other;
+    }
+}
+
 /// Leaves out the messages that were refused, what was said in the place of their answers, and what
 /// says so.
-pub(super) fn without_refused(items: &mut Vec<ThreadItem>) {
+fn without_refused(items: &mut Vec<ThreadItem>) {
     let refused = items.iter().filter_map(|item| {
         let (ThreadItem::HiddenContext(record), id) = (item, item.id()) else { return None };
         let refused = record.content.get(REFUSED)?;
