@@ -13,6 +13,7 @@ mod connection;
 mod crawl;
 mod error;
 mod files;
+mod guardrails;
 mod late;
 mod limits;
 mod metrics;

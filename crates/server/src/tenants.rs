@@ -11,6 +11,7 @@ use bytes::Bytes;
 use parlor_agent::{
     AgentResponder, FileMode, FilesConfig, ModelClient, ModelConfig, ModelConfigError,
     PromptConfig, TranscriptionClient, TranscriptionConfig,
+    guard::Guards,
     pdf::PdfCommand,
     tools::{McpServer, Toolbox},
 };
@@ -28,6 +29,7 @@ use url::Url;
 use crate::{
     answering::Answering,
     config::{Config, HistoryMode, McpEntry, Model, ModelApi, ModelFiles, ToolEntry},
+    guardrails::guards,
     search,
     server::StartError,
     telemetry,
@@ -53,6 +55,8 @@ struct InForce {
     /// Those of tenants with settings of their own.
     own: HashMap<TenantId, Answering>,
     passes_tokens: bool,
+    /// Guardrails of everybody, and of tenants with settings of their own.
+    guards: (Guards, HashMap<TenantId, Guards>),
 }
 
 #[derive(Default)]
@@ -148,15 +152,17 @@ impl InForce {
     ) -> Result<Self, StartError> {
         let tools = parts.tools(config)?;
         let everybodys = made(config, &tools, search.clone(), &mut parts.clients)?;
-        let mut own = HashMap::new();
+        let (mut own, mut own_guards) = (HashMap::new(), HashMap::new());
         for (id, tenant) in &config.tenants {
             let config = config.of_tenant(tenant);
+            own_guards.insert(TenantId::new(id.as_str()), guards(&config)?);
             let own_tools = tenant.tools.as_ref().map(|_| parts.tools(&config)).transpose()?;
             let tools = own_tools.as_ref().unwrap_or(&tools);
             let responder = made(&config, tools, search.clone(), &mut parts.clients)?;
             own.insert(TenantId::new(id.as_str()), responder.reading_files_with(&everybodys));
         }
-        Ok(Self { everybodys, own, passes_tokens: pass_tokens(config) })
+        let guards = (guards(config)?, own_guards);
+        Ok(Self { everybodys, own, passes_tokens: pass_tokens(config), guards })
     }
 
     /// In the places where the others read files.
@@ -164,7 +170,11 @@ impl InForce {
         let everybodys = self.everybodys.reading_files_with(&others.everybodys);
         let own = self.own.into_iter();
         let own = own.map(|(id, own)| (id, own.reading_files_with(&everybodys))).collect();
-        Self { own, everybodys, passes_tokens: self.passes_tokens }
+        Self { own, everybodys, passes_tokens: self.passes_tokens, guards: self.guards }
+    }
+
+    fn guards_of(&self, context: &RequestContext) -> &Guards {
+        self.guards.1.get(context.owner().tenant()).unwrap_or(&self.guards.0)
     }
 
     fn of(&self, context: &RequestContext) -> &Answering {
@@ -186,12 +196,12 @@ impl TenantResponder {
 impl Responder for TenantResponder {
     async fn respond(&self, turn: &mut Turn) -> Result<(), TurnError> {
         let now = self.now();
-        now.of(turn.context()).respond(turn).await
+        now.guards_of(turn.context()).respond(now.of(turn.context()), turn).await
     }
 
     async fn action(&self, turn: &mut Turn, action: ActionSender) -> Result<(), TurnError> {
         let now = self.now();
-        now.of(turn.context()).action(turn, action).await
+        now.guards_of(turn.context()).act(now.of(turn.context()), turn, action).await
     }
 
     async fn sync_action(

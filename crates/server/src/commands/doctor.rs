@@ -13,6 +13,7 @@ use std::{
 
 use parlor_agent::{
     EmbeddingsClient, ModelClient, ModelError,
+    guard::IfUnavailable,
     tools::{HttpToolClient, McpError, McpServer, ToolContext},
 };
 use parlor_chatkit::{
@@ -30,9 +31,10 @@ use url::Url;
 use crate::{
     auth::Sessions,
     config::{
-        AuthMode, Config, ConfigError, ModelApi, StrayVariable, Tenant, ToolEntry, place_of,
-        stray_variables,
+        AuthMode, Config, ConfigError, GuardrailKind, ModelApi, StrayVariable, Tenant, ToolEntry,
+        place_of, stray_variables,
     },
+    guardrails::{judging_model, moderation},
     routes::assets,
     search::{self, SearchSetup},
     server::{beside, open_files_beside_a_server},
@@ -103,6 +105,7 @@ pub(super) async fn run(
             findings.extend(dictation(&config, &ModelSettings::of("dictation", "")).await);
             findings.extend(tools(&config).await);
             findings.extend(agents::agents(&config).await);
+            findings.extend(guardrails(&config).await);
             for (id, tenant) in &config.tenants {
                 findings.extend(of_tenant(&config, id, tenant).await);
             }
@@ -533,6 +536,65 @@ async fn dictation(config: &Config, settings: &ModelSettings) -> Option<Finding>
         }
     };
     Some(listed(&client, &base_url, dictation.name(), settings).await)
+}
+
+/// The guardrails: whether the models that they ask answer.
+async fn guardrails(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for entry in &config.guardrails {
+        let (place, settings) = (entry.place(), entry.settings());
+        let address = entry.base_url(&config.model);
+        let on: Vec<String> =
+            entry.on.iter().map(|side| format!("{side:?}").to_lowercase()).collect();
+        let on = on.join(" and ");
+        let asked = match entry.kind {
+            GuardrailKind::Rules => {
+                findings.push(Finding::ok("guardrails", format!("{place}: rules on {on}")));
+                continue;
+            }
+            GuardrailKind::Moderation => match moderation(entry, config) {
+                // A harmless text: it costs nothing, and says whether answers are understood.
+                Ok(client) => client.category("Hello.", settings.timeout).await.map(|_| ()),
+                Err(error) => {
+                    findings.push(Finding::problem("guardrails", error.to_string(), place));
+                    continue;
+                }
+            },
+            GuardrailKind::Judge => {
+                let model = judging_model(entry, config);
+                let client = match model_client(&model, false) {
+                    Ok(client) => client,
+                    Err(error) => {
+                        findings.push(Finding::problem("guardrails", error.to_string(), place));
+                        continue;
+                    }
+                };
+                // Not asked for a verdict, as that costs money.
+                match timeout(PATIENCE, client.models()).await {
+                    Ok(Ok(_) | Err(ModelError::NotFound { .. })) => Ok(()),
+                    Ok(Err(error)) => Err(error),
+                    Err(_) => Err(ModelError::Silent { after: PATIENCE }),
+                }
+            }
+        };
+        findings.push(match asked {
+            Ok(()) => {
+                let kind = if entry.kind == GuardrailKind::Judge { "judge" } else { "moderation" };
+                Finding::ok("guardrails", format!("{place}: {kind} on {on}, at {address}"))
+            }
+            Err(error) => Finding::problem(
+                "guardrails",
+                format!("{place}: {address}: {error}"),
+                match entry.if_unavailable {
+                    IfUnavailable::Allow => "everything passes meanwhile; check base_url and key",
+                    IfUnavailable::Refuse => {
+                        "everything is refused meanwhile; check base_url and key"
+                    }
+                },
+            ),
+        });
+    }
+    findings
 }
 
 /// The servers of tools: whether they can be reached. None of the tools is called: they may do

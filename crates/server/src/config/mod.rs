@@ -3,6 +3,7 @@
 //! Sources, the later winning: defaults, the file, the environment, flags.
 
 mod agents;
+mod guardrails;
 mod quotas;
 mod remote;
 mod search;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::tools::{mcp_servers, toolbox};
 
 pub use agents::{AgentEntry, AgentModel, AgentSearch, OwnModel, TenantAgent};
+pub use guardrails::{GuardrailEntry, GuardrailKind, RuleAction};
 pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
 pub use remote::{AgentKind, Remote};
 pub use search::{Embeddings, Rerank, Search};
@@ -91,6 +93,9 @@ pub struct Config {
     /// Several agents in the place of one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<AgentEntry>,
+    /// What users may say and what may be answered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<GuardrailEntry>,
     /// What tenants have of their own, by their ids.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tenants: BTreeMap<String, Tenant>,
@@ -123,6 +128,7 @@ impl Default for Config {
             telemetry: Telemetry::default(),
             tools: Vec::new(),
             agents: Vec::new(),
+            guardrails: Vec::new(),
             tenants: BTreeMap::new(),
         }
     }
@@ -419,6 +425,7 @@ impl Config {
         }
         self.agent.check().map_err(ConfigError)?;
         self.agent.check_remote(self).map_err(ConfigError)?;
+        GuardrailEntry::check_all(&self.guardrails, &self.model).map_err(ConfigError)?;
         toolbox(self).map_err(|error| ConfigError(error.to_string()))?;
         mcp_servers(self).map_err(|error| ConfigError(error.to_string()))?;
         self.check_agents().map_err(ConfigError)?;
@@ -745,6 +752,29 @@ mod tests {
                 "the same setting",
             ),
             ("[[tools]]\nkind = \"htp\"", "htp"),
+            ("[[guardrails]]\nkind = \"rules\"\nname = \"a\"", "presets"),
+            ("[[guardrails]]\nkind = \"rules\"\nname = \"a\"\npatterns = [\"(\"]", "`(`"),
+            (
+                "[[guardrails]]\nkind = \"rules\"\nname = \"a\"\nwords = [\"x\"]\naction = \"redact\"",
+                "[\"input\"]",
+            ),
+            (
+                "[[guardrails]]\nkind = \"rules\"\nname = \"a\"\nwords = [\"x\"]\nmodel = \"y\"",
+                "ask a model",
+            ),
+            (
+                "[[guardrails]]\nkind = \"judge\"\nname = \"a\"\nbase_url = \"http://x\"",
+                "rule is missing",
+            ),
+            ("[[guardrails]]\nkind = \"moderation\"\nname = \"a\"", "base_url"),
+            (
+                "[[guardrails]]\nkind = \"moderation\"\nname = \"a\"\nbase_url = \"http://x\"\ncategories = { hate = 3.0 }",
+                "0 and 1",
+            ),
+            (
+                "[[guardrails]]\nkind = \"moderation\"\nname = \"a\"\nbase_url = \"http://x\"\nwords = [\"x\"]",
+                "rules",
+            ),
             (
                 "[[tools]]\nkind = \"http\"\nname = \"a\"\ndescription = \"\"\nurl = \"https://{x}.example\"",
                 "“a”",

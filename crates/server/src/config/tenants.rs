@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    AgentEntry, Assistant, Auth, AuthMode, Config, Dictation, Model, ModelApi, ModelFiles,
-    Retention, ScopedQuotas, Search, TenantAgent, Titles, ToolEntry, sections::hidden,
+    AgentEntry, Assistant, Auth, AuthMode, Config, Dictation, GuardrailEntry, GuardrailKind, Model,
+    ModelApi, ModelFiles, Retention, ScopedQuotas, Search, TenantAgent, Titles, ToolEntry,
+    sections::hidden,
 };
 
 use crate::tools::{mcp_servers, toolbox};
@@ -50,6 +51,9 @@ pub struct Tenant {
     /// How much is too much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<ScopedQuotas>,
+    /// What its users may say and what they may be answered, in the place of everybody's guardrails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guardrails: Option<Vec<GuardrailEntry>>,
 }
 
 /// A tenant's part of [`Model`].
@@ -140,6 +144,15 @@ impl Config {
             let before = config.model.base_url();
             own.lay_over(&mut config.model);
             if config.model.base_url() != before {
+                // These share the server of everybody's, and go on asking it.
+                for entry in config.guardrails.iter_mut().filter(|entry| entry.base_url.is_none()) {
+                    entry.api_key = entry.key(&self.model).cloned();
+                    entry.model = entry.model.take().or_else(|| {
+                        let judges = entry.kind == GuardrailKind::Judge;
+                        judges.then(|| self.model.name.clone())
+                    });
+                    entry.base_url = Some(before.clone());
+                }
                 // These were names and keys on the server of everybody's.
                 config.titles.model = None;
                 config.fallback_model = None;
@@ -173,6 +186,9 @@ impl Config {
             *tags = own.tags.clone().unwrap_or_else(|| std::mem::take(tags));
             *language = own.language.clone().or_else(|| language.take());
         }
+        if let Some(own) = &tenant.guardrails {
+            config.guardrails.clone_from(own);
+        }
         if let Some(own) = &tenant.retention {
             config.retention = own.over(&config.retention);
         }
@@ -205,6 +221,8 @@ impl Config {
             // Those of search models are everybody's, and were checked.
             let own = self.of_tenant(tenant);
             own.search.check(&self.model).map_err(|error| format!("{place}.{error}"))?;
+            GuardrailEntry::check_all(&own.guardrails, &own.model)
+                .map_err(|error| format!("{place}: {error}"))?;
             own.check_models().map_err(|error| format!("{place}.{error}"))?;
             own.agent.check().map_err(|error| format!("{place}.{error}"))?;
             own.agent.check_remote(&own).map_err(|error| format!("{place}.{error}"))?;

@@ -40,6 +40,7 @@ const PAGES: &[&str] = &[
     "agents",
     "bring-your-agent",
     "mcp",
+    "guardrails",
     "element",
     "widget",
     "react",

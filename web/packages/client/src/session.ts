@@ -87,6 +87,8 @@ export interface SessionState {
 export type SessionEvent =
   | { type: 'response.start' }
   | { type: 'response.end' }
+  /** Text of the answer that is being made was taken back. */
+  | { type: 'response.removed' }
   | { type: 'thread.change'; threadId: string | null }
   | { type: 'thread.load.start'; threadId: string }
   | { type: 'thread.load.end'; threadId: string }
@@ -158,6 +160,10 @@ interface Run {
   toolCalls: ClientToolCallItem[];
   /** Ids of the calls that were taken up, however often their items are announced. */
   readonly calledTools: Set<string>;
+  /** Ids of the messages that this run has brought. */
+  readonly said: Set<string>;
+  /** One of them was removed, and nothing was said in its place yet. */
+  takenBack: boolean;
   /** The call whose output the server did not take. */
   refused: { readonly call: ClientToolCallItem; readonly error: ApiError } | null;
   /** Id of the call that is being worked on. */
@@ -603,6 +609,8 @@ export class ChatSession {
       replaces,
       toolCalls: [],
       calledTools: new Set(),
+      said: new Set(),
+      takenBack: false,
       refused: null,
       tool: null,
     };
@@ -726,7 +734,19 @@ export class ChatSession {
             ],
           });
           break;
+        case 'thread.item.added':
+          if (event.item.type === 'assistant_message') run.said.add(event.item.id);
+          break;
+        case 'thread.item.removed':
+          // Not what a retry takes the place of: that was said before.
+          if (run.said.delete(event.item_id)) run.takenBack = true;
+          break;
         case 'thread.item.done':
+          if (event.item.type === 'assistant_message') {
+            run.said.add(event.item.id);
+            if (run.takenBack) this.#emit({ type: 'response.removed' });
+            run.takenBack = false;
+          }
           // Once a call, however often its item is announced.
           if (
             event.item.type === 'client_tool_call' &&

@@ -421,6 +421,9 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
         if (this.state.banner === null) this.#announce(this.strings.answerDone);
         this.#dispatch('chatkit.response.end', undefined);
         break;
+      case 'response.removed':
+        this.#announce(this.strings.answerRemoved);
+        break;
       case 'thread.change':
         this.#lastThreadId = event.threadId;
         this.#dispatch('chatkit.thread.change', { threadId: event.threadId });

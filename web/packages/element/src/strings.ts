@@ -84,6 +84,7 @@ export interface Strings {
   answerStarted: string;
   answerDone: string;
   answerStopped: string;
+  answerRemoved: string;
   copyCode: string;
   reasoning: string;
   reasonedFor: (seconds: number) => string;
@@ -251,6 +252,7 @@ export const english: Strings = {
   answerStarted: 'Answering.',
   answerDone: 'Answer finished.',
   answerStopped: 'Answer stopped.',
+  answerRemoved: 'The answer was taken back.',
   copyCode: 'Copy code',
   reasoning: 'Reasoning',
   reasonedFor: (seconds) => `Thought for ${plural(seconds, 'second', 'seconds')}`,

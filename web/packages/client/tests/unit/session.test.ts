@@ -173,6 +173,31 @@ describe('sending', () => {
     expect(session.state).toMatchObject({ pending: null, banner: null });
   });
 
+  it('says once when an answer was taken back, and not when a retry replaces one', async () => {
+    const context = setup();
+    const { session, next, names } = context;
+    const sending = session.submit(hi);
+    const call = await next('threads.create');
+    const stream = openStream();
+    call.respond(stream.response);
+    stream.send(created, done(question()), added(answer('a1', 'Half')), done(answer('a1', 'Half')), added(answer('a2', 'More')));
+    stream.send({ type: 'thread.item.removed', item_id: 'a2' }, { type: 'thread.item.removed', item_id: 'a1' });
+    stream.send(done(answer('a3', 'I took it back.')));
+    stream.end('done');
+    await sending;
+    expect(ids(session)).toEqual(['q1', 'a3']);
+    expect(names().filter((name) => name === 'response.removed')).toHaveLength(1);
+    const again = session.retryAfter('a3');
+    const retry = await next('threads.retry_after_item');
+    const second = openStream();
+    retry.respond(second.response);
+    second.send({ type: 'thread.item.removed', item_id: 'a3' }, added(answer('a4', 'Good')), done(answer('a4', 'Good')));
+    second.end('done');
+    await again;
+    expect(ids(session)).toEqual(['q1', 'a4']);
+    expect(names().filter((name) => name === 'response.removed')).toHaveLength(1);
+  });
+
   it('says when a retry is welcome again', async () => {
     const { session, next } = setup();
     const sent = session.submit(hi);

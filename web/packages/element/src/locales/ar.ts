@@ -105,6 +105,7 @@ const arabic: Catalogue = {
     answerStarted: 'بدأت الإجابة.',
     answerDone: 'انتهت الإجابة.',
     answerStopped: 'أُوقفت الإجابة.',
+    answerRemoved: 'سُحبت الإجابة.',
     copyCode: 'نسخ الرمز البرمجي',
     reasoning: 'التفكير',
     reasonedFor: (seconds) =>

@@ -83,6 +83,7 @@ const german: Catalogue = {
     answerStarted: 'Die Antwort beginnt.',
     answerDone: 'Die Antwort ist fertig.',
     answerStopped: 'Die Antwort wurde angehalten.',
+    answerRemoved: 'Die Antwort wurde zurückgenommen.',
     copyCode: 'Code kopieren',
     reasoning: 'Überlegungen',
     reasonedFor: (seconds) => `${plural(seconds, 'Sekunde', 'Sekunden')} nachgedacht`,

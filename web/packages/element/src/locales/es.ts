@@ -83,6 +83,7 @@ const spanish: Catalogue = {
     answerStarted: 'Empieza la respuesta.',
     answerDone: 'La respuesta ha terminado.',
     answerStopped: 'Se detuvo la respuesta.',
+    answerRemoved: 'Se retiró la respuesta.',
     copyCode: 'Copiar el código',
     reasoning: 'Razonamiento',
     reasonedFor: (seconds) => `Pensó durante ${plural(seconds, 'segundo', 'segundos')}`,

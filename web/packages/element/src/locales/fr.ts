@@ -84,6 +84,7 @@ const french: Catalogue = {
     answerStarted: 'La réponse commence.',
     answerDone: 'La réponse est terminée.',
     answerStopped: 'La réponse a été arrêtée.',
+    answerRemoved: 'La réponse a été retirée.',
     copyCode: 'Copier le code',
     reasoning: 'Raisonnement',
     reasonedFor: (seconds) => `A réfléchi pendant ${plural(seconds, 'seconde', 'secondes')}`,

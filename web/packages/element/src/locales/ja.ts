@@ -81,6 +81,7 @@ const japanese: Catalogue = {
     answerStarted: '回答を始めます。',
     answerDone: '回答が終わりました。',
     answerStopped: '回答を停止しました。',
+    answerRemoved: '回答は取り消されました。',
     copyCode: 'コードをコピー',
     reasoning: '推論',
     reasonedFor: (seconds) => `${seconds} 秒間考えました`,
