@@ -17,6 +17,7 @@ use parlor_chatkit::protocol::{
 };
 use parlor_chatkit::{ActionSender, Owner, RequestContext, Responder, TokenMeter, Turn, TurnError};
 use parlor_search::PassageSearch;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::approval;
@@ -258,11 +259,14 @@ impl AgentResponder {
             let Some(model) = fallback.or_else(|| self.model_of(work.agent)) else {
                 return Err(no_model());
             };
+            writer.turn().notes().add("model.request", || request.noted(model.model()));
             // Boxed, like everything else that is over while the answer is read.
             let stream = match Box::pin(model.stream(&request)).await {
                 Ok(stream) => stream,
                 Err(error) => {
                     call.failed(&error);
+                    let noted = || json!({ "error": error.to_string() });
+                    writer.turn().notes().add("model.error", noted);
                     let meter = writer.turn().context().token_meter();
                     let other = Box::pin(self.ask_fallback(&mut request, meter, error)).await?;
                     call = other.1;

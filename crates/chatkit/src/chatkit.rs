@@ -35,7 +35,7 @@ use crate::{
     registry::{Occupied, Registry, Reservation, RunningTurn},
     responder::{ActionSender, DynResponder, Feedback},
     trace::{self, Traced as _},
-    turn::{EventStream, Job, Opening, Replaced, Shared, Turn, TurnLog, Unended, drive},
+    turn::{EventStream, Job, Observer, Opening, Replaced, Shared, Turn, TurnLog, Unended, drive},
     validate,
 };
 
@@ -116,6 +116,7 @@ pub struct ChatKitBuilder {
     clock: Arc<dyn Clock>,
     on_disconnect: OnDisconnect,
     attachments: Option<AttachmentParts>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// What [`ChatKitBuilder::attachments`] was given.
@@ -154,6 +155,14 @@ impl ChatKitBuilder {
         self
     }
 
+    /// Has somebody look on while turns run, in development: it is told what users write and what
+    /// models are asked. Nobody by default, and then nothing is made for it.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// What becomes of a turn when nobody follows it any more. It goes on by default.
     #[must_use]
     pub fn on_disconnect(mut self, on_disconnect: OnDisconnect) -> Self {
@@ -174,6 +183,7 @@ impl ChatKitBuilder {
             on_disconnect: self.on_disconnect,
             attachments,
             unended: Unended::default(),
+            observer: self.observer,
         });
         let (registry, instance) = (Arc::<Registry>::default(), ids::instance());
         let post = shared.store.peers().map(|peers| {
@@ -270,6 +280,7 @@ impl ChatKit {
             clock: Arc::new(SystemClock),
             on_disconnect: OnDisconnect::default(),
             attachments: None,
+            observer: None,
         }
     }
 

@@ -44,7 +44,7 @@ pub use store::{
     TurnState, TurnThread, Visibility,
 };
 pub use turn::{
-    EventStream, ImageWriter, MessageWriter, OnDisconnect, PausedWorkflow, Screen, Turn, Verdict,
-    WorkflowWriter,
+    EventStream, ImageWriter, MessageWriter, Noted, Notes, Observer, OnDisconnect, PausedWorkflow,
+    Screen, Turn, Verdict, WorkflowWriter,
 };
 pub use widgets::{WidgetTemplate, WidgetTemplateError, WidgetWriter, diff_widget};

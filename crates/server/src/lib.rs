@@ -14,6 +14,7 @@ mod crawl;
 mod error;
 mod files;
 mod guardrails;
+mod inspector;
 mod late;
 mod limits;
 mod metrics;

@@ -29,11 +29,13 @@ use crate::{
     body::BodyLimits,
     config::{self, AuthMode, Config, Site},
     connection,
+    inspector::Inspector,
     late::{Late, LateIndex},
     limits::Limits,
     metrics::Metrics,
     reload::{ConfigSource, Reloading},
     retention::{Pace, Retention, jitter},
+    routes,
     search::SearchSetup,
     sources::Refresher,
     tenants::{Responders, TenantResponder},
@@ -188,6 +190,11 @@ impl Server {
             Opened::Sqlite(store) => ChatKit::builder(store, responder),
             Opened::Postgres(store) => ChatKit::builder(store, responder),
         };
+        let inspector = Inspector::new(&config.inspector);
+        let builder = match &inspector {
+            Some(inspector) => builder.observer(Arc::clone(inspector) as _),
+            None => builder,
+        };
         let mut chatkit = builder
             .limits((&config.limits).into())
             .on_disconnect(config.turns.on_disconnect.into());
@@ -242,6 +249,11 @@ impl Server {
         };
         let mut server = Self::new(listener, app).await?;
         server.responders = Some(responders);
+        if let Some(inspector) = inspector {
+            tracing::warn!("the inspector is on: it shows what users write at /inspector");
+            let pages = routes::inspector::router(inspector, config.inspector.token.clone());
+            server.router = server.router.merge(pages);
+        }
         let retention = Retention::new(config);
         server.retention = retention.is_set().then_some((retention, operator));
         server.refresher = Refresher::new(config, SearchSetup::new(config)?);

@@ -16,7 +16,8 @@ use futures::{
     FutureExt as _,
     future::{BoxFuture, Shared, join_all},
 };
-use parlor_chatkit::{TokenMeter, Turn, TurnError};
+use parlor_chatkit::{Notes, TokenMeter, Turn, TurnError};
+use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -161,26 +162,62 @@ impl Guardrail {
     }
 
     /// Asks somebody else about a text.
-    async fn ask(&self, side: Side, text: &str, meter: TokenMeter) -> Option<Tripped> {
+    async fn ask(&self, side: Side, text: &str, asked: &Asker) -> Option<Tripped> {
         let timeout = self.config.timeout;
         let since = Instant::now();
         let answered = match &self.check {
             Check::Moderation(client) => client.category(text, timeout).await,
-            Check::Judge(judge) => judge.refuses(side, text, meter, timeout).await,
+            Check::Judge(judge) => judge.refuses(side, text, asked.meter.clone(), timeout).await,
             Check::Rules(_) | Check::Redact(_) => Ok(None),
         };
+        let mut found = None;
         let (outcome, tripped) = match answered {
             Ok(None) => ("passed", None),
-            Ok(Some(what)) => ("tripped", Some(self.tripped(side, &what))),
+            Ok(Some(what)) => {
+                let tripped = self.tripped(side, &what);
+                found = Some(what);
+                ("tripped", Some(tripped))
+            }
             Err(error) => {
+                found = Some(error.to_string());
                 let name = &self.config.name;
                 tracing::warn!(guardrail = name, %error, "a check could not be made");
                 let refuses = self.config.if_unavailable == IfUnavailable::Refuse;
                 ("unavailable", refuses.then(|| Tripped { message: UNAVAILABLE.into() }))
             }
         };
-        measure::guardrail(&self.config.name, side.as_str(), outcome, Some(since.elapsed()));
+        let took = since.elapsed();
+        measure::guardrail(&self.config.name, side.as_str(), outcome, Some(took));
+        self.note(&asked.notes, side, outcome, found.as_deref(), Some(took));
         tripped
+    }
+
+    fn note(
+        &self,
+        notes: &Notes,
+        side: Side,
+        outcome: &str,
+        found: Option<&str>,
+        took: Option<Duration>,
+    ) {
+        notes.add("guardrail", || {
+            json!({ "name": self.config.name, "kind": self.kind(), "on": side.as_str(),
+                "outcome": outcome, "found": found,
+                "ms": took.map(|took| took.as_secs_f64() * 1_000.0) })
+        });
+    }
+}
+
+/// On whose account somebody is asked, and where what they say is noted.
+#[derive(Clone)]
+struct Asker {
+    meter: TokenMeter,
+    notes: Notes,
+}
+
+impl Asker {
+    fn of(turn: &Turn) -> Self {
+        Self { meter: turn.context().token_meter(), notes: turn.notes().clone() }
     }
 }
 
@@ -230,7 +267,7 @@ impl Guards {
         let mut begun = Begun { beside: None };
         let mut checks: Vec<InputCheck> = Vec::new();
         if let Some(text) = asked.filter(|_| self.on(Side::Input).next().is_some()) {
-            let by_rules = self.by_rules(&text);
+            let by_rules = self.by_rules(&text, turn.notes());
             let at_once = by_rules.is_none();
             checks.push(futures::future::ready(by_rules).boxed().shared());
             if at_once {
@@ -244,8 +281,8 @@ impl Guards {
             Some(_) => checks[..checks.len() - 1].to_vec(),
             None => checks.clone(),
         };
-        let meter = turn.context().token_meter();
-        turn.screen(Box::new(GuardScreen::new(self.clone(), checks, meter)));
+        let screen = GuardScreen::new(self.clone(), checks, Asker::of(turn));
+        turn.screen(Box::new(screen));
         if let Some(title) = turn.input().and_then(|message| title_of(&message.text()))
             && turn.thread().title.is_none()
         {
@@ -266,12 +303,13 @@ impl Guards {
     }
 
     /// What rules find in what a user says.
-    fn by_rules(&self, text: &str) -> Option<Tripped> {
+    fn by_rules(&self, text: &str, notes: &Notes) -> Option<Tripped> {
         self.on(Side::Input).find_map(|guardrail| {
             let Check::Rules(rules) = &guardrail.check else { return None };
             let found = rules.find(text, text.len(), true).map(rules::Found::name);
             let outcome = if found.is_some() { "tripped" } else { "passed" };
             measure::guardrail(&guardrail.config.name, "input", outcome, None);
+            guardrail.note(notes, Side::Input, outcome, found.as_deref(), None);
             Some(guardrail.tripped(Side::Input, &found?))
         })
     }
@@ -285,9 +323,9 @@ impl Guards {
         if asked.is_empty() {
             return None;
         }
-        let (meter, text) = (turn.context().token_meter(), Arc::clone(text));
+        let (asker, text) = (Asker::of(turn), Arc::clone(text));
         let work = async move {
-            let asking = asked.iter().map(|one| one.ask(Side::Input, &text, meter.clone()));
+            let asking = asked.iter().map(|one| one.ask(Side::Input, &text, &asker));
             join_all(asking).await.into_iter().flatten().next()
         };
         let task = tokio::spawn(work.in_current_span());

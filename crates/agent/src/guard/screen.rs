@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures::{FutureExt as _, future::BoxFuture};
 use parlor_chatkit::{
-    Screen, TokenMeter, TurnError, Verdict,
+    Screen, TurnError, Verdict,
     protocol::{ItemId, Task, ThreadItem, ThreadItemUpdate, ThreadStreamEvent},
 };
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use super::{Check, Guardrail, Guards, InputCheck, Side, Tripped, taken_back};
+use super::{Asker, Check, Guardrail, Guards, InputCheck, Side, Tripped, taken_back};
 use crate::measure;
 
 /// How much of what was checked before is shown again with what is new, in characters: what is
@@ -38,7 +38,7 @@ struct Asked {
 pub(super) struct GuardScreen {
     guards: Guards,
     input: Vec<InputCheck>,
-    meter: TokenMeter,
+    asker: Asker,
     parts: Vec<Part>,
     chars: usize,
     asked: Vec<Asked>,
@@ -46,12 +46,12 @@ pub(super) struct GuardScreen {
 }
 
 impl GuardScreen {
-    pub(super) fn new(guards: Guards, input: Vec<InputCheck>, meter: TokenMeter) -> Self {
+    pub(super) fn new(guards: Guards, input: Vec<InputCheck>, asker: Asker) -> Self {
         let asked = guards.on(Side::Output).filter(|guardrail| guardrail.asks());
         let asked: Vec<Asked> = asked
             .map(|guardrail| Asked { guardrail: guardrail.clone(), at: 0, asking: None })
             .collect();
-        Self { guards, input, meter, parts: Vec::new(), chars: 0, asked, tripped: None }
+        Self { guards, input, asker, parts: Vec::new(), chars: 0, asked, tripped: None }
     }
 
     fn part(&mut self, item: &ItemId, step: usize) -> &mut Part {
@@ -138,6 +138,7 @@ impl GuardScreen {
             if is_whole || found.is_some() {
                 let outcome = if found.is_some() { "tripped" } else { "passed" };
                 measure::guardrail(&guardrail.config.name, "output", outcome, None);
+                guardrail.note(&self.asker.notes, Side::Output, outcome, found.as_deref(), None);
             }
             Some(guardrail.tripped(Side::Output, &found?))
         });
@@ -168,8 +169,8 @@ impl GuardScreen {
         }
         for (n, length) in due {
             let text = tail(&self.text(), length);
-            let (guardrail, meter) = (self.asked[n].guardrail.clone(), self.meter.clone());
-            let work = async move { guardrail.ask(Side::Output, &text, meter).await };
+            let (guardrail, asker) = (self.asked[n].guardrail.clone(), self.asker.clone());
+            let work = async move { guardrail.ask(Side::Output, &text, &asker).await };
             self.asked[n].asking = Some(tokio::spawn(work.in_current_span()));
         }
         None
@@ -234,10 +235,8 @@ impl GuardScreen {
                 asking.abort();
             }
         }
-        let asking = self
-            .asked
-            .iter()
-            .map(|asked| asked.guardrail.ask(Side::Output, &text, self.meter.clone()));
+        let asking =
+            self.asked.iter().map(|asked| asked.guardrail.ask(Side::Output, &text, &self.asker));
         futures::future::join_all(asking).await.into_iter().flatten().next()
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::{Instrument as _, Span};
 use url::Url;
 
@@ -181,6 +181,41 @@ pub struct ModelRequest {
 }
 
 impl ModelRequest {
+    /// The request for people who look on: what the model is told, and nothing else. `model` is asked if
+    /// the request names none.
+    pub(crate) fn noted(&self, model: &str) -> Value {
+        let items = self.input.iter().map(|item| match item {
+            InputItem::User(text) => json!({ "role": "user", "text": text }),
+            InputItem::UserWithFiles { text, files } => {
+                let files = files.iter().map(|file| match file {
+                    InputFile::Image { data_url } => format!("an image of {} bytes", data_url.len()),
+                    InputFile::File { name, data_url } => {
+                        format!("{name}, {} bytes", data_url.len())
+                    }
+                });
+                json!({ "role": "user", "text": text, "files": files.collect::<Vec<_>>() })
+            }
+            InputItem::Assistant(text) => json!({ "role": "assistant", "text": text }),
+            InputItem::ToolCall { call_id, name, arguments } => {
+                json!({ "role": "tool_call", "call_id": call_id, "name": name, "arguments": arguments })
+            }
+            InputItem::ToolResult { call_id, output } => {
+                json!({ "role": "tool_result", "call_id": call_id, "text": output })
+            }
+        });
+        let tools = self.tools.iter().map(|tool| {
+            json!({ "name": tool.name, "description": tool.description, "parameters": tool.parameters })
+        });
+        json!({
+            "model": if self.model.is_empty() { model } else { &self.model },
+            "instructions": self.instructions,
+            "input": items.collect::<Vec<_>>(),
+            "tools": tools.collect::<Vec<_>>(),
+            "tool_choice": self.tool_choice,
+            "max_output_tokens": self.max_output_tokens,
+        })
+    }
+
     /// How long its texts are, without files that are given as they are.
     pub(crate) fn text_bytes(&self) -> usize {
         let items = self.input.iter().map(|item| match item {

@@ -9,7 +9,7 @@ use parlor_chatkit::protocol::{
     TranscriptionResult, UserMessageItem, WidgetItem,
 };
 use parlor_chatkit::{ActionSender, RequestContext, Responder, Turn, TurnError};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::events::{AgentEvent, Outcome};
 use super::http::AgentClient;
@@ -325,6 +325,10 @@ impl RemoteResponder {
         let seconds = turn.now().as_micros().div_euclid(1_000_000);
         let (body, signature) = webhook::signed(secret, seconds, &body);
         let bytes = body.len();
+        // The body, and none of the headers: credentials are in those.
+        turn.notes().add("remote.request", || {
+            serde_json::from_slice(&body).unwrap_or_else(|_| json!({ "bytes": bytes }))
+        });
         let stream = self.agent.ask(&headers, signature.as_deref(), body).await?;
         Ok((stream, bytes))
     }

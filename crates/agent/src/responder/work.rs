@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parlor_chatkit::{MessageWriter, Turn, TurnError};
 use parlor_search::PassageSearch;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
@@ -89,10 +90,24 @@ impl Work {
     ) -> Result<Vec<InputItem>, TurnError> {
         let context = self.context(turn);
         let (steps, left) = (&mut answer.steps, self.left());
+        let notes = turn.notes().clone();
+        for call in calls {
+            notes.add("tool.call", || {
+                json!({ "call_id": call.call_id, "name": call.name, "arguments": call.arguments })
+            });
+        }
         let ran = tools::run_calls(turn, steps, &self.offer, &context, calls, left).await?;
-        let results = calls.iter().zip(ran).map(|(call, ran)| InputItem::ToolResult {
-            call_id: call.call_id.clone(),
-            output: ran.told(&call.name, &mut answer.found),
+        let results = calls.iter().zip(ran).map(|(call, ran)| {
+            if let Some(found) = notes.are_read().then(|| ran.noted()).flatten() {
+                notes.add("retrieval", || found);
+            }
+            let (failed, took) = (ran.failed, ran.took);
+            let output = ran.told(&call.name, &mut answer.found);
+            notes.add("tool.result", || {
+                json!({ "call_id": call.call_id, "name": call.name, "failed": failed,
+                    "ms": took.as_secs_f64() * 1_000.0, "told": output })
+            });
+            InputItem::ToolResult { call_id: call.call_id.clone(), output }
         });
         Ok(results.collect())
     }

@@ -1,12 +1,13 @@
 //! The answer as it is written, from what the model says to what people read.
 
 use parlor_chatkit::protocol::{Icon, UrlSource};
-use parlor_chatkit::{MessageWriter, TurnError};
+use parlor_chatkit::{MessageWriter, Notes, TurnError};
+use serde_json::json;
 
 use super::failures::turn_error;
 use crate::citations::{CitationFilter, Piece, overlapping};
 use crate::measure::ModelCall;
-use crate::model::{Finish, ModelEvent, ModelStream};
+use crate::model::{Finish, ModelError, ModelEvent, ModelStream};
 use crate::search_tool::{Found, source};
 use crate::tools::{Steps, ToolCallRequest};
 
@@ -73,9 +74,13 @@ impl Answer {
     ) -> Result<Round, TurnError> {
         let mut round =
             Round { text: String::new(), calls: Vec::new(), finish: Finish::Stop, tokens: 0 };
+        let notes = writer.turn().notes().clone();
         while let Some(event) = stream.next().await {
             if event.is_ok() {
                 call.event();
+            }
+            if notes.are_read() {
+                note(&notes, &event);
             }
             match event {
                 Ok(ModelEvent::TextDelta(delta)) => {
@@ -171,6 +176,29 @@ impl Answer {
             }
         }
         Ok(())
+    }
+}
+
+/// Notes what a model says, for people who look on.
+fn note(notes: &Notes, event: &Result<ModelEvent, ModelError>) {
+    match event {
+        Ok(ModelEvent::TextDelta(text)) => notes.add("model.text", || json!({ "text": text })),
+        Ok(ModelEvent::Reasoning(text)) => notes.add("model.reasoning", || json!({ "text": text })),
+        Ok(ModelEvent::ToolCall { call_id, name, arguments }) => {
+            let call = || json!({ "call_id": call_id, "name": name, "arguments": arguments });
+            notes.add("model.tool_call", call);
+        }
+        Ok(ModelEvent::Citation { url, title }) => {
+            notes.add("model.citation", || json!({ "url": url, "title": title }));
+        }
+        Ok(ModelEvent::Done { usage, finish }) => notes.add("model.done", || {
+            let usage = usage.as_ref().map(|usage| {
+                json!({ "input": usage.input_tokens, "cached": usage.cached_tokens,
+                    "output": usage.output_tokens })
+            });
+            json!({ "tokens": usage, "finish": format!("{finish:?}") })
+        }),
+        Err(error) => notes.add("model.error", || json!({ "error": error.to_string() })),
     }
 }
 

@@ -5,6 +5,7 @@ use std::{any::Any, collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, t
 use futures::FutureExt as _;
 use parlor_chatkit::{ErrorChain, Turn, TurnError, protocol::UrlSource};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 use tracing::Instrument as _;
 
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     measure,
     prompt::fenced_against,
-    search_tool::{Found, RESULT_TAGS, source},
+    search_tool::{Found, RESULT_TAGS, heading, source},
     trace,
 };
 
@@ -70,6 +71,8 @@ pub(crate) struct Ran {
     max_chars: usize,
     pub(crate) sources: Vec<UrlSource>,
     pub(crate) failed: bool,
+    /// How long it took.
+    pub(crate) took: Duration,
 }
 
 impl Ran {
@@ -88,7 +91,17 @@ impl Ran {
                 }
             }
         }
-        Self { content, max_chars, sources, failed }
+        Self { content, max_chars, sources, failed, took: Duration::ZERO }
+    }
+
+    /// The passages that it found, with the query, for people who look on.
+    pub(crate) fn noted(&self) -> Option<Value> {
+        let Content::Passages { query, passages } = &self.content else { return None };
+        let passages = passages.iter().map(|passage| {
+            json!({ "title": heading(passage), "url": passage.url, "score": passage.score,
+                "text": passage.text })
+        });
+        Some(json!({ "query": query, "passages": passages.collect::<Vec<_>>() }))
     }
 
     /// The text that the model is told. Passages get their numbers here.
@@ -250,9 +263,10 @@ async fn perform(at: usize, ready: Arc<Ready>, call: ToolCall, time: Duration) -
             ("timeout", Ran::refused(too_slow(&ready)))
         }
     };
-    measure::tool_called(name, outcome, since.elapsed());
+    let took = since.elapsed();
+    measure::tool_called(name, outcome, took);
     trace::tool_ended(outcome);
-    (at, ran)
+    (at, Ran { took, ..ran })
 }
 
 fn failed(name: &str, error: &ToolError) -> Ran {

@@ -112,16 +112,14 @@ impl TurnItems {
         self.pending.is_empty() && self.whole.is_empty()
     }
 
-    /// The items that people see, begun or whole, latest first.
-    pub fn shown(&self) -> Vec<ItemId> {
-        let pending = self.pending.iter().filter(|pending| !pending.item.is_hidden());
-        let whole = self.whole.iter().filter(|whole| !whole.hidden);
-        let mut shown: Vec<(i64, &ItemId)> = pending
-            .map(|pending| (pending.seq, &pending.id))
-            .chain(whole.map(|whole| (whole.seq, &whole.id)))
-            .collect();
-        shown.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
-        shown.into_iter().map(|(_, id)| id.clone()).collect()
+    /// The items that this turn has made, begun or whole, latest first, and whether each is hidden.
+    pub fn made(&self) -> Vec<(ItemId, bool)> {
+        let pending =
+            self.pending.iter().map(|pending| (pending.seq, &pending.id, pending.item.is_hidden()));
+        let whole = self.whole.iter().map(|whole| (whole.seq, &whole.id, whole.hidden));
+        let mut made: Vec<_> = pending.chain(whole).collect();
+        made.sort_by_key(|(seq, ..)| std::cmp::Reverse(*seq));
+        made.into_iter().map(|(_, id, hidden)| (id.clone(), hidden)).collect()
     }
 
     /// Applies one event.

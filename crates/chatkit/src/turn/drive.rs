@@ -7,6 +7,7 @@ use parlor_protocol::{
     ErrorEvent, ItemId, StreamOptionsEvent, ThreadItemDoneEvent, ThreadItemRemovedEvent,
     UserMessageItem,
 };
+use serde_json::json;
 
 use super::{
     LateTitle, OnDisconnect, Patience, Titling, Turn, TurnLog, Unended, Unsaved,
@@ -86,6 +87,7 @@ pub(crate) async fn drive(
     let limit = turn.shared.limits.turn_duration;
     let cancel_when_left = turn.shared.on_disconnect == OnDisconnect::Cancel;
     let log = Arc::clone(&turn.log);
+    turn.note_begin(matches!(job, Job::Action(_)));
     let work = async {
         let options = responder.stream_options(&turn.context, &turn.thread);
         turn.emit(StreamOptionsEvent { stream_options: options }.into()).await?;
@@ -118,7 +120,12 @@ pub(crate) async fn drive(
     };
     let cancelled = matches!(state, TurnState::Stopped | TurnState::Interrupted);
     let reason = error.as_ref().map(|error| error.reason().to_owned());
+    let cause = error.as_ref().and_then(TurnError::cause).filter(|_| turn.notes.are_read());
+    let cause = cause.map(|cause| ErrorChain(cause).to_string());
+    let notes = turn.notes.clone();
     let late_title = Box::pin(turn.end(state, error)).await;
+    notes
+        .add("turn.ended", || json!({ "state": state.as_str(), "reason": reason, "cause": cause }));
     measure.end(state);
     trace::turn_ended(&tracing::Span::current(), state, reason.as_deref());
     let registry = Arc::clone(reservation.registry());
@@ -143,6 +150,30 @@ fn too_slow() -> TurnError {
 }
 
 impl Turn {
+    /// Notes what the turn starts from.
+    fn note_begin(&self, is_action: bool) {
+        self.notes.add("turn.began", || {
+            let (context, page) = (&self.context, self.context.page());
+            let user = context.user();
+            json!({
+                "what": match (&self.input, is_action) {
+                    (Some(_), _) => "message",
+                    (None, true) => "action",
+                    (None, false) => "continued",
+                },
+                "request_id": context.request_id(),
+                "tenant": context.owner().tenant().as_str(),
+                "user": context.owner().user().as_str(),
+                "thread_title": self.thread.title,
+                "input": self.input,
+                "user_info": { "name": user.name, "email": user.email, "details": user.details,
+                    "roles": user.roles },
+                "locale": context.locale(),
+                "page": page,
+            })
+        });
+    }
+
     /// Closes the turn: what was begun is kept or dropped, the lease ends, everybody is told.
     ///
     /// Gives the title that is still being made.

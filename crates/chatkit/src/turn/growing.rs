@@ -82,9 +82,9 @@ impl Growing {
         self.state.lock().items.get(id).map(read)
     }
 
-    /// The items that people see, begun or whole, latest first.
-    pub(super) fn shown(&self) -> Vec<ItemId> {
-        self.state.lock().items.shown()
+    /// The items that this turn has made, latest first, and whether each is hidden.
+    pub(super) fn made(&self) -> Vec<(ItemId, bool)> {
+        self.state.lock().items.made()
     }
 
     /// Copies of the items that are still being made, in their order.

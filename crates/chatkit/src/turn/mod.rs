@@ -7,6 +7,7 @@ mod growing;
 mod image;
 mod log;
 mod message;
+mod notes;
 mod screen;
 mod titling;
 mod unended;
@@ -22,7 +23,7 @@ use parlor_protocol::{
     TaskItem, ThreadItem, ThreadItemRemovedEvent, ThreadMetadata, ThreadStatus, ThreadStreamEvent,
     ThreadUpdatedEvent, Timestamp, UserMessageItem, WidgetItem, widgets::WidgetRoot,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{task::JoinHandle, time::Instant};
 use tracing::Instrument as _;
 
@@ -38,6 +39,7 @@ pub use image::ImageWriter;
 pub use log::EventStream;
 pub(crate) use log::{Misfit, TurnLog};
 pub use message::MessageWriter;
+pub use notes::{Noted, Notes, Observer};
 use screen::Before;
 pub use screen::{Screen, Verdict};
 pub(crate) use titling::LateTitle;
@@ -67,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) attachments: Option<Attachments>,
     /// Turns that have ended while the store was away.
     pub(crate) unended: Unended,
+    /// Who looks on.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 /// One answer being made: what is known, and what can be said.
@@ -100,6 +104,7 @@ pub struct Turn {
     admission: Option<Box<Admission>>,
     /// What stands between the answer and those who read it.
     before: Option<Box<Before>>,
+    notes: Notes,
     log: Arc<TurnLog>,
     shared: Arc<Shared>,
 }
@@ -132,6 +137,7 @@ impl Turn {
         log: Arc<TurnLog>,
         shared: Arc<Shared>,
     ) -> Self {
+        let notes = Notes::new(shared.observer.as_ref(), &key.turn_id, &key.thread_id);
         Self {
             context,
             key,
@@ -148,6 +154,7 @@ impl Turn {
             unsaved: Unsaved::default(),
             admission: None,
             before: None,
+            notes,
             log,
             shared,
         }
@@ -231,6 +238,11 @@ impl Turn {
             }
             None => Err(AttachmentReadError::NotFound(id.clone())),
         }
+    }
+
+    /// Where what happens is noted, for an [`Observer`].
+    pub fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// Now, by the server's clock.
@@ -566,7 +578,9 @@ impl Turn {
         self.log.append(event, max).map_err(|error| {
             TurnError::new("turn.too_large", "The answer became too long and was cut off.")
                 .caused_by(error)
-        })
+        })?;
+        self.notes.add("event", || json!({ "number": self.log.last(), "event": event }));
+        Ok(())
     }
 
     async fn save_thread_if_changed(&mut self) -> Result<(), TurnError> {

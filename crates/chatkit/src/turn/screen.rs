@@ -9,12 +9,13 @@ use std::{
 use futures::{FutureExt as _, future::BoxFuture};
 use parlor_protocol::{
     AssistantMessageContent, AssistantMessageItem, HiddenContextItem, ItemId, ThreadItem,
-    ThreadItemRemovedEvent, ThreadStreamEvent, UserMessageContent, UserMessageItem,
+    ThreadItemDoneEvent, ThreadItemRemovedEvent, ThreadStreamEvent, UserMessageContent,
+    UserMessageItem,
 };
 use serde_json::json;
 
-use super::Turn;
-use crate::{ItemWrite, TurnError};
+use super::{Turn, apply::Effect};
+use crate::{ItemState, ItemWrite, TurnError};
 
 /// The key under which a hidden item says that a message is not for the model.
 const REFUSED: &str = "parlor.refused";
@@ -143,8 +144,8 @@ impl Turn {
         true
     }
 
-    /// Takes back all that this turn has shown, finished or not, and says something in its place, in
-    /// one transaction. Hidden items stay.
+    /// Takes back all that this turn has made, finished or not, hidden items included, and says
+    /// something in its place, in one transaction.
     ///
     /// Whoever follows is told of each item that it is removed, whoever begins to follow now is told no
     /// more than that, and the conversation is as if it had never been said: the next turn's
@@ -154,16 +155,31 @@ impl Turn {
     /// When the store fails.
     pub async fn take_back(&mut self, instead: impl Into<String>) -> Result<(), TurnError> {
         let (id, ..) = self.new_item("msg");
-        self.say_instead(id, instead.into()).await
+        self.say_instead(id, instead.into(), None).await
     }
 
-    async fn say_instead(&mut self, id: ItemId, text: String) -> Result<(), TurnError> {
-        let shown = self.items.shown();
-        for item_id in shown.iter().cloned() {
+    /// All in one transaction, with a record that only the server reads.
+    async fn say_instead(
+        &mut self,
+        id: ItemId,
+        text: String,
+        record: Option<HiddenContextItem>,
+    ) -> Result<(), TurnError> {
+        let mut shown = Vec::new();
+        for (item_id, is_hidden) in self.items.made() {
             let event = ThreadItemRemovedEvent { item_id: item_id.clone() }.into();
             self.items.apply(&event)?;
-            self.unsaved.writes.push(ItemWrite::Remove(item_id));
-            self.unsaved.events.push(event);
+            self.unsaved.writes.push(ItemWrite::Remove(item_id.clone()));
+            if !is_hidden {
+                self.unsaved.events.push(event);
+                shown.push(item_id);
+            }
+        }
+        if let Some(record) = record {
+            let event = ThreadItemDoneEvent { item: record.into() }.into();
+            if let Effect::Put { seq, item } = self.items.apply(&event)? {
+                self.unsaved.writes.push(ItemWrite::Put { seq, item, state: ItemState::Done });
+            }
         }
         let (_, thread_id, created_at) = self.new_item("msg");
         let content = vec![AssistantMessageContent { text, ..AssistantMessageContent::default() }];
@@ -184,12 +200,12 @@ impl Turn {
         // A model that is asked for a title would be told the message.
         self.titling.give_up();
         let (instead_id, ..) = self.new_item("msg");
-        if let Some(input) = &self.input {
-            let refused = json!({ REFUSED: { "message": input.id, "instead": instead_id } });
+        let refused = self.input.as_ref().map(|input| {
             let (id, thread_id, created_at) = self.new_item("hc");
-            self.put(HiddenContextItem { id, thread_id, created_at, content: refused }).await?;
-        }
-        self.say_instead(instead_id, instead.into()).await
+            let content = json!({ REFUSED: { "message": input.id, "instead": instead_id } });
+            HiddenContextItem { id, thread_id, created_at, content }
+        });
+        self.say_instead(instead_id, instead.into(), refused).await
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod agents;
 mod guardrails;
+mod inspector;
 mod quotas;
 mod remote;
 mod search;
@@ -22,6 +23,7 @@ use crate::tools::{mcp_servers, toolbox};
 
 pub use agents::{AgentEntry, AgentModel, AgentSearch, OwnModel, TenantAgent};
 pub use guardrails::{GuardrailEntry, GuardrailKind, RuleAction};
+pub use inspector::Inspector;
 pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
 pub use remote::{AgentKind, Remote};
 pub use search::{Embeddings, Rerank, Search};
@@ -83,6 +85,8 @@ pub struct Config {
     pub ag_ui: AgUi,
     /// Figures for Prometheus.
     pub metrics: Metrics,
+    /// The inspector.
+    pub inspector: Inspector,
     /// The log.
     pub log: Log,
     /// Traces.
@@ -124,6 +128,7 @@ impl Default for Config {
             site: Site::default(),
             ag_ui: AgUi::default(),
             metrics: Metrics::default(),
+            inspector: Inspector::default(),
             log: Log::default(),
             telemetry: Telemetry::default(),
             tools: Vec::new(),
@@ -356,6 +361,7 @@ impl Config {
         self.search.check(&self.model).map_err(ConfigError)?;
         self.files.check().map_err(ConfigError)?;
         self.telemetry.check().map_err(ConfigError)?;
+        self.inspector.check(self.listen).map_err(ConfigError)?;
         if self.auth.mode.is_none() && !self.listen.ip().is_loopback() {
             return fail(format!(
                 "listening on {} would let anybody on the network ask: choose who may with auth.mode (PARLOR_AUTH = session, jwt, trusted-header or anonymous), or listen on 127.0.0.1",
@@ -752,6 +758,11 @@ mod tests {
                 "the same setting",
             ),
             ("[[tools]]\nkind = \"htp\"", "htp"),
+            ("[inspector]\nenabled = true\ntoken = \"short\"", "16"),
+            (
+                "listen = \"0.0.0.0:8000\"\nauth.mode = \"anonymous\"\n[inspector]\nenabled = true",
+                "inspector.token",
+            ),
             ("[[guardrails]]\nkind = \"rules\"\nname = \"a\"", "presets"),
             ("[[guardrails]]\nkind = \"rules\"\nname = \"a\"\npatterns = [\"(\"]", "`(`"),
             (

@@ -7,4 +7,5 @@ pub(crate) mod chatkit;
 pub(crate) mod demo;
 pub(crate) mod files;
 pub(crate) mod health;
+pub(crate) mod inspector;
 pub(crate) mod openapi;
