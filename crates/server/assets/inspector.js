@@ -105,7 +105,7 @@ function shortOf({ kind, data, pieces }) {
 
 /** What opens. */
 function insideOf({ kind, data }) {
-  const block = (title, text) => [make('h4', { textContent: title }), make('pre', { textContent: text, tabIndex: 0 })];
+  const block = (title, text) => [make('h3', { textContent: title }), make('pre', { textContent: text, tabIndex: 0 })];
   const inside = make('div', { className: 'inside' });
   if (kind === 'model.request') {
     inside.append(...block('Instructions', data.instructions));

@@ -28,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SETTLES_IN: Duration = Duration::from_millis(100);
 
 /// What is taken over without a restart, as it begins in the file. Of a tenant the same, behind its id.
-const TAKEN_OVER: [&str; 11] = [
+const TAKEN_OVER: [&str; 12] = [
     "model",
     "fallback_model",
     "dictation",
@@ -36,6 +36,7 @@ const TAKEN_OVER: [&str; 11] = [
     "agent",
     "agents",
     "tools",
+    "guardrails",
     "titles",
     "context",
     "search.tags",

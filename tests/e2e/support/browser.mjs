@@ -269,19 +269,19 @@ export class Visitor {
   // ------------------------------------------------------------ looking at it
 
   /** Accessibility rules that the page breaks must be none. */
-  async isAccessible(what) {
-    await this.settled();
+  async isAccessible(what, page = this.page) {
+    await this.settled(page);
     // Colours are judged when nothing is half faded in.
-    await this.page.evaluate(() => {
+    await page.evaluate(() => {
       const roots = [document, document.querySelector('openai-chatkit')?.shadowRoot].filter(Boolean);
       return Promise.all(
         roots.flatMap((root) => root.getAnimations?.() ?? []).filter((a) => a.effect?.getTiming().iterations !== Infinity).map((a) => a.finished.catch(() => {})),
       );
     });
     // Added through the debugger, as the page's own policy forbids scripts of others.
-    const axe = await this.page.evaluate(() => 'axe' in window);
-    if (!axe) await this.page.evaluate(await readAxe());
-    const results = await this.page.evaluate(() =>
+    const axe = await page.evaluate(() => 'axe' in window);
+    if (!axe) await page.evaluate(await readAxe());
+    const results = await page.evaluate(() =>
       window.axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
     );
     const found = results.violations.map(

@@ -41,6 +41,7 @@ const PAGES: &[&str] = &[
     "bring-your-agent",
     "mcp",
     "guardrails",
+    "inspector",
     "element",
     "widget",
     "react",

@@ -12,6 +12,8 @@ mod connections;
 mod dictation;
 mod files;
 mod given_files;
+mod guardrails;
+mod inspector;
 mod isolation;
 mod limits;
 mod logs;

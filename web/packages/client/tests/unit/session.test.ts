@@ -180,8 +180,17 @@ describe('sending', () => {
     const call = await next('threads.create');
     const stream = openStream();
     call.respond(stream.response);
-    stream.send(created, done(question()), added(answer('a1', 'Half')), done(answer('a1', 'Half')), added(answer('a2', 'More')));
-    stream.send({ type: 'thread.item.removed', item_id: 'a2' }, { type: 'thread.item.removed', item_id: 'a1' });
+    stream.send(
+      created,
+      done(question()),
+      added(answer('a1', 'Half')),
+      done(answer('a1', 'Half')),
+      added(answer('a2', 'More')),
+    );
+    stream.send(
+      { type: 'thread.item.removed', item_id: 'a2' },
+      { type: 'thread.item.removed', item_id: 'a1' },
+    );
     stream.send(done(answer('a3', 'I took it back.')));
     stream.end('done');
     await sending;
@@ -191,7 +200,11 @@ describe('sending', () => {
     const retry = await next('threads.retry_after_item');
     const second = openStream();
     retry.respond(second.response);
-    second.send({ type: 'thread.item.removed', item_id: 'a3' }, added(answer('a4', 'Good')), done(answer('a4', 'Good')));
+    second.send(
+      { type: 'thread.item.removed', item_id: 'a3' },
+      added(answer('a4', 'Good')),
+      done(answer('a4', 'Good')),
+    );
     second.end('done');
     await again;
     expect(ids(session)).toEqual(['q1', 'a4']);
