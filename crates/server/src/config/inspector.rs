@@ -14,7 +14,7 @@ pub struct Inspector {
     /// Whether it is there. It shows what users write.
     pub enabled: bool,
     /// Who has this may look; without one, browsers on this machine may.
-    #[serde(serialize_with = "hidden")]
+    #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
     pub token: Option<SecretString>,
     /// How many turns are remembered.
     pub turns: usize,
@@ -34,7 +34,7 @@ const MIN_TOKEN: usize = 16;
 impl Inspector {
     pub(super) fn check(&self, listen: SocketAddr) -> Result<(), String> {
         let token = self.token.as_ref().map(|token| token.expose_secret());
-        if token.is_some_and(|token| token.len() < MIN_TOKEN) {
+        if self.enabled && token.is_some_and(|token| token.len() < MIN_TOKEN) {
             return Err(format!(
                 "inspector.token is too short; use at least {MIN_TOKEN} characters"
             ));
