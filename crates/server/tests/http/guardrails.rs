@@ -1,8 +1,7 @@
 //! Guardrails of the configuration: everybody's, and those of one tenant.
 
-use parlor_agent::ModelApi;
 use parlor_fake_model::{Behaviour, FakeModel};
-use parlor_server::config::GuardrailEntry;
+use parlor_server::config::{GuardrailEntry, ModelApi};
 
 use crate::app::{TestApp, with_model};
 

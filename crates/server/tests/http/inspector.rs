@@ -1,7 +1,7 @@
 //! The inspector: who may look, and what there is to see.
 
-use parlor_agent::ModelApi;
 use parlor_fake_model::FakeModel;
+use parlor_server::config::ModelApi;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
