@@ -8,7 +8,7 @@ const sidebars: SidebarsConfig = {
       type: 'category',
       label: 'The assistant',
       collapsed: false,
-      items: ['documents', 'models', 'context', 'agents', 'bring-your-agent', 'attachments'],
+      items: ['documents', 'models', 'context', 'agents', 'bring-your-agent', 'guardrails', 'inspector', 'attachments'],
     },
     {
       type: 'category',
