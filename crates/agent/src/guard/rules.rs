@@ -108,7 +108,7 @@ fn has_check_digit(number: &str) -> bool {
         })
         .sum();
     // A row of the same digit is no number of a card.
-    digits.len() >= 13 && digits.iter().any(|digit| *digit != digits[0]) && sum % 10 == 0
+    digits.len() >= 13 && digits.iter().any(|digit| *digit != digits[0]) && sum.is_multiple_of(10)
 }
 
 /// ISO 13616: letters are numbers from 10 on, and all of it leaves 1 when divided by 97.
