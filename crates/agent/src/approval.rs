@@ -46,8 +46,32 @@ pub(crate) struct Held {
     /// Which agent asked, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) agent: Option<String>,
+    /// The call that waits for the user's page, if that is what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) page: Option<PageCall>,
     /// Whether the model was told of all decisions.
     finished: bool,
+}
+
+/// A call that the user's page makes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PageCall {
+    pub(crate) call: ToolCallRequest,
+    /// How much of what it sends the model is given.
+    pub(crate) max_chars: usize,
+    /// What the answer has taken so far.
+    pub(crate) spending: Spending,
+}
+
+/// What an answer has taken of its limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spending {
+    pub(crate) rounds: u32,
+    pub(crate) calls: usize,
+    pub(crate) tokens: u64,
+    pub(crate) cost: u64,
+    pub(crate) hand_offs: u32,
+    pub(crate) millis: u64,
 }
 
 /// A call that waits.
@@ -108,6 +132,7 @@ impl Held {
             waiting,
             expires_at,
             agent: None,
+            page: None,
             finished: false,
         }
     }

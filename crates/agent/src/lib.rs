@@ -22,6 +22,7 @@ pub mod titles;
 pub mod tools;
 mod trace;
 mod transcription;
+pub mod usage;
 
 pub use approval::ACTION as APPROVAL_ACTION;
 pub use embeddings::{EmbeddingsClient, EmbeddingsConfig};

@@ -7,6 +7,7 @@ use tracing::Instrument as _;
 
 use crate::model::{ModelError, Usage};
 use crate::trace;
+use crate::usage::Tab;
 
 const REQUESTS: &str = "parlor_model_requests_total";
 const FIRST_EVENT: &str = "parlor_model_first_event_seconds";
@@ -77,14 +78,16 @@ pub fn describe_metrics() {
 /// over.
 pub(crate) struct Spent {
     meter: TokenMeter,
+    /// What it is added to, and for which model. An agent elsewhere does not say which it asks.
+    tab: Option<(Tab, String)>,
     tokens: Tokens,
 }
 
 enum Tokens {
     /// Bytes of text that were sent and have come so far.
-    Guessed { bytes: usize },
+    Guessed { asked: usize, said: usize },
     /// As the model server counts it.
-    Told(u64),
+    Told(Usage),
 }
 
 /// Bytes of text in a token, about: what is counted where the model server does not say, and where
@@ -93,32 +96,48 @@ const BYTES_OF_TOKEN: usize = 4;
 
 impl Spent {
     /// `bytes` is how long the question is.
-    pub(crate) fn begin(meter: TokenMeter, bytes: usize) -> Self {
-        Self { meter, tokens: Tokens::Guessed { bytes } }
+    pub(crate) fn begin(meter: TokenMeter, tab: Option<(Tab, String)>, bytes: usize) -> Self {
+        Self { meter, tab, tokens: Tokens::Guessed { asked: bytes, said: 0 } }
     }
 
     /// So much more of the answer has come.
     pub(crate) fn said(&mut self, length: usize) {
-        if let Tokens::Guessed { bytes } = &mut self.tokens {
-            *bytes += length;
+        if let Tokens::Guessed { said, .. } = &mut self.tokens {
+            *said += length;
         }
     }
 
     pub(crate) fn used(&mut self, usage: &Usage) {
-        self.told(usage.input_tokens.saturating_add(usage.output_tokens));
+        self.tokens = Tokens::Told(*usage);
     }
 
+    /// So many tokens, of question and answer together.
     pub(crate) fn told(&mut self, tokens: u64) {
-        self.tokens = Tokens::Told(tokens);
+        self.used(&Usage { input_tokens: 0, output_tokens: tokens, cached_tokens: 0 });
+    }
+
+    /// Nothing was used: it was not answered.
+    pub(crate) fn nothing(&mut self) {
+        self.used(&Usage { input_tokens: 0, output_tokens: 0, cached_tokens: 0 });
     }
 }
 
 impl Drop for Spent {
     fn drop(&mut self) {
-        self.meter.count(match self.tokens {
-            Tokens::Guessed { bytes } => (bytes / BYTES_OF_TOKEN) as u64,
-            Tokens::Told(tokens) => tokens,
-        });
+        let tokens = |bytes: usize| (bytes / BYTES_OF_TOKEN) as u64;
+        let used = match self.tokens {
+            Tokens::Guessed { asked, said } => Usage {
+                input_tokens: tokens(asked),
+                output_tokens: tokens(asked + said) - tokens(asked),
+                cached_tokens: 0,
+            },
+            Tokens::Told(used) => used,
+        };
+        let all = used.input_tokens.saturating_add(used.output_tokens);
+        self.meter.count(all);
+        if let Some((tab, model)) = self.tab.take().filter(|_| all > 0) {
+            tab.add(&model, &used);
+        }
     }
 }
 
@@ -132,12 +151,12 @@ pub(crate) struct ModelCall {
 
 impl ModelCall {
     /// `bytes` is how long the question is.
-    pub(crate) fn begin(meter: TokenMeter, bytes: usize) -> Self {
+    pub(crate) fn begin((meter, tab, model): (TokenMeter, Tab, String), bytes: usize) -> Self {
         Self {
             since: Instant::now(),
             outcome: "cancelled",
             waits: true,
-            spent: Spent::begin(meter, bytes),
+            spent: Spent::begin(meter, Some((tab, model)), bytes),
         }
     }
 
@@ -163,7 +182,7 @@ impl ModelCall {
         self.outcome = error.reason();
         if self.waits {
             // It was not answered.
-            self.spent.told(0);
+            self.spent.nothing();
         }
     }
 }

@@ -3,6 +3,7 @@
 mod consent;
 mod conversation;
 mod failures;
+mod in_page;
 mod members;
 mod quoting;
 mod work;
@@ -10,12 +11,13 @@ mod writing;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parlor_chatkit::protocol::{
     Attachment, Icon, NoticeLevel, ThreadMetadata, TranscriptionResult, UserMessageItem,
 };
-use parlor_chatkit::{ActionSender, Owner, RequestContext, Responder, TokenMeter, Turn, TurnError};
+use parlor_chatkit::{ActionSender, Owner, RequestContext, Responder, Turn, TurnError};
 use parlor_search::PassageSearch;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -23,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 use crate::approval;
 use crate::files::{FileReader, FilesConfig, Given};
 use crate::measure::ModelCall;
-use crate::model::{Finish, InputItem, ModelClient, ModelError, ModelRequest, ModelStream};
+use crate::model::{Finish, InputItem, ModelClient, ModelError, ModelRequest};
 use crate::prompt::{self, History, PromptConfig, PromptInput};
 use crate::scope::SearchScope;
 use crate::search_tool::SEARCH_DOCUMENTS;
@@ -31,12 +33,16 @@ use crate::team::NamedAgent;
 use crate::titles::{self, title_of};
 use crate::tools::{ToolLimits, ToolSource, Toolbox, ToolboxError};
 use crate::transcription::TranscriptionClient;
+use crate::usage::{Prices, Purpose, Tab, UsageSink};
 use consent::HeldItems;
 use conversation::Conversation;
 use failures::{dictation_error, empty_answer, no_model, turn_error};
 use members::Member;
 use work::Work;
-use writing::Answer;
+use writing::{Answer, Unread};
+
+/// Tries after the first one, of a model that fails in its answer before it has said anything.
+const RETRIES: u32 = 2;
 
 /// Answers with a model, or without one by quoting the documents.
 pub struct AgentResponder {
@@ -49,6 +55,10 @@ pub struct AgentResponder {
     tells_users_apart: bool,
     /// Tools that users may demand.
     tool_choices: Vec<String>,
+    /// What models cost, by their names.
+    prices: Arc<Prices>,
+    /// Who is told what turns took.
+    usage_to: Option<Arc<dyn UsageSink>>,
     prompt: PromptConfig,
     /// Those that are always there, without the search.
     toolbox: Toolbox,
@@ -94,6 +104,8 @@ impl AgentResponder {
             fallback: None,
             tells_users_apart: false,
             tool_choices: Vec::new(),
+            prices: Arc::default(),
+            usage_to: None,
             search,
             scope: SearchScope::default(),
             model,
@@ -165,6 +177,21 @@ impl AgentResponder {
     #[must_use]
     pub fn tool_choices(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.tool_choices = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What models cost, by their names: counts towards [`ToolLimits::cost`], and is told with what
+    /// turns took.
+    #[must_use]
+    pub fn prices(mut self, prices: Prices) -> Self {
+        self.prices = Arc::new(prices);
+        self
+    }
+
+    /// Tells what each turn took, once it is over.
+    #[must_use]
+    pub fn usage_to(mut self, sink: Arc<dyn UsageSink>) -> Self {
+        self.usage_to = Some(sink);
         self
     }
 
@@ -240,42 +267,53 @@ impl AgentResponder {
         let asked =
             decided.as_ref().and_then(|items| self.agent_named(items.held.agent.as_deref()?));
         let agent = asked.unwrap_or_else(|| self.agent_of(turn));
-        let mut work = Box::new(Work::new(agent, &self.tool_limits));
+        let mut work =
+            Box::new(Work::new(agent, &self.tool_limits, self.tab(turn, Purpose::Answer)));
         work.offer_is(self.offer_to(agent, turn).await);
         let mut writer = turn.assistant_message().await?;
         let mut answer = Answer::new(self.search.is_some());
         if let Some(held) = decided {
             Box::pin(self.take_up(&mut work, held, &mut answer, &mut writer)).await?;
         }
+        let mut tries = 0;
         let finish = loop {
             let may_call = work.may_call();
             // Made anew for each round and not kept while the answer is read: it is long, and
             // thousands of answers may be waiting for their next word.
-            let mut request = self.request(writer.turn(), conversation, &given, &work, may_call);
-            let meter = writer.turn().context().token_meter();
-            let mut call = ModelCall::begin(meter, request.text_bytes());
+            let request = self.request(writer.turn(), conversation, &given, &work, may_call);
             // What has failed once is not waited for again in this answer.
             let fallback = self.fallback.as_ref().filter(|_| work.fell_back);
             let Some(model) = fallback.or_else(|| self.model_of(work.agent)) else {
                 return Err(no_model());
             };
             writer.turn().notes().add("model.request", || request.noted(model.model()));
+            let meter = writer.turn().context().token_meter();
+            let paid_by = (meter, work.tab.clone(), model.name_of(&request));
+            let mut call = ModelCall::begin(paid_by, request.text_bytes());
             // Boxed, like everything else that is over while the answer is read.
-            let stream = match Box::pin(model.stream(&request)).await {
-                Ok(stream) => stream,
+            let said = match Box::pin(model.stream(&request)).await {
+                Ok(stream) => {
+                    drop(request);
+                    answer.read_round(stream, call, &mut writer).await
+                }
                 Err(error) => {
                     call.failed(&error);
                     let noted = || json!({ "error": error.to_string() });
                     writer.turn().notes().add("model.error", noted);
-                    let meter = writer.turn().context().token_meter();
-                    let other = Box::pin(self.ask_fallback(&mut request, meter, error)).await?;
-                    call = other.1;
-                    work.fell_back = true;
-                    other.0
+                    // It was tried again already, where that helps.
+                    tries = u32::MAX;
+                    Err(Unread::Unsaid(error))
                 }
             };
-            drop(request);
-            let round = answer.read_round(stream, call, &mut writer).await?;
+            let round = match said {
+                Ok(round) => round,
+                Err(Unread::Unsaid(error)) => {
+                    Box::pin(self.after_silence(error, &mut work, &mut tries)).await?;
+                    continue;
+                }
+                Err(Unread::Failed(error)) => return Err(error),
+            };
+            tries = 0;
             if round.calls.is_empty() || !may_call {
                 break round.finish;
             }
@@ -302,28 +340,35 @@ impl AgentResponder {
         writer.finish().await
     }
 
-    /// Asks the other model what the first did not answer.
-    async fn ask_fallback(
+    /// A model has failed before it said anything: waits before it is asked again, or chooses the
+    /// other one.
+    async fn after_silence(
         &self,
-        request: &mut ModelRequest,
-        meter: TokenMeter,
         error: ModelError,
-    ) -> Result<(ModelStream, ModelCall), TurnError> {
-        let Some(fallback) = self.fallback.as_ref().filter(|_| error.is_worth_another_model())
-        else {
+        work: &mut Work,
+        tries: &mut u32,
+    ) -> Result<(), TurnError> {
+        if let Some(at_least) = error.retry_of_stream().filter(|_| *tries < RETRIES) {
+            *tries += 1;
+            let wait = at_least.max(Duration::from_millis(100) * *tries * *tries);
+            tracing::warn!(%error, tries = *tries, wait_ms = wait.as_millis(), "asking again");
+            tokio::time::sleep(wait).await;
+            return Ok(());
+        }
+        let other = self.fallback.as_ref().filter(|_| !work.fell_back);
+        let Some(other) = other.filter(|_| error.is_worth_another_model()) else {
             return Err(turn_error(error));
         };
-        tracing::warn!(%error, model = fallback.model(), "the model did not answer; asking another");
-        // A choice was among the first one's models.
-        request.model.clear();
-        let mut call = ModelCall::begin(meter, request.text_bytes());
-        match fallback.stream(request).await {
-            Ok(stream) => Ok((stream, call)),
-            Err(error) => {
-                call.failed(&error);
-                Err(turn_error(error))
-            }
-        }
+        tracing::warn!(%error, model = other.model(), "the model did not answer; asking another");
+        work.fell_back = true;
+        *tries = 0;
+        Ok(())
+    }
+
+    /// Where what a turn takes is added up.
+    fn tab(&self, turn: &Turn, purpose: Purpose) -> Tab {
+        let (owner, thread) = (turn.context().owner().clone(), turn.thread().id.clone());
+        Tab::open(self.usage_to.clone(), Arc::clone(&self.prices), owner, thread, purpose)
     }
 
     /// What the model is asked, given the calls and results of this turn so far.
@@ -362,7 +407,8 @@ impl AgentResponder {
         });
         input.extend_from_slice(&work.exchanged);
         let wished = turn.input().and_then(|message| message.inference_options.model.as_ref());
-        let may_choose = member.own_model().is_none();
+        // A choice is among the first one's models.
+        let may_choose = member.own_model().is_none() && !work.fell_back;
         let allowed = wished.filter(|&model| may_choose && self.allowed_models.contains(model));
         ModelRequest {
             // Empty means the configured one.
@@ -388,6 +434,11 @@ impl Responder for AgentResponder {
     async fn respond(&self, turn: &mut Turn) -> Result<(), TurnError> {
         Self::take_back_hand_off(turn);
         let mut conversation = Box::pin(self.conversation(turn)).await?;
+        let answered = conversation.held.as_ref().is_some_and(|held| held.page_has_answered());
+        if turn.input().is_none() && answered {
+            let held = conversation.held.take();
+            return self.answer(turn, &conversation, held).await;
+        }
         if conversation.held.is_some() {
             Box::pin(self.pass_over(turn, &mut conversation)).await?;
         }
@@ -420,7 +471,10 @@ impl Responder for AgentResponder {
         if question.trim().is_empty() {
             return None;
         }
-        match titles::title_by(client, model, &question, context.token_meter()).await {
+        let (owner, thread_id) = (context.owner().clone(), thread.id.clone());
+        let (sink, prices) = (self.usage_to.clone(), Arc::clone(&self.prices));
+        let tab = Tab::open(sink, prices, owner, thread_id, Purpose::Title);
+        match titles::title_by(client, model, &question, (context.token_meter(), tab)).await {
             Ok(title) => title,
             Err(error) => {
                 tracing::warn!(thread_id = %thread.id, %error, "the model gave no title");

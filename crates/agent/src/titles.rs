@@ -7,6 +7,7 @@ use parlor_chatkit::TokenMeter;
 use crate::measure::Spent;
 use crate::model::{InputItem, ModelClient, ModelError, ModelEvent, ModelRequest};
 use crate::prompt;
+use crate::usage::Tab;
 
 /// Longest title that a thread is given, in characters.
 const TITLE_CHARS: usize = 60;
@@ -35,7 +36,7 @@ pub(crate) async fn title_by(
     client: &ModelClient,
     model: &str,
     question: &str,
-    meter: TokenMeter,
+    (meter, tab): (TokenMeter, Tab),
 ) -> Result<Option<String>, ModelError> {
     let request = ModelRequest {
         model: model.to_owned(),
@@ -46,8 +47,9 @@ pub(crate) async fn title_by(
         user: None,
         max_output_tokens: Some(MAX_OUTPUT_TOKENS),
     };
-    let mut spent = Spent::begin(meter, request.text_bytes());
-    let mut stream = client.stream(&request).await.inspect_err(|_| spent.told(0))?;
+    let mut spent =
+        Spent::begin(meter, Some((tab, client.name_of(&request))), request.text_bytes());
+    let mut stream = client.stream(&request).await.inspect_err(|_| spent.nothing())?;
     let mut answer = String::new();
     while let Some(event) = stream.next().await {
         match event? {

@@ -19,6 +19,8 @@ mod approval;
 mod guard;
 #[path = "responder/http_tools.rs"]
 mod http_tools;
+#[path = "responder/page_tools.rs"]
+mod page_tools;
 #[path = "responder/team.rs"]
 mod team;
 #[path = "responder/tools.rs"]

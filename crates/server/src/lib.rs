@@ -29,6 +29,7 @@ mod sources;
 mod telemetry;
 mod tenants;
 mod tools;
+mod usage;
 
 pub use app::{PROTOCOL_HEADER, TURN_HEADER};
 pub use attachments::FileLinks;

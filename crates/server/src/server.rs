@@ -14,11 +14,11 @@ use std::{
 use axum::Router;
 use parlor_chatkit::{
     AttachmentReadError, Attachments, ChatKit, ChatKitError, Clock as _, ErrorChain, StoreError,
-    SystemClock,
+    SystemClock, protocol::Timestamp,
 };
 use parlor_store::{
     FileStore, LimitStore, LoginStore, OpenError, OpenFilesError, OperatorStore, PostgresStore,
-    SqliteStore,
+    SqliteStore, UsageStore,
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 
@@ -38,7 +38,8 @@ use crate::{
     routes,
     search::SearchSetup,
     sources::Refresher,
-    tenants::{Responders, TenantResponder},
+    tenants::{Responders, Shared, TenantResponder},
+    usage::UsageLedger,
 };
 
 /// How long after the start what is of no more use is deleted for the first time.
@@ -70,6 +71,10 @@ pub struct Server {
     limits: Option<Limits>,
     /// Who answers, where the configuration says so.
     responders: Option<Arc<Responders>>,
+    /// Records what answers took.
+    usage: Option<Arc<UsageLedger>>,
+    /// How many days such records are kept, where that is limited, and where.
+    keep_usage: Option<(u32, Arc<dyn UsageStore>)>,
     /// Looks after the configuration's file.
     reloading: Option<Reloading>,
     /// Keeps documents fresh, where the configuration names sources of some.
@@ -162,8 +167,19 @@ impl Server {
             true => Some(LateIndex::open(SearchSetup::new(config)?).await),
             false => None,
         };
-        let responders =
-            Arc::new(Responders::new(config, index.map(|index| Arc::new(index) as _))?);
+        let books: Arc<dyn UsageStore> = match &store {
+            Opened::Sqlite(store) => Arc::new(store.clone()),
+            Opened::Postgres(store) => Arc::new(store.clone()),
+        };
+        let usage = config
+            .usage
+            .enabled
+            .then(|| Arc::new(UsageLedger::start(Arc::clone(&books), Arc::new(SystemClock))));
+        let shared = Shared {
+            search: index.map(|index| Arc::new(index) as _),
+            usage_to: usage.clone().map(|ledger| ledger as _),
+        };
+        let responders = Arc::new(Responders::new(config, shared)?);
         let responder = TenantResponder::new(Arc::clone(&responders));
         let mut files = None;
         let storage = match config.files.enabled {
@@ -254,6 +270,8 @@ impl Server {
             let pages = routes::inspector::router(inspector, config.inspector.token.clone());
             server.router = server.router.merge(pages);
         }
+        server.usage = usage;
+        server.keep_usage = (config.usage.keep_days > 0).then_some((config.usage.keep_days, books));
         let retention = Retention::new(config);
         server.retention = retention.is_set().then_some((retention, operator));
         server.refresher = Refresher::new(config, SearchSetup::new(config)?);
@@ -356,6 +374,8 @@ impl Server {
             retention,
             limits,
             responders: None,
+            usage: None,
+            keep_usage: None,
             reloading: None,
             refresher: None,
             ag_ui,
@@ -435,14 +455,23 @@ impl Server {
             self.metrics.map(|metrics| tokio::spawn(metrics.upkeep())),
             self.reloading.map(|reloading| tokio::spawn(reloading.run())),
             self.refresher.map(|refresher| tokio::spawn(refresher.run())),
+            self.keep_usage.map(|(days, store)| {
+                tokio::spawn(keep_sweeping("records of usage that are old", move || {
+                    let store = Arc::clone(&store);
+                    async move { delete_old_usage(&*store, days).await }
+                }))
+            }),
         ];
-        let limits = self.limits;
+        let (limits, usage) = (self.limits, self.usage);
         let shutdown = async move {
             shutdown.await;
             chatkit.shut_down().await;
             if let Some(limits) = limits {
                 // What the last answers took.
                 limits.settled().await;
+            }
+            if let Some(usage) = usage {
+                usage.settle().await;
             }
         };
         connection::serve(self.listener, self.router, shutdown).await;
@@ -488,6 +517,25 @@ where
 /// been failing for.
 fn sweep_again(failures: u32) -> Duration {
     SWEEP_AGAIN.saturating_mul(1 << failures.min(20)).min(SWEEP_EVERY)
+}
+
+/// Deletes records of usage that are older than so many days. How many there were.
+async fn delete_old_usage(store: &dyn UsageStore, days: u32) -> Result<u64, StoreError> {
+    const BATCH: u32 = 500;
+    let age = Duration::from_secs(24 * 60 * 60) * days;
+    let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    let Some(before) = Timestamp::from_micros(SystemClock.now().as_micros().saturating_sub(age))
+    else {
+        return Ok(0);
+    };
+    let mut all = 0;
+    loop {
+        let deleted = store.expire_usage(before, BATCH).await?;
+        all += deleted;
+        if deleted < u64::from(BATCH) {
+            return Ok(all);
+        }
+    }
 }
 
 /// Deletes logins that have ended, so many at a time that the database has time for others in

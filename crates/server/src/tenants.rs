@@ -14,6 +14,7 @@ use parlor_agent::{
     guard::Guards,
     pdf::PdfCommand,
     tools::{McpServer, Toolbox},
+    usage::{Prices, UsageSink},
 };
 use parlor_chatkit::{
     ActionSender, Feedback, RequestContext, Responder, TenantId, Turn, TurnError,
@@ -43,10 +44,19 @@ pub(crate) struct TenantResponder(Arc<Responders>);
 /// configuration changes; who has taken one keeps it.
 pub(crate) struct Responders {
     current: ArcSwap<InForce>,
-    search: Option<Arc<dyn PassageSearch>>,
+    shared: Shared,
     /// Kept from one configuration to the next, where it has not changed: connections to models, and
     /// servers of tools.
     parts: Mutex<Parts>,
+}
+
+/// What all responders share, whatever the configuration.
+#[derive(Clone, Default)]
+pub(crate) struct Shared {
+    /// The index of documents.
+    pub(crate) search: Option<Arc<dyn PassageSearch>>,
+    /// Who is told what turns took.
+    pub(crate) usage_to: Option<Arc<dyn UsageSink>>,
 }
 
 /// The responders of one configuration.
@@ -70,15 +80,12 @@ impl Responders {
     ///
     /// # Errors
     /// When the settings of a model or of tools cannot be used.
-    pub(crate) fn new(
-        config: &Config,
-        search: Option<Arc<dyn PassageSearch>>,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn new(config: &Config, shared: Shared) -> Result<Self, StartError> {
         let trace_context = config.telemetry.model_trace_context;
         let clients = Clients { trace_context, ..Clients::default() };
         let mut parts = Parts { clients, ..Parts::default() };
-        let made = InForce::new(config, search.clone(), &mut parts)?;
-        Ok(Self { current: ArcSwap::from_pointee(made), search, parts: Mutex::new(parts) })
+        let made = InForce::new(config, &shared, &mut parts)?;
+        Ok(Self { current: ArcSwap::from_pointee(made), shared, parts: Mutex::new(parts) })
     }
 
     /// From now on turns begin with what this configuration describes. On an error nothing has
@@ -94,7 +101,7 @@ impl Responders {
             ..Parts::default()
         };
         next.known(&parts);
-        let made = InForce::new(config, self.search.clone(), &mut next)?;
+        let made = InForce::new(config, &self.shared, &mut next)?;
         let before = self.current.load_full();
         self.current.store(Arc::new(made.reading_files_with(&before)));
         next.forget_unused(config);
@@ -145,20 +152,16 @@ impl Parts {
 }
 
 impl InForce {
-    fn new(
-        config: &Config,
-        search: Option<Arc<dyn PassageSearch>>,
-        parts: &mut Parts,
-    ) -> Result<Self, StartError> {
+    fn new(config: &Config, shared: &Shared, parts: &mut Parts) -> Result<Self, StartError> {
         let tools = parts.tools(config)?;
-        let everybodys = made(config, &tools, search.clone(), &mut parts.clients)?;
+        let everybodys = made(config, &tools, shared, &mut parts.clients)?;
         let (mut own, mut own_guards) = (HashMap::new(), HashMap::new());
         for (id, tenant) in &config.tenants {
             let config = config.of_tenant(tenant);
             own_guards.insert(TenantId::new(id.as_str()), guards(&config)?);
             let own_tools = tenant.tools.as_ref().map(|_| parts.tools(&config)).transpose()?;
             let tools = own_tools.as_ref().unwrap_or(&tools);
-            let responder = made(&config, tools, search.clone(), &mut parts.clients)?;
+            let responder = made(&config, tools, shared, &mut parts.clients)?;
             own.insert(TenantId::new(id.as_str()), responder.reading_files_with(&everybodys));
         }
         let guards = (guards(config)?, own_guards);
@@ -266,10 +269,14 @@ impl Tools {
 fn made(
     config: &Config,
     tools: &Tools,
-    index: Option<Arc<dyn PassageSearch>>,
+    shared: &Shared,
     clients: &mut Clients,
 ) -> Result<Answering, StartError> {
-    let responder = tools.given_to(responder(config, index, clients)?)?;
+    let responder = tools.given_to(responder(config, shared.search.clone(), clients)?)?;
+    let responder = match &shared.usage_to {
+        Some(sink) => responder.usage_to(Arc::clone(sink)),
+        None => responder,
+    };
     let responder = with_agents(config, responder, clients)?;
     let remote = config.agent.elsewhere(config).map_err(StartError::Agent)?;
     Ok(Answering::new(remote, responder)?)
@@ -312,6 +319,7 @@ fn responder(
     let mut responder = AgentResponder::new(index, model, prompt_config(config))
         .tool_limits((&config.agent).into())
         .searching(search::scope(&config.search))
+        .prices(prices(config))
         .tool_choices(config.agent.tool_choices.iter().cloned())
         .allowed_models(config.model.choices.iter().cloned())
         .files(FilesConfig {
@@ -337,6 +345,15 @@ fn responder(
         responder = responder.dictation(clients.dictation(config)?);
     }
     Ok(responder)
+}
+
+/// What all models cost of which it is said.
+fn prices(config: &Config) -> Prices {
+    let agents = config.agents.iter().filter_map(|agent| agent.model(&config.model));
+    let agents: Vec<Model> = agents.collect();
+    let models = agents.iter().chain(&config.fallback_model).chain([&config.model]);
+    let prices = models.flat_map(Model::known_prices);
+    prices.map(|(name, price)| (name.to_owned(), price)).collect()
 }
 
 /// Clients of model servers. Those with the same address and key share their connections.

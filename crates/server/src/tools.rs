@@ -43,6 +43,11 @@ pub(crate) fn toolbox(config: &Config) -> Result<Toolbox, ToolsError> {
     let client = HttpToolClient::new()?;
     let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
     for entry in &config.tools {
+        if let ToolEntry::Client(client) = entry {
+            let wrong = |message| ToolsError::Entry { place: entry.place(), message };
+            tools.push(Arc::new(client.tool().map_err(wrong)?));
+            continue;
+        }
         let made = made_of(entry, config.auth.mode(), &client)
             .map_err(|message| ToolsError::Entry { place: entry.place(), message })?;
         tools.extend(made.into_iter().map(|tool| Arc::new(tool) as Arc<dyn Tool>));
@@ -81,8 +86,8 @@ pub(crate) fn made_of(
     let tools = match entry {
         ToolEntry::Http(entry) => vec![http(entry, client)?],
         ToolEntry::Openapi(entry) => openapi(entry, client)?,
-        // Asked for its tools when they are needed.
-        ToolEntry::Mcp(_) => Vec::new(),
+        // Asked for its tools when they are needed, and made elsewhere.
+        ToolEntry::Mcp(_) | ToolEntry::Client(_) => Vec::new(),
     };
     Ok(tools
         .into_iter()

@@ -16,11 +16,13 @@ mod attachments;
 mod limits;
 mod logins;
 mod operator;
+mod usage;
 
 pub use attachments::*;
 pub use limits::*;
 pub use logins::*;
 pub use operator::*;
+pub use usage::*;
 
 use parlor_chatkit::{
     BeginOutcome, BeginTurn, FeedbackCursor, FeedbackQuery, ItemState, ItemWrite, Owner, PageQuery,

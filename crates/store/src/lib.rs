@@ -12,6 +12,7 @@ mod operator;
 mod postgres;
 mod record;
 mod sqlite;
+mod usage;
 
 pub use files::{FileStore, OpenFilesError, S3Config};
 pub use limits::{
@@ -25,3 +26,4 @@ pub use operator::{
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresError, PostgresSettings, PostgresStore, Rights, describe_metrics};
 pub use sqlite::{OpenError, SqliteStore};
+pub use usage::{UsageQuery, UsageRecord, UsageStore, UsageSum, Used};

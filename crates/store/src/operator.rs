@@ -14,8 +14,9 @@ use crate::{Login, LoginId};
 /// Tables beside threads and files with rows of one owner, and their columns with the tenant's and
 /// the user's id: what [`OperatorStore::erase`] empties. A new table with rows of owners is added
 /// here, for both databases; a test fails until it is.
-pub(crate) const OWNED: [(&str, &str, &str); 3] = [
+pub(crate) const OWNED: [(&str, &str, &str); 4] = [
     ("logins", "tenant_id", "user_id"),
+    ("model_usage", "tenant_id", "user_id"),
     ("visitor_moves", "tenant_id", "user_id"),
     ("visitor_moves", "tenant_id", "visitor_id"),
 ];

@@ -13,3 +13,4 @@ parlor_store::store_stories!(in_a_folder);
 parlor_store::login_stories!(in_a_folder);
 parlor_store::operator_stories!(in_a_folder);
 parlor_store::limit_stories!(in_a_folder);
+parlor_store::usage_stories!(in_a_folder);

@@ -72,7 +72,7 @@ impl Judge {
             user: None,
             max_output_tokens: Some(MAX_OUTPUT_TOKENS),
         };
-        let mut spent = Spent::begin(meter, request.text_bytes());
+        let mut spent = Spent::begin(meter, None, request.text_bytes());
         let asking = async {
             let mut stream = self.model.stream(&request).await.inspect_err(|_| spent.told(0))?;
             let mut answer = String::new();

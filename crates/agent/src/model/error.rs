@@ -202,6 +202,14 @@ impl ModelError {
         }
     }
 
+    /// The same for an error in the stream, before anything was said.
+    pub(crate) fn retry_of_stream(&self) -> Option<Duration> {
+        match self {
+            Self::Server { .. } | Self::Cut { .. } => Some(Duration::ZERO),
+            _ => self.quick_retry(),
+        }
+    }
+
     /// Whether another model may answer what this one did not.
     pub(crate) fn is_worth_another_model(&self) -> bool {
         !matches!(self, Self::BadRequest { .. } | Self::ContextTooLong { .. })

@@ -387,6 +387,11 @@ impl ModelClient {
         &self.0.config.model
     }
 
+    /// The name of the model that a request is for.
+    pub(crate) fn name_of(&self, request: &ModelRequest) -> String {
+        if request.model.is_empty() { self.model().to_owned() } else { request.model.clone() }
+    }
+
     /// Asks for the list of models: a cheap way to see whether server and key are right. Gives
     /// the names, which may be none, as not every server has the list.
     ///

@@ -239,7 +239,7 @@ impl RemoteResponder {
             measured.failed(error.reason());
             error.for_user()
         })?;
-        let mut spent = Spent::begin(turn.context().token_meter(), bytes);
+        let mut spent = Spent::begin(turn.context().token_meter(), None, bytes);
         let names = tools.into_iter().map(|tool| tool.name);
         let writer = turn.assistant_message().await?;
         let mut shown = Shown::new(writer, names, past.state.clone());

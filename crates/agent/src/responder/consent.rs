@@ -1,6 +1,8 @@
 //! Calls that wait for the user's consent: asked for, answered, passed over.
 
-use parlor_chatkit::protocol::{HiddenContextItem, NoticeLevel, Timestamp, WidgetItem};
+use parlor_chatkit::protocol::{
+    ClientToolCallItem, ClientToolCallStatus, HiddenContextItem, NoticeLevel, Timestamp, WidgetItem,
+};
 use parlor_chatkit::{ActionSender, MessageWriter, Turn, TurnError};
 
 use super::{AgentResponder, conversation::Conversation, work::Work, writing::Answer};
@@ -12,9 +14,17 @@ pub(super) struct HeldItems {
     pub(super) record: HiddenContextItem,
     pub(super) held: Held,
     pub(super) cards: Vec<WidgetItem>,
+    /// The call that the page was to make.
+    pub(super) in_page: Option<ClientToolCallItem>,
 }
 
 impl HeldItems {
+    /// Whether the page has made its call.
+    pub(super) fn page_has_answered(&self) -> bool {
+        let made = |item: &ClientToolCallItem| item.status == ClientToolCallStatus::Completed;
+        self.held.page.is_some() && self.in_page.as_ref().is_some_and(made)
+    }
+
     /// Stores what is known now, before anything else is done.
     async fn save(&mut self, turn: &mut Turn) -> Result<(), TurnError> {
         self.record.content = self.held.content();
@@ -82,6 +92,14 @@ impl AgentResponder {
     ) -> Result<(), TurnError> {
         work.exchanged = items.held.exchanged();
         answer.found = std::mem::take(&mut items.held.found).into();
+        if let Some(page) = items.held.page.take() {
+            work.goes_on(&page.spending);
+            let is_late = writer.turn().now() > items.held.expires_at;
+            work.exchanged.push(Self::of_page(&page, items.in_page.as_ref(), is_late));
+            answer.passages_changed();
+            items.held.finish();
+            return items.save(writer.turn()).await;
+        }
         let approved = |waiting: &&Waiting| waiting.decision == Decision::Approved;
         let calls = items.held.waiting.iter().filter(approved);
         let calls: Vec<ToolCallRequest> = calls.map(|waiting| waiting.call.clone()).collect();
@@ -95,10 +113,10 @@ impl AgentResponder {
         items.save(writer.turn()).await
     }
 
-    /// Whether calls may have to wait for the user's consent.
-    pub(super) fn may_need_consent(&self) -> bool {
+    /// Whether calls may have to wait for the user or their page.
+    pub(super) fn may_wait(&self) -> bool {
         !self.tool_sources.is_empty()
-            || self.members.iter().any(|member| member.standing.may_need_consent())
+            || self.members.iter().any(|member| member.standing.may_wait())
     }
 
     /// The user has written something instead of answering: the calls are not made, and the model
@@ -116,6 +134,10 @@ impl AgentResponder {
             }
         }
         conversation.before.extend(items.held.waiting.iter().map(Waiting::refusal));
+        if let Some(page) = items.held.page.take() {
+            let told = Self::pass_page_over(turn, &page, items.in_page.take()).await?;
+            conversation.before.push(told);
+        }
         items.held.finish();
         items.save(turn).await?;
         for waiting in &items.held.waiting {

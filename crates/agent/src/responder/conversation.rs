@@ -3,7 +3,7 @@
 use parlor_chatkit::protocol::{Attachment, ItemId, ThreadItem};
 use parlor_chatkit::{StoreError, Turn};
 
-use super::{AgentResponder, consent::HeldItems};
+use super::{AgentResponder, consent::HeldItems, in_page::item_of};
 use crate::approval::{Held, RECENT_ITEMS};
 use crate::model::InputItem;
 use crate::prompt::{self, Said};
@@ -27,7 +27,7 @@ impl AgentResponder {
         // The message to answer is the last item of the history, and not part of what was said
         // before.
         let mut count = self.prompt.history_items.saturating_add(1);
-        if self.may_need_consent() {
+        if self.may_wait() {
             count = count.max(RECENT_ITEMS);
         }
         let mut items = turn.history(count).await?;
@@ -37,7 +37,11 @@ impl AgentResponder {
                 ThreadItem::Widget(card) => Some(card.clone()),
                 _ => None,
             });
-            Box::new(HeldItems { cards: cards.collect(), record, held })
+            Box::new(HeldItems { cards: cards.collect(), record, held, in_page: None })
+        });
+        let held = held.map(|mut known| {
+            known.in_page = known.held.page.as_ref().and_then(|page| item_of(page, &mut items));
+            known
         });
         let question = match turn.input() {
             Some(input) => {
@@ -46,10 +50,15 @@ impl AgentResponder {
             }
             // The turn goes on after a tool's output or an answered question: what was asked
             // last is still to be answered.
-            None => items
-                .iter()
-                .rposition(|item| matches!(item, ThreadItem::UserMessage(_)))
-                .map(|at| items.remove(at)),
+            None => items.iter().rposition(|item| matches!(item, ThreadItem::UserMessage(_))).map(
+                |at| {
+                    if held.is_some() {
+                        // What came after it is the answer that goes on, which is told as such.
+                        items.truncate(at + 1);
+                    }
+                    items.remove(at)
+                },
+            ),
         };
         let mut question = question;
         // They stand beside the question, and need not be named in it.

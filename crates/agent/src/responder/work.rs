@@ -18,6 +18,7 @@ use crate::search_tool::SEARCH_DOCUMENTS;
 use crate::tools::{
     self, Left, Offer, SearchDocuments, ToolCallRequest, ToolContext, ToolLimits, Toolbox,
 };
+use crate::usage::{Nanos, Tab};
 
 /// What was done for an answer with tools, and what may still be done.
 pub(super) struct Work {
@@ -33,6 +34,11 @@ pub(super) struct Work {
     pub(super) calls: usize,
     pub(super) tokens: u64,
     pub(super) hand_offs: u32,
+    /// What it takes.
+    pub(super) tab: Tab,
+    /// What the answer cost in earlier turns.
+    pub(super) spent_before: Nanos,
+    pub(super) since: Instant,
     pub(super) until: Instant,
     pub(super) context: Option<ToolContext>,
     /// The calls and results of this turn so far.
@@ -40,7 +46,8 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(agent: usize, limits: &ToolLimits) -> Self {
+    pub(super) fn new(agent: usize, limits: &ToolLimits, tab: Tab) -> Self {
+        let since = Instant::now();
         Self {
             agent,
             fell_back: false,
@@ -51,7 +58,10 @@ impl Work {
             calls: 0,
             tokens: 0,
             hand_offs: 0,
-            until: Instant::now() + limits.time,
+            tab,
+            spent_before: 0,
+            since,
+            until: since + limits.time,
             context: None,
             exchanged: Vec::new(),
         }
@@ -70,6 +80,7 @@ impl Work {
             && self.rounds < limits.rounds
             && self.calls < limits.calls as usize
             && limits.tokens.is_none_or(|most| self.tokens < most)
+            && limits.cost.is_none_or(|most| self.spent_before + self.tab.cost() < most)
             && Instant::now() < self.until
     }
 
@@ -175,6 +186,8 @@ impl AgentResponder {
             waits
         });
         let transfer = self.transfer(work, !held.is_empty(), &mut calls);
+        let is_free = held.is_empty() && transfer.is_none();
+        let for_page = if is_free { Self::for_page(work, &mut calls) } else { None };
         let shows_steps =
             transfer.is_some() || round.calls.iter().any(|call| work.offer.shows_steps(&call.name));
         if shows_steps && writer.position() > 0 {
@@ -194,11 +207,15 @@ impl AgentResponder {
         if let Some(transfer) = transfer {
             Box::pin(self.hand_over(work, transfer, answer, writer.turn())).await?;
         }
-        if held.is_empty() {
+        if held.is_empty() && for_page.is_none() {
             return Ok(Some(writer));
         }
         answer.steps.finish(writer.turn()).await?;
         writer = writer.finish_and_begin().await?;
+        if let Some(call) = for_page {
+            self.ask_page(work, call, answer, writer.turn()).await?;
+            return Ok(None);
+        }
         self.hold(work, held, answer, writer.turn()).await?;
         Ok(None)
     }

@@ -24,6 +24,20 @@ pub(super) struct Round {
     pub(super) tokens: u64,
 }
 
+/// Why a round was not read.
+pub(super) enum Unread {
+    /// The model failed before it said anything.
+    Unsaid(ModelError),
+    /// The turn is over.
+    Failed(TurnError),
+}
+
+impl From<TurnError> for Unread {
+    fn from(error: TurnError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// An answer being written, over all its rounds.
 pub(super) struct Answer {
     pub(super) found: Found,
@@ -71,13 +85,15 @@ impl Answer {
         mut stream: ModelStream,
         mut call: ModelCall,
         writer: &mut MessageWriter<'_>,
-    ) -> Result<Round, TurnError> {
+    ) -> Result<Round, Unread> {
+        let mut is_silent = true;
         let mut round =
             Round { text: String::new(), calls: Vec::new(), finish: Finish::Stop, tokens: 0 };
         let notes = writer.turn().notes().clone();
         while let Some(event) = stream.next().await {
             if event.is_ok() {
                 call.event();
+                is_silent = false;
             }
             if notes.are_read() {
                 note(&notes, &event);
@@ -113,9 +129,12 @@ impl Answer {
                 }
                 Err(error) => {
                     call.failed(&error);
+                    if is_silent {
+                        return Err(Unread::Unsaid(error));
+                    }
                     // What was held back is part of the partial answer.
                     self.end(writer).await?;
-                    return Err(turn_error(error));
+                    return Err(turn_error(error).into());
                 }
             }
         }

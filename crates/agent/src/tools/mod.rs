@@ -15,6 +15,7 @@ mod http;
 mod mcp;
 mod openapi;
 mod output;
+mod page;
 mod run;
 mod search;
 mod step;
@@ -34,10 +35,11 @@ pub use http::{HttpTool, HttpToolClient, HttpToolError, Parameter, Place};
 pub use mcp::{McpConfig, McpError, McpServer, McpTransport};
 pub use openapi::{OpenApiError, OpenApiImport};
 pub use output::{ToolError, ToolOutput};
+pub use page::PageTool;
 pub use run::ToolLimits;
 #[cfg(test)]
 pub(crate) use run::tool_result as told_of_tool;
-pub(crate) use run::{Left, ToolCallRequest, run_calls};
+pub(crate) use run::{Left, ToolCallRequest, run_calls, tool_result};
 pub(crate) use search::{SEARCHING, SearchDocuments};
 pub(crate) use step::Steps;
 pub(crate) use toolbox::titled;
@@ -134,6 +136,9 @@ pub struct ToolSettings {
     pub shown: Shown,
     /// Whether the user must consent to each call.
     pub approval: Approval,
+    /// Whether it runs in the user's page, as [`PageTool`]s do: then [`Tool::call`] is not what calls
+    /// it, and consent is the page's own matter.
+    pub in_page: bool,
 }
 
 impl Default for ToolSettings {
@@ -145,6 +150,7 @@ impl Default for ToolSettings {
             max_result_chars: 20_000,
             shown: Shown::Step,
             approval: Approval::Never,
+            in_page: false,
         }
     }
 }

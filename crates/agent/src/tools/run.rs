@@ -17,6 +17,7 @@ use crate::{
     prompt::fenced_against,
     search_tool::{Found, RESULT_TAGS, heading, source},
     trace,
+    usage::Nanos,
 };
 
 /// How much tools may be used in one turn.
@@ -31,6 +32,9 @@ pub struct ToolLimits {
     /// Tokens of all requests of the turn together, as the model server counts them: when they are
     /// used up, the model must answer.
     pub tokens: Option<u64>,
+    /// What all requests of the turn together may cost, where the prices of models are known: when it
+    /// is spent, the model must answer.
+    pub cost: Option<Nanos>,
     /// Hand-offs from one agent to another.
     pub hand_offs: u32,
     /// How long after the beginning of the turn tools may run. Calls under way are ended then.
@@ -46,6 +50,7 @@ impl Default for ToolLimits {
             calls: 32,
             parallel: 8,
             tokens: None,
+            cost: None,
             hand_offs: 4,
             time: Duration::from_secs(180),
             consent: Duration::from_secs(3_600),

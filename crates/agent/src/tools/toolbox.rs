@@ -244,13 +244,18 @@ impl Offer {
     /// consent.
     pub(crate) fn needs_consent(&self, name: &str, arguments: &str) -> bool {
         self.get(name).is_some_and(|ready| {
-            ready.settings.approval == Approval::Always && ready.arguments(arguments).is_ok()
+            ready.settings.approval == Approval::Always
+                && !ready.settings.in_page
+                && ready.arguments(arguments).is_ok()
         })
     }
 
-    /// Whether any tool needs the user's consent.
-    pub(crate) fn may_need_consent(&self) -> bool {
-        self.0.tools.values().any(|ready| ready.settings.approval == Approval::Always)
+    /// Whether a call of any tool may have to wait for the user or their page.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.0
+            .tools
+            .values()
+            .any(|ready| ready.settings.in_page || ready.settings.approval == Approval::Always)
     }
 
     /// What people read while this tool runs.

@@ -106,6 +106,7 @@ pub(super) async fn run(
             findings.extend(tools(&config).await);
             findings.extend(agents::agents(&config).await);
             findings.extend(guardrails(&config).await);
+            findings.extend(agents::prices(&config));
             for (id, tenant) in &config.tenants {
                 findings.extend(of_tenant(&config, id, tenant).await);
             }
@@ -607,7 +608,7 @@ async fn tools(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for entry in &config.tools {
         let place = entry.place();
-        if matches!(entry, ToolEntry::Mcp(_)) {
+        if matches!(entry, ToolEntry::Mcp(_) | ToolEntry::Client(_)) {
             continue;
         }
         match made_of(entry, config.auth.mode(), &client) {

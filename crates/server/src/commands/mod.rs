@@ -9,6 +9,7 @@ mod healthcheck;
 mod ingest;
 mod opened;
 mod retention;
+mod usage;
 mod users;
 mod watch;
 
@@ -71,6 +72,8 @@ enum Command {
     Users(users::UsersArgs),
     /// Delete conversations and files that are older than the settings allow
     Retention(retention::RetentionArgs),
+    /// Print what answers took: tokens, and what they cost, by tenant, user and model
+    Usage(usage::UsageArgs),
     /// Print who exported, deleted or moved data of users, and when
     Audit(audit::AuditArgs),
     /// Check configuration, database, index and model, and say what to do
@@ -161,6 +164,7 @@ async fn dispatch(
         Command::Feedback(args) => feedback::run(&config, args).await?,
         Command::Users(args) => users::run(&config, args).await?,
         Command::Retention(args) => retention::run(&config, args).await?,
+        Command::Usage(args) => usage::run(&config, args).await?,
         Command::Audit(args) => audit::run(&config, args).await?,
         Command::HealthCheck => healthcheck::run(&config).await?,
         Command::Doctor | Command::OpenApi | Command::ExtractPdf { .. } => {}

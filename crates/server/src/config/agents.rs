@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use parlor_agent::NamedAgent;
+use parlor_agent::{NamedAgent, usage::Price};
 use secrecy::SecretString;
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -82,6 +82,9 @@ pub struct OwnModel {
     /// Seconds without a sign of life after which the model is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_seconds: Option<u64>,
+    /// What a million of its tokens cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
 }
 
 /// By hand, as an untagged enum's errors do not say which key is wrong.
@@ -130,9 +133,12 @@ impl AgentEntry {
     pub(crate) fn model(&self, everybodys: &Model) -> Option<Model> {
         let mut model = everybodys.clone();
         match self.model.as_ref()? {
-            AgentModel::Named(name) => model.name.clone_from(name),
+            AgentModel::Named(name) => {
+                let own = TenantModel { name: Some(name.clone()), ..TenantModel::default() };
+                own.lay_over(&mut model);
+            }
             AgentModel::Own(own) => {
-                let OwnModel { api, base_url, api_key, name, idle_timeout_seconds } =
+                let OwnModel { api, base_url, api_key, name, idle_timeout_seconds, price } =
                     (**own).clone();
                 let own = TenantModel {
                     api,
@@ -140,6 +146,7 @@ impl AgentEntry {
                     api_key,
                     name,
                     idle_timeout_seconds,
+                    price,
                     ..TenantModel::default()
                 };
                 own.lay_over(&mut model);
@@ -230,6 +237,9 @@ pub struct TenantAgent {
     /// Tokens of all requests of a turn, after which the model must answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn_tokens: Option<u64>,
+    /// What all requests of a turn may cost, after which the model must answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_cost: Option<f64>,
     /// Seconds that users may take to consent to a call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consent_seconds: Option<u64>,
@@ -252,6 +262,7 @@ impl TenantAgent {
         agent.parallel_calls = own.parallel_calls.unwrap_or(agent.parallel_calls);
         agent.tool_seconds = own.tool_seconds.unwrap_or(agent.tool_seconds);
         agent.turn_tokens = own.turn_tokens.or(agent.turn_tokens);
+        agent.turn_cost = own.turn_cost.or(agent.turn_cost);
         agent.consent_seconds = own.consent_seconds.unwrap_or(agent.consent_seconds);
         if let Some(choices) = own.tool_choices {
             agent.tool_choices = choices;
@@ -318,6 +329,43 @@ mod tests {
         }
         let error = load("[[agents]]\nname = \"a\"").unwrap_err();
         assert!(error.contains("“a” has no model"), "{error}");
+    }
+
+    #[test]
+    fn a_price_is_the_models_that_it_was_written_for() {
+        let file = "[model]\napi_key = \"k\"\nname = \"m\"\nprice = { input = 1, output = 2 }\n\
+            prices = { small = { input = 0.1, cached = 0.01, output = 0.2 } }\n\
+            [[agents]]\nname = \"a\"\nmodel = \"small\"\n\
+            [[agents]]\nname = \"b\"\nmodel = \"other\"\n\
+            [[agents]]\nname = \"c\"\n[agents.model]\nbase_url = \"http://127.0.0.1:9/v1\"\n\
+            price = { input = 9, output = 9 }\n";
+        let config = load(file).unwrap();
+        let input = |at: usize| {
+            let model = config.agents[at].model(&config.model).unwrap();
+            let name = model.name.clone();
+            model.known_prices().find(|(known, _)| *known == name).map(|(_, price)| price.input)
+        };
+        assert_eq!([input(0), input(1), input(2)], [Some(0.1), None, Some(9.0)]);
+        let error = load(&file.replace("input = 9", "input = -9")).unwrap_err();
+        assert!(error.contains("price") && error.contains("below 0"), "{error}");
+        let error = load("[agent]\nturn_cost = 0.0").unwrap_err();
+        assert!(error.contains("agent.turn_cost"), "{error}");
+    }
+
+    #[test]
+    fn a_client_tool_is_checked_like_the_others() {
+        let tool = |more: &str| {
+            load(&format!(
+                "[[tools]]\nkind = \"client\"\nname = \"cart\"\ndescription = \"\"\n{more}\n[tools.parameters.page]\ntype = \"integer\"\n"
+            ))
+        };
+        let config = tool("").unwrap();
+        let specs = crate::tools::toolbox(&config).unwrap();
+        assert_eq!(specs.specs()[0].parameters["properties"]["page"]["type"], "integer");
+        for (more, hint) in [("timeout_seconds = 0", "timeout_seconds"), ("url = \"x\"", "url")] {
+            let error = tool(more).unwrap_err();
+            assert!(error.contains(hint), "{error}");
+        }
     }
 
     #[test]

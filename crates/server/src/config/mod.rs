@@ -13,6 +13,7 @@ mod sources;
 mod stray;
 mod tenants;
 mod tools;
+mod usage;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
@@ -37,7 +38,10 @@ pub use sources::Source;
 pub use stray::{StrayVariable, stray_variables};
 pub(crate) use tenants::place_of;
 pub use tenants::{Tenant, TenantDictation, TenantModel, TenantSearch, TenantTitles};
-pub use tools::{Headers, HttpEntry, McpEntry, OpenApiEntry, ParameterEntry, ToolEntry};
+pub use tools::{
+    ClientEntry, Headers, HttpEntry, McpEntry, OpenApiEntry, ParameterEntry, ToolEntry,
+};
+pub use usage::Usage;
 
 /// The whole configuration of `parlor serve`.
 #[derive(Clone, Deserialize, Serialize)]
@@ -75,6 +79,8 @@ pub struct Config {
     pub files: Files,
     /// How long conversations and files are kept.
     pub retention: Retention,
+    /// Records of what answers took.
+    pub usage: Usage,
     /// How answers are made.
     pub turns: Turns,
     /// How much is too much.
@@ -123,6 +129,7 @@ impl Default for Config {
             auth: Auth::default(),
             files: Files::default(),
             retention: Retention::default(),
+            usage: Usage::default(),
             turns: Turns::default(),
             limits: Limits::default(),
             site: Site::default(),
@@ -452,6 +459,14 @@ impl Config {
             return Err(format!(
                 "model.base_url has the scheme `{scheme}`; it must be an http or https URL such as http://127.0.0.1:11434/v1"
             ));
+        }
+        let agents = self.agents.iter().filter_map(|agent| agent.model(&self.model));
+        let agents: Vec<Model> = agents.collect();
+        let models = [&self.model].into_iter().chain(&self.fallback_model).chain(&agents);
+        for (name, price) in models.flat_map(Model::known_prices) {
+            if !price.is_valid() {
+                return Err(format!("the price of the model “{name}” has a part below 0"));
+            }
         }
         if let Some(scheme) = self.dictation.base_url.as_ref().map(url::Url::scheme)
             && !matches!(scheme, "http" | "https")

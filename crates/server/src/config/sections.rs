@@ -1,12 +1,16 @@
 //! The sections of the configuration.
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use parlor_agent::tools::ToolLimits;
+use parlor_agent::{
+    tools::ToolLimits,
+    usage::{Price, amount},
+};
 use parlor_chatkit::AttachmentLimits;
 use parlor_store::{PostgresSettings, S3Config};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -92,6 +96,12 @@ pub struct Model {
     pub name: String,
     /// Other models that users may choose in the composer.
     pub choices: Vec<String>,
+    /// What a million of its tokens cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// What those of other models cost, by their names: choices, and the one of titles.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub prices: BTreeMap<String, Price>,
     /// Whether the model server is told users apart, by a hash of their ids.
     pub send_user_hash: bool,
     /// Seconds without a sign of life after which the model is given up.
@@ -113,6 +123,8 @@ impl Default for Model {
             api_key: None,
             name: "gpt-5-mini".to_owned(),
             choices: Vec::new(),
+            price: None,
+            prices: BTreeMap::new(),
             send_user_hash: false,
             idle_timeout_seconds: 60,
             images: true,
@@ -145,6 +157,12 @@ impl Model {
     /// How long the model may be silent.
     pub fn idle_timeout(&self) -> Duration {
         Duration::from_secs(self.idle_timeout_seconds.max(1))
+    }
+
+    /// What models cost, as far as it is said here.
+    pub(crate) fn known_prices(&self) -> impl Iterator<Item = (&str, Price)> {
+        let own = self.price.map(|price| (self.name.as_str(), price));
+        self.prices.iter().map(|(name, price)| (name.as_str(), *price)).chain(own)
     }
 }
 
@@ -1038,6 +1056,9 @@ pub struct Agent {
     /// Tokens of all requests of a turn, after which the model must answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn_tokens: Option<u64>,
+    /// What all requests of a turn may cost, after which the model must answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_cost: Option<f64>,
     /// Seconds that users may take to consent to a call.
     pub consent_seconds: u64,
     /// Tools that users may demand in the composer.
@@ -1046,7 +1067,7 @@ pub struct Agent {
 
 impl Default for Agent {
     fn default() -> Self {
-        let ToolLimits { rounds, calls, parallel, tokens, hand_offs, time, consent } =
+        let ToolLimits { rounds, calls, parallel, tokens, hand_offs, time, consent, cost: _ } =
             ToolLimits::default();
         Self {
             kind: AgentKind::default(),
@@ -1058,6 +1079,7 @@ impl Default for Agent {
             parallel_calls: parallel.try_into().unwrap_or(u32::MAX),
             tool_seconds: time.as_secs(),
             turn_tokens: tokens,
+            turn_cost: None,
             consent_seconds: consent.as_secs(),
             tool_choices: Vec::new(),
         }
@@ -1075,6 +1097,9 @@ impl Agent {
                 "agent.tool_seconds is 0; to turn tools off set agent.tool_rounds = 0".to_owned()
             );
         }
+        if self.turn_cost.is_some_and(|cost| !cost.is_finite() || cost <= 0.0) {
+            return Err("agent.turn_cost must be more than 0".to_owned());
+        }
         Ok(())
     }
 }
@@ -1086,6 +1111,7 @@ impl From<&Agent> for ToolLimits {
             calls: settings.tool_calls,
             parallel: settings.parallel_calls as usize,
             tokens: settings.turn_tokens,
+            cost: settings.turn_cost.map(amount),
             hand_offs: settings.hand_offs,
             time: Duration::from_secs(settings.tool_seconds),
             consent: Duration::from_secs(settings.consent_seconds),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use parlor_agent::usage::Price;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -79,6 +80,12 @@ pub struct TenantModel {
     /// Seconds without a sign of life after which the model is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_seconds: Option<u64>,
+    /// What a million of its tokens cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// What those of other models cost, by their names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<BTreeMap<String, Price>>,
     /// Whether the model can look at images that users send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<bool>,
@@ -263,6 +270,8 @@ impl TenantModel {
                 // Another server has other models, and the key goes nowhere else.
                 model.api_key = None;
                 model.choices.clear();
+                model.prices.clear();
+                model.price = None;
             }
             model.base_url = Some(base_url.clone());
         }
@@ -270,9 +279,18 @@ impl TenantModel {
             model.api_key = Some(api_key.clone());
         }
         model.api = self.api.unwrap_or(model.api);
-        if let Some(name) = &self.name {
+        if let Some(name) = self.name.as_ref().filter(|name| **name != model.name) {
+            // The price is that of the one before.
+            if let Some(price) = model.price.take() {
+                model.prices.entry(std::mem::take(&mut model.name)).or_insert(price);
+            }
             model.name.clone_from(name);
+            model.price = model.prices.get(name).copied();
         }
+        if let Some(prices) = &self.prices {
+            model.prices.clone_from(prices);
+        }
+        model.price = self.price.or(model.price);
         if let Some(choices) = &self.choices {
             model.choices.clone_from(choices);
         }

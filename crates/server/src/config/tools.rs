@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use parlor_agent::tools::{Approval, HeaderTemplates, NeedsConsent, Place, ToolSettings};
+use parlor_agent::tools::{Approval, HeaderTemplates, NeedsConsent, PageTool, Place, ToolSettings};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 /// One entry of `[[tools]]`.
@@ -18,6 +18,66 @@ pub enum ToolEntry {
     Openapi(OpenApiEntry),
     /// The tools of an MCP server.
     Mcp(McpEntry),
+    /// A tool that runs in the user's page.
+    Client(ClientEntry),
+}
+
+/// A tool that runs in the user's page.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientEntry {
+    /// Its name, as the page knows it.
+    pub name: String,
+    /// What it does and when to call it, for the model.
+    pub description: String,
+    /// Seconds that the page may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
+    /// Longest result that the model is given, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_result_chars: Option<usize>,
+    /// Its arguments.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, ParameterEntry>,
+}
+
+impl ClientEntry {
+    /// The tool.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) fn tool(&self) -> Result<PageTool, String> {
+        let mut required = Vec::new();
+        let mut properties = Map::new();
+        for (name, parameter) in &self.parameters {
+            if parameter.place.is_some() {
+                return Err(format!(
+                    "its parameter “{name}” has an `in`, which is for requests; remove it"
+                ));
+            }
+            if parameter.required == Some(true) {
+                required.push(name.as_str());
+            }
+            properties.insert(name.clone(), Value::Object(parameter.schema.clone()));
+        }
+        let parameters = json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        });
+        let mut tool = PageTool::new(&self.name, &self.description, parameters);
+        match self.timeout_seconds {
+            Some(0) => return Err("timeout_seconds is 0; use at least 1".to_owned()),
+            Some(seconds) => tool = tool.timeout(Duration::from_secs(seconds)),
+            None => {}
+        }
+        if let Some(chars) = self.max_result_chars {
+            tool = tool.max_result_chars(chars);
+        }
+        Ok(tool)
+    }
 }
 
 /// The tools of an MCP server.
@@ -147,15 +207,17 @@ impl ToolEntry {
             Self::Http(entry) => format!("[[tools]] “{}”", entry.name),
             Self::Openapi(entry) => format!("[[tools]] “{}”", entry.document.display()),
             Self::Mcp(entry) => format!("[[tools]] “{}”", entry.name),
+            Self::Client(entry) => format!("[[tools]] “{}”", entry.name),
         }
     }
 
-    /// What is sent along with its calls.
-    pub fn headers(&self) -> &Headers {
+    /// What is sent along with its calls; nothing to a page.
+    pub fn headers(&self) -> Headers {
         match self {
-            Self::Http(entry) => &entry.headers,
-            Self::Openapi(entry) => &entry.headers,
-            Self::Mcp(entry) => &entry.headers,
+            Self::Http(entry) => entry.headers.clone(),
+            Self::Openapi(entry) => entry.headers.clone(),
+            Self::Mcp(entry) => entry.headers.clone(),
+            Self::Client(_) => Headers::default(),
         }
     }
 
@@ -175,6 +237,7 @@ impl ToolEntry {
                     .map_err(|message| format!("{place}: {message}"))?;
                 &mut entry.headers
             }
+            Self::Client(_) => return Ok(()),
         };
         headers.read_environment(environment).map_err(|message| format!("{place}: {message}"))
     }
@@ -185,6 +248,7 @@ impl ToolEntry {
             Self::Http(entry) => (&entry.title, entry.timeout_seconds, entry.max_result_chars),
             Self::Openapi(entry) => (&None, entry.timeout_seconds, entry.max_result_chars),
             Self::Mcp(entry) => (&None, entry.timeout_seconds, entry.max_result_chars),
+            Self::Client(entry) => (&None, entry.timeout_seconds, entry.max_result_chars),
         };
         let mut settings = ToolSettings { title: title.clone(), ..ToolSettings::default() };
         if let Some(seconds) = seconds {

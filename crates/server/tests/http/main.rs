@@ -25,5 +25,6 @@ mod session;
 mod tenants;
 mod tokens;
 mod traces;
+mod usage;
 mod visitors;
 mod wall;

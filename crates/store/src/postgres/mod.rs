@@ -14,6 +14,7 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod upgrades;
+mod usage;
 mod warm;
 
 use std::{
@@ -610,6 +611,10 @@ statements! {
     settle: "SELECT {}.settle($1, $2, $3, $4, $5, $6)";
     tally: "SELECT newest, counts FROM {}.tally($1, $2, $3, $4, $5)";
     sweep_limits: "SELECT {}.sweep_limits($1, $2 * interval '1 ms', $3, $4) AS count";
+    add_usage: "SELECT {}.add_usage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    list_usage: "SELECT tenant, usr, model, turns, requests, input, cached, output, cost, unpriced \
+                 FROM {}.list_usage($1, $2, $3, $4, $5, $6, $7)";
+    expire_usage: "SELECT {}.expire_usage($1, $2) AS count";
     keep_secret: "SELECT {}.keep_secret($1, $2) AS value";
     check: "SELECT current_setting('transaction_read_only') = 'on' AS read_only";
     rights: "SELECT current_user::text AS role, current_setting('server_version') AS version, \

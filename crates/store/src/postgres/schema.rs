@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[Source] = &[
     (5, "data rights", include_str!("../../migrations/postgres/0005_data_rights.sql")),
     (6, "replicas", include_str!("../../migrations/postgres/0006_replicas.sql")),
     (7, "tally", include_str!("../../migrations/postgres/0007_tally.sql")),
+    (9, "usage", include_str!("../../migrations/postgres/0009_usage.sql")),
 ];
 
 /// In the schema, beside the tables.

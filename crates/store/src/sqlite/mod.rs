@@ -5,6 +5,7 @@ mod limits;
 mod logins;
 mod operator;
 mod rows;
+mod usage;
 mod worker;
 
 use std::{
@@ -193,6 +194,7 @@ const MIGRATIONS: &[migrations::Source] = &[
     (5, "logins", include_str!("../../migrations/sqlite/0005_logins.sql")),
     (6, "limits", include_str!("../../migrations/sqlite/0006_limits.sql")),
     (7, "data rights", include_str!("../../migrations/sqlite/0007_data_rights.sql")),
+    (8, "usage", include_str!("../../migrations/sqlite/0008_usage.sql")),
 ];
 
 impl SqliteStore {

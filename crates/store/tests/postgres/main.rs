@@ -14,3 +14,4 @@ parlor_store::store_stories!(store);
 parlor_store::login_stories!(store);
 parlor_store::operator_stories!(store);
 parlor_store::limit_stories!(store);
+parlor_store::usage_stories!(store);

@@ -132,3 +132,37 @@ fn nobody_leads_to(config: &Config) -> Option<Finding> {
         )
     })
 }
+
+/// A limit of what turns may cost that counts nothing, and models whose price is not known.
+pub(super) fn prices(config: &Config) -> Option<Finding> {
+    config.agent.turn_cost?;
+    let agents = config.agents.iter().map(|agent| {
+        let own = agent.model(&config.model);
+        own.unwrap_or_else(|| config.model.clone())
+    });
+    let mut models: Vec<_> = agents.collect();
+    models.extend(config.fallback_model.clone());
+    models.push(config.model.clone());
+    let known: Vec<String> = models
+        .iter()
+        .flat_map(|model| model.known_prices())
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let choices = config.model.choices.iter().cloned();
+    let mut unknown: Vec<String> =
+        models.into_iter().map(|model| model.name).chain(choices).collect();
+    unknown.retain(|name| !known.contains(name));
+    unknown.sort();
+    unknown.dedup();
+    Some(match unknown.as_slice() {
+        [] => Finding::ok("prices", "known of all models"),
+        names => Finding::note(
+            "prices",
+            format!(
+                "agent.turn_cost does not count {}, whose price is not known",
+                names.join(", ")
+            ),
+            "set model.price, model.prices.<name>, or the price of the agent's own model",
+        ),
+    })
+}

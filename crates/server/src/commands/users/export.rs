@@ -13,13 +13,18 @@ use parlor_chatkit::{
     Owner, PageQuery, SystemClock, Visibility,
     protocol::{AttachmentId, FeedbackKind, Order, ThreadId, ThreadMetadata, Timestamp},
 };
-use parlor_store::{FileStore, GivenFeedback, Login};
+use parlor_store::{FileStore, GivenFeedback, Login, UsageQuery};
 use serde::Serialize;
 
-use super::{super::opened::DataStore, Format, markdown};
+use super::{
+    super::{opened::DataStore, usage::Line},
+    Format, markdown,
+};
 
 /// Records that are read and written at a time.
 const PAGE: u32 = 200;
+/// Models whose usage is written, at most.
+const MODELS: u32 = 1_000;
 /// Bytes of a file's name that are kept: with its id fewer than any system takes.
 const NAME: usize = 150;
 
@@ -104,8 +109,36 @@ pub(super) async fn export(
             _ => break,
         }
     }
+    export_usage(store, owner, &mut index).await?;
     index.end(folder, owner, now, &exported)?;
     Ok(exported)
+}
+
+/// Writes what the owner's answers took, by model, if there is something.
+async fn export_usage(
+    store: &dyn DataStore,
+    owner: &Owner,
+    index: &mut Index,
+) -> anyhow::Result<()> {
+    let query = UsageQuery {
+        tenant: Some(owner.tenant().clone()),
+        user: Some(owner.user().clone()),
+        limit: MODELS,
+        ..UsageQuery::default()
+    };
+    let sums = store.usage(&query).await?;
+    if sums.is_empty() {
+        return Ok(());
+    }
+    index.section("What answers took", "usage.json")?;
+    for sum in &sums {
+        let (used, model) = (&sum.used, markdown::line(&sum.model));
+        index.add(&Line::of(sum), || {
+            let (input, output) = (used.input_tokens, used.output_tokens);
+            format!("{model}: {} answers, {input} tokens in, {output} out", sum.turns)
+        })?;
+    }
+    Ok(())
 }
 
 fn cannot_write(path: &Path) -> String {

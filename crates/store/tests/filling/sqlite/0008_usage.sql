@@ -1,0 +1,2 @@
+INSERT INTO model_usage (tenant_id, user_id, thread_id, at, purpose, model, requests, input_tokens, cached_tokens, output_tokens, cost)
+VALUES ('filled', '{name}', '{name}-thread', 4102444800000000, 'answer', 'model', 1, 10, 0, 10, NULL);
