@@ -8,7 +8,10 @@ const sidebars: SidebarsConfig = {
       type: 'category',
       label: 'The assistant',
       collapsed: false,
-      items: ['documents', 'models', 'context', 'agents', 'bring-your-agent', 'guardrails', 'inspector', 'attachments'],
+      items: [
+        'documents', 'models', 'context', 'agents', 'write-an-agent', 'bring-your-agent', 'guardrails',
+        'inspector', 'attachments',
+      ],
     },
     {
       type: 'category',

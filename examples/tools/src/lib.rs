@@ -1,4 +1,4 @@
-//! An assistant that can look up orders: a model, and one function.
+//! A shop whose assistant can look up orders: a model, two functions, and what needs no model.
 
 use std::sync::Arc;
 
@@ -6,7 +6,10 @@ use parlor_agent::{
     AgentResponder, ModelClient, PromptConfig,
     tools::{Approval, FunctionTool, Tool, ToolContext, ToolError, ToolOutput, Toolbox},
 };
-use parlor_chatkit::protocol::UrlSource;
+use parlor_chatkit::{
+    ActionSender, RequestContext, Responder, Turn, TurnError,
+    protocol::{ThreadMetadata, UrlSource, UserMessageItem},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -66,4 +69,42 @@ pub fn assistant(model: ModelClient) -> anyhow::Result<AgentResponder> {
     };
     let tools = Toolbox::of([Arc::new(orders) as Arc<dyn Tool>, Arc::new(cancelling)])?;
     Ok(AgentResponder::new(None, Some(model), prompt).tools(tools)?)
+}
+
+/// The shop: what is always the same it says by itself, the rest is the assistant's.
+pub struct Shop {
+    assistant: AgentResponder,
+}
+
+impl Shop {
+    /// A shop with this assistant.
+    pub fn new(assistant: AgentResponder) -> Self {
+        Self { assistant }
+    }
+}
+
+impl Responder for Shop {
+    async fn respond(&self, turn: &mut Turn) -> Result<(), TurnError> {
+        let question = turn.input().map(UserMessageItem::text).unwrap_or_default();
+        if question.trim().eq_ignore_ascii_case("opening hours") {
+            let mut message = turn.assistant_message().await?;
+            message.push("We are open from nine to five.").await?;
+            return message.finish().await;
+        }
+        self.assistant.respond(turn).await
+    }
+
+    // The buttons that ask for consent.
+    async fn action(&self, turn: &mut Turn, action: ActionSender) -> Result<(), TurnError> {
+        self.assistant.action(turn, action).await
+    }
+
+    async fn title(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadMetadata,
+        message: &UserMessageItem,
+    ) -> Option<String> {
+        self.assistant.title(context, thread, message).await
+    }
 }

@@ -14,7 +14,8 @@ async fn main() -> anyhow::Result<()> {
     let model = ModelConfig::new(ModelApi::Responses, base_url, or("PARLOR_MODEL", "gpt-5-mini"))
         .with_key(or("OPENAI_API_KEY", "").into());
     let assistant = example_tools::assistant(ModelClient::new(model)?)?;
-    let chatkit = ChatKit::new(SqliteStore::open("chat.db").await?, assistant);
+    let shop = example_tools::Shop::new(assistant);
+    let chatkit = ChatKit::new(SqliteStore::open("chat.db").await?, shop);
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let server = parlor_server::Server::bind(chatkit, &address, axum::Router::new()).await?;
     println!("The assistant listens on http://{}", server.local_addr()?);

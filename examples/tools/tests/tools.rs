@@ -19,12 +19,27 @@ async fn an_order_is_looked_up_and_shown_as_a_step() {
     let assistant = example_tools::assistant(ModelClient::new(client).unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("chat.db").to_str().unwrap()).await.unwrap();
-    let chatkit = ChatKit::new(store, assistant);
+    let chatkit = ChatKit::new(store, example_tools::Shop::new(assistant));
 
+    let seen = ask(&chatkit, "Opening hours").await;
+    assert!(seen.contains("nine to five"), "{seen}");
+    assert_eq!(model.requests().len(), 0, "no model was asked");
+
+    let seen = ask(&chatkit, "Where is A-1700?").await;
+    for expected in ["Order status", "https://shop.example/orders/A-1700", "This did not work."] {
+        assert!(seen.contains(expected), "{expected} is not in {seen}");
+    }
+    let told = model.requests()[2].body.to_string();
+    assert!(told.contains("Order A-1700 left the warehouse this morning."), "{told}");
+    assert!(told.contains("Error: ada has no order B-1."), "{told}");
+}
+
+/// Asks in a new conversation; all that is said.
+async fn ask(chatkit: &ChatKit, question: &str) -> String {
     let request = json!({
         "type": "threads.create",
         "params": {"input": {
-            "content": [{"type": "input_text", "text": "Where is A-1700?"}],
+            "content": [{"type": "input_text", "text": question}],
             "attachments": [], "inference_options": {},
         }},
     });
@@ -36,10 +51,5 @@ async fn an_order_is_looked_up_and_shown_as_a_step() {
     while let Some(frame) = events.next().await {
         seen.push_str(std::str::from_utf8(&frame).unwrap());
     }
-    for expected in ["Order status", "https://shop.example/orders/A-1700", "This did not work."] {
-        assert!(seen.contains(expected), "{expected} is not in {seen}");
-    }
-    let told = model.requests()[2].body.to_string();
-    assert!(told.contains("Order A-1700 left the warehouse this morning."), "{told}");
-    assert!(told.contains("Error: ada has no order B-1."), "{told}");
+    seen
 }

@@ -38,6 +38,7 @@ const PAGES: &[&str] = &[
     "models",
     "context",
     "agents",
+    "write-an-agent",
     "bring-your-agent",
     "mcp",
     "guardrails",
