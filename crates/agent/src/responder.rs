@@ -6,6 +6,7 @@ mod failures;
 mod in_page;
 mod members;
 mod quoting;
+mod thoughts;
 mod work;
 mod writing;
 
@@ -25,7 +26,7 @@ use sha2::{Digest as _, Sha256};
 use crate::approval;
 use crate::files::{FileReader, FilesConfig, Given};
 use crate::measure::ModelCall;
-use crate::model::{Finish, InputItem, ModelClient, ModelError, ModelRequest};
+use crate::model::{Finish, InputItem, ModelClient, ModelError, ModelRequest, ReasoningSummary};
 use crate::prompt::{self, History, PromptConfig, PromptInput};
 use crate::scope::SearchScope;
 use crate::search_tool::SEARCH_DOCUMENTS;
@@ -55,6 +56,8 @@ pub struct AgentResponder {
     tells_users_apart: bool,
     /// Tools that users may demand.
     tool_choices: Vec<String>,
+    /// How reasoning is asked for, where it is shown.
+    reasoning: Option<ReasoningSummary>,
     /// What models cost, by their names.
     prices: Arc<Prices>,
     /// Who is told what turns took.
@@ -104,6 +107,7 @@ impl AgentResponder {
             fallback: None,
             tells_users_apart: false,
             tool_choices: Vec::new(),
+            reasoning: None,
             prices: Arc::default(),
             usage_to: None,
             search,
@@ -177,6 +181,15 @@ impl AgentResponder {
     #[must_use]
     pub fn tool_choices(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.tool_choices = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Shows what the model thinks before it answers, as a step of its own: the summaries that the
+    /// Responses API is asked for, and the reasoning that other servers send by themselves. By default
+    /// people read only that it thinks.
+    #[must_use]
+    pub fn show_reasoning(mut self, summary: ReasoningSummary) -> Self {
+        self.reasoning = Some(summary);
         self
     }
 
@@ -272,6 +285,7 @@ impl AgentResponder {
         work.offer_is(self.offer_to(agent, turn).await);
         let mut writer = turn.assistant_message().await?;
         let mut answer = Answer::new(self.search.is_some());
+        answer.shows_thoughts = self.reasoning.is_some();
         if let Some(held) = decided {
             Box::pin(self.take_up(&mut work, held, &mut answer, &mut writer)).await?;
         }
@@ -419,6 +433,7 @@ impl AgentResponder {
             tool_choice: self.demanded(turn, work).filter(|_| may_call),
             user: self.tells_users_apart.then(|| pseudonym(context.owner())),
             max_output_tokens: self.max_output_tokens,
+            reasoning: self.reasoning,
         }
     }
 

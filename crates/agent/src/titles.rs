@@ -46,6 +46,7 @@ pub(crate) async fn title_by(
         tool_choice: None,
         user: None,
         max_output_tokens: Some(MAX_OUTPUT_TOKENS),
+        reasoning: None,
     };
     let mut spent =
         Spent::begin(meter, Some((tab, client.name_of(&request))), request.text_bytes());

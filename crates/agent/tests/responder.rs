@@ -23,6 +23,8 @@ mod http_tools;
 mod page_tools;
 #[path = "responder/team.rs"]
 mod team;
+#[path = "responder/thoughts.rs"]
+mod thoughts;
 #[path = "responder/tools.rs"]
 mod tools;
 

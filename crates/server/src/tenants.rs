@@ -335,6 +335,9 @@ fn responder(
     if let Some(fallback) = &config.fallback_model {
         responder = responder.fallback(clients.model(fallback)?);
     }
+    if let Some(summary) = config.model.reasoning {
+        responder = responder.show_reasoning(summary);
+    }
     if config.model.send_user_hash {
         responder = responder.tell_users_apart();
     }

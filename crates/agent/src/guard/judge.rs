@@ -71,6 +71,7 @@ impl Judge {
             tool_choice: None,
             user: None,
             max_output_tokens: Some(MAX_OUTPUT_TOKENS),
+            reasoning: None,
         };
         let mut spent = Spent::begin(meter, None, request.text_bytes());
         let asking = async {

@@ -178,6 +178,21 @@ pub struct ModelRequest {
     pub user: Option<String>,
     /// Longest answer, in tokens.
     pub max_output_tokens: Option<u32>,
+    /// Asks for a summary of the model's reasoning (Responses API). Models that do not reason refuse
+    /// to be asked.
+    pub reasoning: Option<ReasoningSummary>,
+}
+
+/// How a model sums up its reasoning (`reasoning.summary` of the Responses API).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasoningSummary {
+    /// As it sees fit.
+    Auto,
+    /// In few words.
+    Concise,
+    /// At length.
+    Detailed,
 }
 
 impl ModelRequest {
@@ -285,6 +300,11 @@ pub enum ModelEvent {
         url: String,
         /// Its title.
         title: String,
+    },
+    /// The provider's own citation of a file, on the text so far.
+    FileCitation {
+        /// The file's name.
+        name: String,
     },
     /// The answer is over; nothing comes after it.
     Done {

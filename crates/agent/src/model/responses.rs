@@ -58,6 +58,9 @@ pub(super) fn body(request: &ModelRequest) -> Value {
             body["tool_choice"] = json!({"type": "function", "name": name});
         }
     }
+    if let Some(summary) = request.reasoning {
+        body["reasoning"] = json!({"summary": summary});
+    }
     if let Some(tokens) = request.max_output_tokens {
         body["max_output_tokens"] = tokens.into();
     }
@@ -127,6 +130,13 @@ impl Parser {
                 out.push_back(ModelEvent::Reasoning(text.into_owned()));
                 Ok(Some(()))
             }
+            // Parts of a summary are paragraphs of their own.
+            ("response.reasoning_summary_part.added", _) => {
+                if self.reasoning_seen {
+                    out.push_back(ModelEvent::Reasoning("\n\n".to_owned()));
+                }
+                Ok(Some(()))
+            }
             // Nothing in these that other events don't bring.
             (
                 "response.created"
@@ -136,7 +146,6 @@ impl Parser {
                 | "response.content_part.done"
                 | "response.output_text.done"
                 | "response.refusal.done"
-                | "response.reasoning_summary_part.added"
                 | "response.reasoning_summary_part.done"
                 | "response.reasoning_summary_text.done"
                 | "response.reasoning_text.done",
@@ -332,6 +341,13 @@ fn emit(call: &mut Call, ids: &CallIds, out: &mut VecDeque<ModelEvent>) {
 }
 
 fn citation(annotation: &Value, out: &mut VecDeque<ModelEvent>) {
+    if annotation["type"] == "file_citation" || annotation["type"] == "container_file_citation" {
+        // Without a name there is nothing to show.
+        if let Some(name) = annotation["filename"].as_str().filter(|name| !name.is_empty()) {
+            out.push_back(ModelEvent::FileCitation { name: name.to_owned() });
+        }
+        return;
+    }
     if annotation["type"] != "url_citation" {
         return;
     }

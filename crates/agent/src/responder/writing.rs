@@ -1,10 +1,11 @@
 //! The answer as it is written, from what the model says to what people read.
 
-use parlor_chatkit::protocol::{Icon, UrlSource};
-use parlor_chatkit::{MessageWriter, Notes, TurnError};
+use parlor_chatkit::protocol::{FileSource, Icon, UrlSource};
+use parlor_chatkit::{MessageWriter, Notes, Turn, TurnError};
 use serde_json::json;
 
 use super::failures::turn_error;
+use super::thoughts::Thoughts;
 use crate::citations::{CitationFilter, Piece, overlapping};
 use crate::measure::ModelCall;
 use crate::model::{Finish, ModelError, ModelEvent, ModelStream};
@@ -51,6 +52,9 @@ pub(super) struct Answer {
     /// Text follows that belongs to another round than the text before it.
     pub(super) new_paragraph: bool,
     pub(super) thinking: bool,
+    /// Whether what the model thinks is shown, and what is shown of it since the last text.
+    pub(super) shows_thoughts: bool,
+    pub(super) thoughts: Option<Box<Thoughts>>,
     /// What is shown of the calls since the last text.
     pub(super) steps: Steps,
 }
@@ -66,6 +70,8 @@ impl Answer {
             cited: false,
             new_paragraph: false,
             thinking: false,
+            shows_thoughts: false,
+            thoughts: None,
             steps: Steps::default(),
         }
     }
@@ -107,7 +113,10 @@ impl Answer {
                 }
                 Ok(ModelEvent::Reasoning(thought)) => {
                     call.spent.said(thought.len());
-                    if writer.position() == 0 && !std::mem::replace(&mut self.thinking, true) {
+                    if self.shows_thoughts && writer.position() == 0 {
+                        Box::pin(self.think(&thought, writer.turn())).await?;
+                    } else if writer.position() == 0 && !std::mem::replace(&mut self.thinking, true)
+                    {
                         writer.turn().progress(Icon::from_static("sparkle"), "Thinking…").await?;
                     }
                 }
@@ -119,6 +128,10 @@ impl Answer {
                         self.cited = true;
                         writer.cite(UrlSource { title, url, ..UrlSource::default() }).await?;
                     }
+                }
+                Ok(ModelEvent::FileCitation { name }) => {
+                    self.cited = true;
+                    writer.cite(FileSource::new(name.clone(), name)).await?;
                 }
                 Ok(ModelEvent::Done { usage, finish }) => {
                     tracing::debug!(?usage, ?finish, "the model has answered");
@@ -132,15 +145,38 @@ impl Answer {
                     if is_silent {
                         return Err(Unread::Unsaid(error));
                     }
+                    self.end_thoughts(writer.turn()).await?;
                     // What was held back is part of the partial answer.
                     self.end(writer).await?;
                     return Err(turn_error(error).into());
                 }
             }
         }
+        self.end_thoughts(writer.turn()).await?;
         self.end(writer).await?;
         self.new_paragraph = writer.position() > 0;
         Ok(round)
+    }
+
+    /// Shows more of what the model thinks.
+    async fn think(&mut self, more: &str, turn: &mut Turn) -> Result<(), TurnError> {
+        self.thoughts = match self.thoughts.take() {
+            Some(thoughts) => Some(Box::new(thoughts.add(more, turn).await?)),
+            None if more.trim().is_empty() => None,
+            None => {
+                self.steps.finish(turn).await?;
+                Some(Box::new(Thoughts::begin(more, turn).await?))
+            }
+        };
+        Ok(())
+    }
+
+    /// What comes next is no thought.
+    async fn end_thoughts(&mut self, turn: &mut Turn) -> Result<(), TurnError> {
+        match self.thoughts.take() {
+            Some(thoughts) => Box::pin(thoughts.finish(turn)).await,
+            None => Ok(()),
+        }
     }
 
     /// Writes what the filter still holds.
@@ -153,6 +189,9 @@ impl Answer {
         for piece in self.pieces.drain(..) {
             match piece {
                 Piece::Text(text) => {
+                    if let Some(thoughts) = self.thoughts.take() {
+                        Box::pin(thoughts.finish(writer.turn())).await?;
+                    }
                     if self.steps.are_shown() {
                         Box::pin(self.steps.finish(writer.turn())).await?;
                     }
@@ -209,6 +248,9 @@ fn note(notes: &Notes, event: &Result<ModelEvent, ModelError>) {
         }
         Ok(ModelEvent::Citation { url, title }) => {
             notes.add("model.citation", || json!({ "url": url, "title": title }));
+        }
+        Ok(ModelEvent::FileCitation { name }) => {
+            notes.add("model.citation", || json!({ "file": name }));
         }
         Ok(ModelEvent::Done { usage, finish }) => notes.add("model.done", || {
             let usage = usage.as_ref().map(|usage| {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use parlor_agent::{
+    model::ReasoningSummary,
     tools::ToolLimits,
     usage::{Price, amount},
 };
@@ -96,6 +97,9 @@ pub struct Model {
     pub name: String,
     /// Other models that users may choose in the composer.
     pub choices: Vec<String>,
+    /// Shows what the model thinks, and how it is to sum that up: `auto`, `concise` or `detailed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<ReasoningSummary>,
     /// What a million of its tokens cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
@@ -123,6 +127,7 @@ impl Default for Model {
             api_key: None,
             name: "gpt-5-mini".to_owned(),
             choices: Vec::new(),
+            reasoning: None,
             price: None,
             prices: BTreeMap::new(),
             send_user_hash: false,
