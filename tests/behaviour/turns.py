@@ -238,11 +238,13 @@ def a_retry_that_fails_and_one_that_does_not(s: Session) -> None:
     thread_id, question = first.thread_id, first.items("user_message")[0]["id"]
     before = items(s, thread_id)
     retry = {"thread_id": thread_id, "item_id": question}
-    refusing = {"step": "status", "status": 400}
-    for steps in ([refusing], [{"step": "end"}], [{"step": "cut"}]):
-        s.script(script(*steps))
-        failed = s.send(f"retry with {steps[0]['step']}", "threads.retry_after_item", retry)
+    # A model that refuses is asked once; one that breaks off before its first word is asked twice more.
+    for step, tries in (({"step": "status", "status": 400}, 1), ({"step": "end"}, 3), ({"step": "cut"}, 3)):
+        calls = len(asked(s))
+        s.script(*[script(step)] * tries)
+        failed = s.send(f"retry with {step['step']}", "threads.retry_after_item", retry)
         assert failed.comments[-1:] == ["end failed"], failed.comments
+        assert len(asked(s)) == calls + tries, f"{failed.label}: asked {len(asked(s)) - calls} times"
         assert items(s, thread_id) == before, f"{failed.label}: the earlier answer is not as it was"
     s.script(script({"step": "text", "text": "The second try."}))
     s.send("retry", "threads.retry_after_item", retry)
