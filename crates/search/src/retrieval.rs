@@ -72,7 +72,7 @@ pub enum Strategy {
     Words,
     /// By what they mean: the nearest vectors.
     Vectors,
-    /// By both, fused by reciprocal ranks.
+    /// By both, fused by reciprocal ranks, those by meaning counting more.
     Hybrid,
     /// By both, and the best of them ranked anew by a model.
     HybridReranked,
@@ -342,7 +342,7 @@ fn combined(words: Vec<Match>, near: Option<Vec<Match>>, page: &HashSet<i64>) ->
         Some(near) => {
             let mut words = words;
             fuse::sort(&mut words);
-            let mut matches = fuse::by_ranks(&[&words, &near]);
+            let mut matches = fuse::by_ranks(&[(fuse::WORDS, &words), (fuse::MEANING, &near)]);
             fuse::lift_in_ranks(&mut matches, page);
             matches
         }
