@@ -29,7 +29,6 @@ ABOUT = {
     "pageContext": {"title": "Install guide", "url": "https://example.com/install"},
 }
 LOCATE = """
-[[agent.remote.tools]]
 name = "locate"
 description = "Where the user is."
 """
@@ -84,6 +83,7 @@ parameters = {{ number = {{ type = "string" }} }}
     port = shop.server_port
     settings = tool.format(name="order_status", port=port, method="GET", approval="never")
     settings += tool.format(name="cancel_order", port=port, method="DELETE", approval="always")
+    settings += f'[[tools]]\nkind = "client"{LOCATE}'
     return parlor(processes, "model", settings, OPENAI_BASE_URL=f"{fake.url}/v1", OPENAI_API_KEY="none")
 
 
@@ -103,7 +103,7 @@ def example(name: str) -> Callable[[Processes, Process], str]:
         serve = f"exec {python} -m uvicorn agent:app --app-dir {ROOT / 'examples' / name} --port 0 2>&1"
         environment = {"OPENAI_BASE_URL": f"{fake.url}/v1", "OPENAI_API_KEY": "none", "PYTHONDONTWRITEBYTECODE": "1"}
         agent = processes.start(name, ["/bin/sh", "-c", serve], **environment).ready()
-        settings = f'[agent]\nkind = "ag-ui"\n[agent.remote]\nurl = "{agent.url}/agent"\n{LOCATE}'
+        settings = f'[agent]\nkind = "ag-ui"\n[agent.remote]\nurl = "{agent.url}/agent"\n[[agent.remote.tools]]{LOCATE}'
         return parlor(processes, f"{name}-parlor", settings)
 
     return start
@@ -113,7 +113,7 @@ def webhook(*command: str) -> Callable[[Processes, Process], str]:
     def start(processes: Processes, fake: Process) -> str:
         name = Path(command[0]).name
         agent = processes.start(f"webhook-{name}", [*command, "0"], PARLOR_WEBHOOK_SECRET=SECRET).ready()
-        settings = f'[agent]\nkind = "webhook"\n[agent.remote]\nurl = "{agent.url}/"\nsecret = "{SECRET}"\n{LOCATE}'
+        settings = f'[agent]\nkind = "webhook"\n[agent.remote]\nurl = "{agent.url}/"\nsecret = "{SECRET}"\n[[agent.remote.tools]]{LOCATE}'
         return parlor(processes, f"webhook-{name}-parlor", settings)
 
     return start
@@ -228,9 +228,6 @@ def run(way: str) -> bool:
             fake = processes.fake_model() if has_model else None
             conversation = Conversation(way, start(processes, fake), fake)
             for step in STEPS:
-                if why := step.get("cannot", {}).get(way):
-                    lines.append(f"  {way} is without “{step['name']}”: {why}")
-                    continue
                 try:
                     problems = list(conversation.step(step))
                 except (AssertionError, LookupError, ValueError, requests.exceptions.RequestException) as error:

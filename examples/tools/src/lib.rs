@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parlor_agent::{
     AgentResponder, ModelClient, PromptConfig,
-    tools::{Approval, FunctionTool, Tool, ToolContext, ToolError, ToolOutput, Toolbox},
+    tools::{Approval, FunctionTool, PageTool, Tool, ToolContext, ToolError, ToolOutput, Toolbox},
 };
 use parlor_chatkit::{
     ActionSender, RequestContext, Responder, Turn, TurnError,
@@ -12,6 +12,7 @@ use parlor_chatkit::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 /// What the model gives to find an order.
 #[derive(Deserialize, JsonSchema)]
@@ -63,11 +64,18 @@ pub fn assistant(model: ModelClient) -> anyhow::Result<AgentResponder> {
     let cancelling =
         FunctionTool::new("cancel_order", "Cancel an order of the user.", cancel_order)
             .approval(Approval::Always);
+    // The page does it: `onClientTool` of the element.
+    let locating = PageTool::new(
+        "locate",
+        "Where the user is, as a city, to say which shop is near.",
+        json!({"type": "object", "properties": {}}),
+    );
     let prompt = PromptConfig {
         system_prompt: "You are the assistant of a furniture shop. Be brief.".to_owned(),
         ..PromptConfig::default()
     };
-    let tools = Toolbox::of([Arc::new(orders) as Arc<dyn Tool>, Arc::new(cancelling)])?;
+    let tools: [Arc<dyn Tool>; 3] = [Arc::new(orders), Arc::new(cancelling), Arc::new(locating)];
+    let tools = Toolbox::of(tools)?;
     Ok(AgentResponder::new(None, Some(model), prompt).tools(tools)?)
 }
 
