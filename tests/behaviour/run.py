@@ -17,10 +17,11 @@ import crash
 import outages
 import proxies
 import replicas
+import tools
 import turns
 from harness import Processes
 
-PARTS = {"turns": turns, "clock": clock, "crash": crash, "outages": outages, "proxies": proxies, "replicas": replicas}
+PARTS = {"turns": turns, "clock": clock, "crash": crash, "outages": outages, "proxies": proxies, "replicas": replicas, "tools": tools}
 
 
 def run(name: str) -> bool:

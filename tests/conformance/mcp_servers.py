@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Long for a small and busy machine.
 PATIENCE_SECONDS = 120
 
-server = MCPServer("test")
+server = MCPServer("test", log_level="WARNING")
 
 
 def caller(context: Context) -> str:
@@ -81,7 +81,8 @@ def die() -> str:
     os._exit(1)
 
 
-def main() -> int:
+def serve() -> str:
+    """Starts the server on a free port, and gives its address."""
     # The service is on this machine: a proxy is not the way to it.
     os.environ |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     listener = socket.socket()
@@ -94,12 +95,16 @@ def main() -> int:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not service.started:
         if time.monotonic() > deadline:
-            print("the MCP server did not start", file=sys.stderr)
-            return 1
+            raise SystemExit("the MCP server did not start")
         time.sleep(0.05)
+    return f"http://127.0.0.1:{port}/mcp"
+
+
+def main() -> int:
+    url = serve()
     command = ["cargo", "test", "--quiet", "-p", "parlor-agent", "--test", "mcp", "--", "--include-ignored"]
     environment = os.environ | {
-        "PARLOR_TEST_MCP_URL": f"http://127.0.0.1:{port}/mcp",
+        "PARLOR_TEST_MCP_URL": url,
         "PARLOR_TEST_MCP_PROGRAM": sys.executable,
         "PARLOR_TEST_MCP_SCRIPT": str(Path(__file__).resolve()),
         "PARLOR_TEST_SECRET": "not to be passed on",

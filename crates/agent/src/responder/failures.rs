@@ -47,7 +47,8 @@ pub(super) fn empty_answer(finish: Finish) -> TurnError {
     let message = match finish {
         Finish::ContentFilter => "The language model's filter stopped the answer.",
         Finish::Length => "The language model used up its longest answer before it said anything.",
-        Finish::Stop | Finish::ToolCalls => "The language model gave an empty answer.",
+        Finish::ToolCalls => "The assistant kept calling tools and came to no answer.",
+        Finish::Stop => "The language model gave an empty answer.",
     };
     TurnError::new("model.empty", message).allow_retry(true)
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Method, header, redirect};
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -13,6 +13,8 @@ use super::{
 };
 use crate::model::ToolSpec;
 
+/// What an argument in a path is written in percents for: all but what RFC 3986 (2.3) says is never to be.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Longest response that is read, in bytes.
 const MAX_RESPONSE_BYTES: usize = 512 * 1024;
 
@@ -263,7 +265,7 @@ impl HttpTool {
                 return Err(ToolError::new(format!("The argument “{name}” cannot be “{text}”.")));
             }
             address.push_str(before);
-            address.extend(utf8_percent_encode(&text, NON_ALPHANUMERIC));
+            address.extend(utf8_percent_encode(&text, RESERVED));
             rest = after;
         }
         address.push_str(rest);
