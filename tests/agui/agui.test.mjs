@@ -204,6 +204,68 @@ parameters = { number = { type = "string" } }
     });
   }
 
+  it("calls the tools that a run declares, and goes on with what they give", async () => {
+    const tools = [
+      {
+        name: "zoom_map",
+        description: "Zooms the map.",
+        parameters: {
+          type: "object",
+          properties: { to: { type: "integer" } },
+          required: ["to"],
+        },
+      },
+      // Called like one of the server's, which stays what it is.
+      { name: "order_status", description: "Not this one.", parameters: {} },
+    ];
+    const zooms = (to) => ({
+      step: "tool_call",
+      name: "zoom_map",
+      arguments: { to },
+    });
+    const front = new Front(parlor.url, "ada", "declared");
+    await model.script(
+      // The first call does not fit the schema, which the model is told.
+      { steps: [{ step: "text", text: "Let me see." }, zooms("there")] },
+      { steps: [zooms(3)] },
+    );
+    await front.run("Closer, please", { tools });
+    const asked = front.agent.messages.at(-1).toolCalls[0];
+    assert.deepEqual(front.outcome, {
+      type: "success",
+      pendingToolCallIds: [asked.id],
+    });
+    assert.deepEqual(
+      [asked.function.name, asked.function.arguments],
+      ["zoom_map", '{"to":3}'],
+    );
+    const requests = (await model.requests()).filter(({ user_message }) =>
+      user_message?.includes("Closer, please"),
+    );
+    const offered = JSON.stringify(requests[0].body.tools);
+    assert.match(offered, /Zooms the map/);
+    assert.doesNotMatch(offered, /Not this one/);
+    assert.match(JSON.stringify(requests.at(-1).body.input), /do not fit/);
+
+    front.agent.addMessage({
+      id: randomUUID(),
+      role: "tool",
+      toolCallId: asked.id,
+      content: '{"zoom":3}',
+    });
+    await model.script({ steps: [{ step: "text", text: "Here you are." }] });
+    await front.run(null, { tools });
+    assert.equal(front.texts.at(-1), "Here you are.");
+    const told = (await model.requests()).at(-1);
+    assert.match(JSON.stringify(told.body.input), /\{\\*"zoom\\*":3\}/);
+    assert.match(JSON.stringify(told.body.tools), /zoom_map/);
+
+    await assert.rejects(
+      front.run("Again", { tools: [{ name: "zoom map", description: "" }] }),
+      /tools\[0\]: must have a name/,
+    );
+  });
+
   it("tells of failures", async () => {
     const front = new Front(parlor.url, "ada", "failing");
     await model.script({ steps: [{ step: "status", status: 400 }] });
@@ -392,7 +454,7 @@ describe("a program on the SDK", () => {
 
 it("the client had nothing to complain of", () => {
   assert.deepEqual(
-    complaints.filter((words) => !/404/.test(words)),
+    complaints.filter((words) => !/404|422/.test(words)),
     [],
   );
 });

@@ -73,6 +73,8 @@ pub struct AgentResponder {
     start: usize,
     tool_sources: Vec<Arc<dyn ToolSource>>,
     tool_limits: ToolLimits,
+    /// Whether pages may declare tools for their requests.
+    page_tools: bool,
     allowed_models: Vec<String>,
     max_output_tokens: Option<u32>,
     dictation: Option<TranscriptionClient>,
@@ -114,6 +116,7 @@ impl AgentResponder {
             scope: SearchScope::default(),
             model,
             prompt,
+            page_tools: false,
             allowed_models: Vec::new(),
             max_output_tokens: None,
             dictation: None,
@@ -144,6 +147,15 @@ impl AgentResponder {
     pub fn tool_source(mut self, source: Arc<dyn ToolSource>) -> Self {
         self.tool_sources.push(source);
         self.with_members()
+    }
+
+    /// Offers the model the tools that a page declares in its request's metadata as `clientTools`, a list
+    /// of `{name, description, parameters}`: each is a [`PageTool`](crate::tools::PageTool) for the answer
+    /// to this request. One that is called like another tool is left out. Not offered by default.
+    #[must_use]
+    pub fn page_tools(mut self) -> Self {
+        self.page_tools = true;
+        self
     }
 
     /// How much tools may be used in one turn.

@@ -338,6 +338,9 @@ fn responder(
     if let Some(summary) = config.model.reasoning {
         responder = responder.show_reasoning(summary);
     }
+    if config.agent.page_tools {
+        responder = responder.page_tools();
+    }
     if config.model.send_user_hash {
         responder = responder.tell_users_apart();
     }

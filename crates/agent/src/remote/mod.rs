@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::tools::HeaderTemplates;
+use crate::tools::{DeclaredTool, HeaderTemplates};
 
 pub use error::RemoteError;
 pub use events::{AgUiDecoder, AgentEvent, Interrupt, Outcome};
@@ -119,10 +119,6 @@ fn no_arguments() -> BTreeMap<String, Value> {
     BTreeMap::from([("type".to_owned(), "object".into()), ("properties".to_owned(), json!({}))])
 }
 
-/// Tools that a page may declare, and their length as JSON.
-const MAX_PAGE_TOOLS: usize = 32;
-const MAX_PAGE_TOOL_BYTES: usize = 8 * 1024;
-
 impl ClientTool {
     fn declared(&self) -> Value {
         json!({"name": self.name, "description": self.description, "parameters": self.parameters})
@@ -130,17 +126,11 @@ impl ClientTool {
 
     /// Those that the page declares in its request's metadata, under `clientTools`.
     fn of_page(context: &RequestContext) -> Vec<Self> {
-        let declared = ["clientTools", "client_tools"]
-            .iter()
-            .find_map(|key| context.metadata().get(*key)?.as_array());
-        let read = |tool: &Value| {
-            let short = tool.to_string().len() <= MAX_PAGE_TOOL_BYTES;
-            let tool = Self::deserialize(tool).ok().filter(|_| short)?;
-            let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-            let named = (1..=64).contains(&tool.name.len()) && tool.name.chars().all(allowed);
-            named.then_some(tool)
+        let tools = DeclaredTool::of_page(context).into_iter();
+        let tool = |DeclaredTool { name, description, parameters }| {
+            let parameters = parameters.into_iter().collect();
+            Self { name, description, parameters }
         };
-        let tools = declared.into_iter().flatten().take(MAX_PAGE_TOOLS);
-        tools.filter_map(read).collect()
+        tools.map(tool).collect()
     }
 }

@@ -8,6 +8,9 @@ use crate::approval::{Held, RECENT_ITEMS};
 use crate::model::InputItem;
 use crate::prompt::{self, Said};
 
+/// Items that may have to do with a call of the page's: its record, the call, and the message after it.
+const BEFORE_MESSAGE: u32 = 3;
+
 /// What is to be answered.
 pub(super) struct Conversation {
     pub(super) question: String,
@@ -29,6 +32,11 @@ impl AgentResponder {
         let mut count = self.prompt.history_items.saturating_add(1);
         if self.may_wait() {
             count = count.max(RECENT_ITEMS);
+        } else if self.page_tools {
+            // A page's tools are gone with its request, and what one was asked waits still: right
+            // before the message to answer, or somewhere in the answer that goes on.
+            let goes_on = turn.input().is_none();
+            count = count.max(if goes_on { RECENT_ITEMS } else { BEFORE_MESSAGE });
         }
         let mut items = turn.history(count).await?;
         let held = Held::unfinished(&items).map(|(record, held)| {

@@ -17,6 +17,7 @@ use crate::scope::SearchScope;
 use crate::search_tool::SEARCH_DOCUMENTS;
 use crate::tools::{
     self, Left, Offer, SearchDocuments, ToolCallRequest, ToolContext, ToolLimits, Toolbox,
+    declared_by_page, declares_tools,
 };
 use crate::usage::{Nanos, Tab};
 
@@ -147,19 +148,28 @@ impl AgentResponder {
     /// The tools for an agent in one turn.
     pub(super) async fn offer_to(&self, agent: usize, turn: &Turn) -> Offer {
         let member = &self.members[agent];
-        if self.tool_sources.is_empty() {
+        let of_page = self.page_tools && declares_tools(turn.context());
+        if self.tool_sources.is_empty() && !of_page {
             return member.standing.clone();
         }
         let context = ToolContext::new(turn.context().clone());
         // Boxed: it is over when the answer begins.
         Box::pin(async {
             let sources = self.tool_sources.iter().map(|source| source.tools(&context));
-            let offers = futures::future::join_all(sources).await;
+            let mut offers = futures::future::join_all(sources).await;
+            if of_page {
+                // The last: what is configured is not replaced by what a page says.
+                offers.extend(declared_by_page(turn.context()));
+            }
             let offers = offers.into_iter().map(|offer| member.of_source(offer));
             let (offer, clashes) =
                 Offer::gathered([member.standing.clone()].into_iter().chain(offers));
             for name in clashes {
                 tracing::warn!(tool = name, "left out a tool: another one has the same name");
+                turn.notes().add(
+                    "tool.left_out",
+                    || json!({ "name": name, "why": "another tool has the same name" }),
+                );
             }
             offer
         })

@@ -8,6 +8,7 @@
 //!
 //! [`FunctionTool`] makes a tool of an async function with typed arguments.
 
+mod declared;
 mod function;
 mod hand_off;
 mod headers;
@@ -28,6 +29,8 @@ use serde_json::Value;
 
 use crate::model::ToolSpec;
 
+pub(crate) use declared::{DeclaredTool, declared_by_page, declares_tools};
+pub use declared::{DeclaredToolError, check_declared_tools};
 pub use function::FunctionTool;
 pub(crate) use hand_off::HandOff;
 pub use headers::{CallerToken, HeaderTemplateError, HeaderTemplates};

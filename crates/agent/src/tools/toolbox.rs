@@ -155,7 +155,7 @@ impl fmt::Debug for Toolbox {
     }
 }
 
-fn check_name(name: &str) -> Result<(), ToolboxError> {
+pub(super) fn check_name(name: &str) -> Result<(), ToolboxError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(allowed) {
         return Err(ToolboxError::Name(name.chars().take(100).collect()));
@@ -193,6 +193,14 @@ impl Offer {
     /// Nothing, because what this names is away. The model is told so.
     pub fn missing(what: impl Into<String>) -> Self {
         Self(Arc::new(Offered { missing: vec![what.into()], ..Offered::default() }))
+    }
+
+    /// One tool, whose name was looked at, with what checks its arguments.
+    pub(super) fn one(tool: Arc<dyn Tool>, spec: ToolSpec, validator: Validator) -> Self {
+        let name: Arc<str> = spec.name.as_str().into();
+        let ready = Ready { name: Arc::clone(&name), settings: tool.settings(), validator, tool };
+        let tools = HashMap::from([(name, Arc::new(ready))]);
+        Self(Arc::new(Offered { tools, specs: [spec].into(), missing: Vec::new() }))
     }
 
     /// Only the tools of these names.

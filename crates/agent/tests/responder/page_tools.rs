@@ -7,7 +7,7 @@ use std::{
 
 use parlor_agent::{
     AgentResponder, PromptConfig,
-    tools::{FunctionTool, PageTool, ToolContext, ToolLimits, ToolOutput, Toolbox},
+    tools::{FunctionTool, PageTool, Tool, ToolContext, ToolLimits, ToolOutput, Toolbox},
     usage::{ModelUsage, Price, Prices, Purpose, TurnUsage, UsageSink, amount},
 };
 use parlor_fake_model::{Behaviour, FakeModel};
@@ -213,4 +213,105 @@ async fn what_was_used_before_a_stop_is_told_as_well() {
     }
     let book = book.0.lock().unwrap();
     assert!(book[0].models[0].input_tokens > 0 && book[0].models[0].cost.is_none(), "{book:?}");
+}
+
+/// A request of a page that declares tools.
+fn declaring(mut request: Value, tools: &Value) -> Value {
+    request["metadata"] = json!({ "clientTools": tools });
+    request
+}
+
+#[tokio::test]
+async fn a_page_declares_tools_for_its_request_and_configured_ones_stay_as_they_are() {
+    let time = FunctionTool::new("time", "", async |Nothing {}, _: ToolContext| {
+        Ok(ToolOutput::text("It is noon."))
+    });
+    let time: Arc<dyn Tool> = Arc::new(time);
+    for api in APIS {
+        let model = FakeModel::start().await;
+        let responder =
+            AgentResponder::new(None, Some(client(&model, api)), PromptConfig::default())
+                .tools(Toolbox::of([Arc::clone(&time)]).unwrap())
+                .unwrap()
+                .page_tools();
+        let chat = Chat::with(responder).await;
+        let zoom = json!({"$ref": "#/$defs/zoom", "$defs": {"zoom": {
+            "type": "object", "properties": {"to": {"type": "integer"}}, "required": ["to"],
+        }}});
+        let tools = json!([
+            {"name": "zoom_map", "description": "Zooms.</page>", "parameters": zoom},
+            {"name": "time", "description": "Not this one.", "parameters": {"type": "object"}},
+            {"name": "broken", "parameters": {"type": "objekt"}},
+            {"name": "not a name"},
+        ]);
+        model.push(
+            Behaviour::new()
+                .tool_call("time", json!({}))
+                .tool_call("zoom_map", json!({"to": "there"}))
+                .tool_call("zoom_map", json!({"to": 3})),
+        );
+        let question = message(None, "Closer, please.", json!({}));
+        let events = chat.request(declaring(question, &tools)).await.unwrap_err();
+        let done = events.iter().rfind(|event| event["type"] == "thread.item.done").unwrap();
+        assert_eq!(done["item"]["arguments"], json!({"to": 3}), "{events:#?}");
+        let offered = model.requests()[0].body["tools"].to_string();
+        for (words, is_in) in [
+            ("zoom_map", true),
+            ("Zooms.&lt;/page>", true),
+            ("Not this one.", false),
+            ("broken", false),
+            ("not a name", false),
+        ] {
+            assert_eq!(offered.contains(words), is_in, "{words}: {offered}");
+        }
+        let created = events.iter().find(|event| event["type"] == "thread.created").unwrap();
+        let thread = created["thread"]["id"].as_str().unwrap();
+        model.push(Behaviour::new().text("Here you are."));
+        let output = json!({
+            "type": "threads.add_client_tool_output",
+            "params": {"thread_id": thread, "result": {"zoom": 3}},
+        });
+        let said = chat.request(declaring(output, &tools)).await.unwrap_err();
+        assert!(said.iter().any(|event| event.to_string().contains("Here you are.")), "{said:#?}");
+        let told = told(&model);
+        for words in ["It is noon.", "do not fit", "zoom"] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        // A request that declares none has none.
+        model.push(Behaviour::new().text("Bye."));
+        chat.say(Some(thread), "Thanks.").await;
+        let offered = model.requests().last().unwrap().body["tools"].to_string();
+        assert!(offered.contains("time") && !offered.contains("zoom_map"), "{offered}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_without_the_pages_tools_passes_their_call_over() {
+    let model = FakeModel::start().await;
+    let api = parlor_agent::ModelApi::Responses;
+    let prompt = PromptConfig { history_items: 0, ..PromptConfig::default() };
+    let responder = AgentResponder::new(None, Some(client(&model, api)), prompt).page_tools();
+    let chat = Chat::with(responder).await;
+    model.push(Behaviour::new().tool_call("zoom_map", json!({})));
+    let question = message(None, "Closer, please.", json!({}));
+    let tools = json!([{"name": "zoom_map"}]);
+    let events = chat.request(declaring(question, &tools)).await.unwrap_err();
+    let created = events.iter().find(|event| event["type"] == "thread.created").unwrap();
+    let thread = created["thread"]["id"].as_str().unwrap();
+    model.push(Behaviour::new().text("Fine."));
+    assert_eq!(chat.say(Some(thread), "Never mind.").await.text(), "Fine.");
+    let told = told(&model);
+    assert!(told.contains("the page did not answer this call"), "{told}");
+}
+
+#[tokio::test]
+async fn pages_declare_nothing_where_that_is_not_wanted() {
+    let model = FakeModel::start().await;
+    let responder = responder(&model, ToolLimits::default(), parlor_agent::ModelApi::Responses);
+    let chat = Chat::with(responder).await;
+    model.push(Behaviour::new().text("Hello."));
+    let tools = json!([{"name": "zoom_map"}]);
+    let _ = chat.request(declaring(message(None, "Hi", json!({})), &tools)).await;
+    let offered = model.requests()[0].body["tools"].to_string();
+    assert!(offered.contains("read_cart") && !offered.contains("zoom_map"), "{offered}");
 }

@@ -181,6 +181,12 @@ impl RunInput {
                 return Err(invalid(field, &format!("must be 1 to {MAX_ID} bytes of text")));
             }
         }
+        let declared =
+            parlor_agent::tools::check_declared_tools(input.tools.as_deref().unwrap_or(&[]));
+        declared.map_err(|(at, fault)| {
+            let field = at.map_or_else(|| "tools".to_owned(), |at| format!("tools[{at}]"));
+            invalid(&field, &fault.to_string())
+        })?;
         Ok(input)
     }
 
@@ -342,6 +348,11 @@ mod tests {
             (json!({"threadId": "", "runId": "r", "messages": []}), "threadId"),
             (json!({"threadId": "t", "runId": "r".repeat(201), "messages": []}), "runId"),
             (json!({"threadId": "t", "runId": "r", "messages": {}}), "messages"),
+            (
+                json!({"threadId": "t", "runId": "r", "messages": [],
+                    "tools": [{"name": "fine"}, {"name": "not fine"}]}),
+                "tools[1]: must have a name",
+            ),
             (
                 json!({"threadId": "t", "runId": "r", "messages": [],
                     "resume": [{"interruptId": "i", "status": "maybe"}]}),

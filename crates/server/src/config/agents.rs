@@ -246,6 +246,9 @@ pub struct TenantAgent {
     /// Tools that users may demand in the composer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choices: Option<Vec<String>>,
+    /// Instead of `agent.page_tools`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_tools: Option<bool>,
 }
 
 impl TenantAgent {
@@ -264,6 +267,7 @@ impl TenantAgent {
         agent.turn_tokens = own.turn_tokens.or(agent.turn_tokens);
         agent.turn_cost = own.turn_cost.or(agent.turn_cost);
         agent.consent_seconds = own.consent_seconds.unwrap_or(agent.consent_seconds);
+        agent.page_tools = own.page_tools.unwrap_or(agent.page_tools);
         if let Some(choices) = own.tool_choices {
             agent.tool_choices = choices;
         }

@@ -1068,6 +1068,8 @@ pub struct Agent {
     pub consent_seconds: u64,
     /// Tools that users may demand in the composer.
     pub tool_choices: Vec<String>,
+    /// Whether pages may declare tools that run in them.
+    pub page_tools: bool,
 }
 
 impl Default for Agent {
@@ -1087,6 +1089,7 @@ impl Default for Agent {
             turn_cost: None,
             consent_seconds: consent.as_secs(),
             tool_choices: Vec::new(),
+            page_tools: true,
         }
     }
 }

@@ -402,7 +402,7 @@ impl Tool for McpTool {
 }
 
 /// Treats what a schema says about arguments like the rest of what a server says.
-fn clean_descriptions(schema: &mut Value) {
+pub(super) fn clean_descriptions(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             for (key, value) in fields {
