@@ -43,6 +43,8 @@ describe('the inspector', () => {
     await entries(page, 'Prompt').first().locator('summary').click();
     await page.getByText('You are the assistant of a website').first().waitFor();
     await entries(page, 'Retrieval').locator('summary').click();
+    // An entry is filled once it is open, which the browser says a moment after the click.
+    await entries(page, 'Retrieval').locator('pre').first().waitFor();
     const found = await entries(page, 'Retrieval').innerText();
     assert.match(found, /\d\.\d{3} /, 'scores are shown');
     await visitor.isAccessible('a turn in the inspector', page);
