@@ -572,12 +572,8 @@ impl Attachments {
     /// # Errors
     /// When one of the stores fails; what is left is for the next call.
     pub async fn sweep(&self) -> Result<u64, AttachmentReadError> {
-        let lifetime = i64::try_from(self.inner.limits.unsent_lifetime.as_micros());
-        let now = self.inner.clock.now().as_micros();
-        let before = now.saturating_sub(lifetime.unwrap_or(i64::MAX));
-        if let Some(before) = Timestamp::from_micros(before) {
-            self.inner.store.expire_attachments(before).await?;
-        }
+        let before = self.inner.clock.now().saturating_sub(self.inner.limits.unsent_lifetime);
+        self.inner.store.expire_attachments(before).await?;
         self.delete_bytes().await
     }
 

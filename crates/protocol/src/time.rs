@@ -1,6 +1,6 @@
 //! Points in time, always UTC on the wire.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Timelike, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// The official Python models write local time without a zone; such a value is read as UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(DateTime<Utc>);
+
+/// The first and the last point in time that RFC 3339 can write, in microseconds.
+const WRITABLE: (i64, i64) = (-62_167_219_200_000_000, 253_402_300_799_999_999);
 
 impl Timestamp {
     /// The point in time as chrono's type.
@@ -26,6 +29,24 @@ impl Timestamp {
     /// From microseconds since 1970-01-01T00:00:00Z; `None` beyond chrono's range.
     pub fn from_micros(micros: i64) -> Option<Self> {
         DateTime::from_timestamp_micros(micros).map(Self)
+    }
+
+    /// So much later, but no later than the end of the year 9999.
+    #[must_use]
+    pub fn saturating_add(self, by: Duration) -> Self {
+        self.moved(i64::saturating_add, by)
+    }
+
+    /// So much earlier, but no earlier than the beginning of the year 0.
+    #[must_use]
+    pub fn saturating_sub(self, by: Duration) -> Self {
+        self.moved(i64::saturating_sub, by)
+    }
+
+    fn moved(self, how: fn(i64, i64) -> i64, by: Duration) -> Self {
+        let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        let micros = how(self.as_micros(), by).clamp(WRITABLE.0, WRITABLE.1);
+        Self::from_micros(micros).unwrap_or(self)
     }
 }
 
@@ -73,5 +94,35 @@ impl<'de> Deserialize<'de> for Timestamp {
         NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f")
             .map(|naive| naive.and_utc().into())
             .map_err(|_| D::Error::custom(format_args!("`{text}` is not an RFC 3339 time")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Timestamp {
+        serde_json::from_value(text.into()).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn whatever_is_added_or_taken_away_can_be_written_and_read() {
+        let time = read("2026-11-23T10:00:00.000001Z");
+        assert_eq!(
+            time.saturating_add(Duration::from_secs(60)),
+            read("2026-11-23T10:01:00.000001Z")
+        );
+        assert_eq!(
+            time.saturating_sub(Duration::from_secs(60)),
+            read("2026-11-23T09:59:00.000001Z")
+        );
+        for by in [Duration::MAX, Duration::from_secs(1 << 40)] {
+            let (last, first) = (time.saturating_add(by), time.saturating_sub(by));
+            assert_eq!(
+                (last, first),
+                (read("9999-12-31T23:59:59.999999Z"), read("0000-01-01T00:00:00Z"))
+            );
+            assert_eq!((read(&last.to_string()), read(&first.to_string())), (last, first));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parlor_chatkit::protocol::{
     CallId, HiddenContextItem, ItemId, NoticeLevel, StructuredInputFreeform, StructuredInputItem,
-    StructuredInputMultipleChoice, StructuredInputStatus, ThreadItem, ThreadMetadata, Timestamp,
+    StructuredInputMultipleChoice, StructuredInputStatus, ThreadItem, ThreadMetadata,
     TranscriptionResult, UserMessageItem, WidgetItem,
 };
 use parlor_chatkit::{ActionSender, RequestContext, Responder, Turn, TurnError};
@@ -365,7 +365,8 @@ impl RemoteResponder {
             messages,
             items,
             state: state.filter(|_| self.config().keep_state),
-            expires_at: (!questions.is_empty()).then(|| self.expiry(turn)).flatten(),
+            expires_at: (!questions.is_empty())
+                .then(|| turn.now().saturating_add(self.config().consent)),
             page_calls,
             questions,
             told: false,
@@ -393,11 +394,6 @@ impl RemoteResponder {
             call_page(turn, call).await?;
         }
         Ok(if waits { Ended::Waits } else { Ended::Whole })
-    }
-
-    fn expiry(&self, turn: &Turn) -> Option<Timestamp> {
-        let patience = i64::try_from(self.config().consent.as_micros()).unwrap_or(i64::MAX);
-        Timestamp::from_micros(turn.now().as_micros().saturating_add(patience))
     }
 }
 

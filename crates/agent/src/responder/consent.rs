@@ -1,7 +1,7 @@
 //! Calls that wait for the user's consent: asked for, answered, passed over.
 
 use parlor_chatkit::protocol::{
-    ClientToolCallItem, ClientToolCallStatus, HiddenContextItem, NoticeLevel, Timestamp, WidgetItem,
+    ClientToolCallItem, ClientToolCallStatus, HiddenContextItem, NoticeLevel, WidgetItem,
 };
 use parlor_chatkit::{ActionSender, MessageWriter, Turn, TurnError};
 
@@ -59,10 +59,7 @@ impl AgentResponder {
             decision: Decision::Pending,
         });
         let waiting: Vec<Waiting> = waiting.collect();
-        let now = turn.now().as_micros();
-        let patience = i64::try_from(self.tool_limits.consent.as_micros()).unwrap_or(i64::MAX);
-        let expires_at = Timestamp::from_micros(now.saturating_add(patience));
-        let expires_at = expires_at.unwrap_or_else(|| turn.now());
+        let expires_at = turn.now().saturating_add(self.tool_limits.consent);
         let mut held = Held::new(&work.exchanged, answer.found.passages(), waiting, expires_at);
         held.agent = self.members[work.agent].name().map(str::to_owned);
         // Before the cards: one without it could not be answered.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parlor_chatkit::protocol::{
-    CallId, ClientToolCallItem, ClientToolCallStatus, JsonMap, ThreadItem, Timestamp,
+    CallId, ClientToolCallItem, ClientToolCallStatus, JsonMap, ThreadItem,
 };
 use parlor_chatkit::{Turn, TurnError};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ impl AgentResponder {
     ) -> Result<(), TurnError> {
         let settings = work.offer.get(&call.name).map(|ready| ready.settings.clone());
         let settings = settings.unwrap_or_default();
-        let expires_at = later(turn.now(), settings.timeout);
+        let expires_at = turn.now().saturating_add(settings.timeout);
         let mut held = Held::new(&work.exchanged, answer.found.passages(), Vec::new(), expires_at);
         held.agent = self.members[work.agent].name().map(str::to_owned);
         let (call_id, name) = (CallId::new(call.call_id.as_str()), call.name.clone());
@@ -102,11 +102,6 @@ pub(super) fn item_of(page: &PageCall, items: &mut Vec<ThreadItem>) -> Option<Cl
         ThreadItem::ClientToolCall(item) => Some(item),
         _ => None,
     }
-}
-
-fn later(now: Timestamp, by: Duration) -> Timestamp {
-    let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(now.as_micros().saturating_add(by)).unwrap_or(now)
 }
 
 impl Work {

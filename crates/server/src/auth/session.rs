@@ -239,7 +239,7 @@ impl Sessions {
             }
         }
         // Written when a tenth of the time is gone, not with every request.
-        let good_until = later(now, self.idle);
+        let good_until = now.saturating_add(self.idle);
         let gained =
             good_until.as_micros().min(login.ends_at.as_micros()) - login.good_until.as_micros();
         if gained > micros(self.idle) / 10
@@ -292,7 +292,7 @@ impl Sessions {
         due: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Login>, ApiError> {
-        let until = later(now, REFRESH_PAUSE);
+        let until = now.saturating_add(REFRESH_PAUSE);
         let claimed =
             self.logins.claim_refresh(&login.id, due, until).await.map_err(ChatKitError::from)?;
         if !claimed {
@@ -374,7 +374,7 @@ impl Sessions {
         let early = (vouched.good_for / 10).min(60);
         // A provider that gives tokens for no time at all is not asked with every request.
         let seconds = (vouched.good_for - early).clamp(1, 365 * 24 * 3_600);
-        Some(later(self.clock.now(), Duration::from_secs(seconds)))
+        Some(self.clock.now().saturating_add(Duration::from_secs(seconds)))
     }
 
     // ------------------------------------------------------------ signing in
@@ -392,7 +392,7 @@ impl Sessions {
             nonce: URL_SAFE_NO_PAD.encode(random()?),
             verifier: URL_SAFE_NO_PAD.encode(random()?),
             return_to: way_back(return_to, &base, &self.origins),
-            until: later(self.clock.now(), ATTEMPT_LIFETIME).as_micros(),
+            until: self.clock.now().saturating_add(ATTEMPT_LIFETIME).as_micros(),
         };
         let to = self
             .provider
@@ -487,8 +487,8 @@ impl Sessions {
             id,
             owner,
             identity,
-            ends_at: later(now, self.lifetime),
-            good_until: later(now, self.idle),
+            ends_at: now.saturating_add(self.lifetime),
+            good_until: now.saturating_add(self.idle),
             refresh_at,
         };
         self.logins.begin_login(&login, self.login_id(parts).as_ref()).await?;
@@ -566,10 +566,6 @@ fn seal_tokens(seal: &Seal, id: &LoginId, tokens: &Sealed) -> Result<Vec<u8>, Un
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
-}
-
-fn later(time: Timestamp, by: Duration) -> Timestamp {
-    Timestamp::from_micros(time.as_micros().saturating_add(micros(by))).unwrap_or(time)
 }
 
 /// Where people go who have signed in: a page of an origin that may use the API with their cookies, a

@@ -11,9 +11,7 @@ use axum_extra::extract::{
     SignedCookieJar,
     cookie::{Cookie, Key, SameSite},
 };
-use parlor_chatkit::{
-    ChatKitError, Clock, ErrorChain, Identity, Owner, StoreError, UserId, protocol::Timestamp,
-};
+use parlor_chatkit::{ChatKitError, Clock, ErrorChain, Identity, Owner, StoreError, UserId};
 use parlor_store::{MovedVisitor, OperatorStore};
 use uuid::Uuid;
 
@@ -190,9 +188,7 @@ impl Visitors {
     /// When the store fails.
     pub(crate) async fn finish(&self) -> Result<(), StoreError> {
         let Some(subjects) = self.subjects.value() else { return Ok(()) };
-        let age = i64::try_from(UNFINISHED_FOR.as_micros()).unwrap_or(i64::MAX);
-        let since = self.clock.now().as_micros().saturating_sub(age);
-        let Some(since) = Timestamp::from_micros(since) else { return Ok(()) };
+        let since = self.clock.now().saturating_sub(UNFINISHED_FOR);
         for unfinished in self.store.unfinished_moves(since, UNFINISHED).await? {
             let tenant = unfinished.visitor.tenant().clone();
             let account = Owner::authenticated(tenant, unfinished.account);
