@@ -19,8 +19,7 @@ use crate::{
 const STEP: u32 = 50;
 /// Tenants that are looked up at once.
 const TENANTS: u32 = 200;
-/// Microseconds of a day.
-const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long each tenant's data is kept.
 #[derive(Clone, Debug)]
@@ -67,10 +66,7 @@ impl Retention {
 
     /// What of a tenant's is old now.
     pub(crate) fn ages(&self, tenant: &TenantId, now: Timestamp) -> Ages {
-        let before = |days: Option<u32>| {
-            let age = i64::from(days?).saturating_mul(DAY);
-            Timestamp::from_micros(now.as_micros().saturating_sub(age))
-        };
+        let before = |days: Option<u32>| Some(now.saturating_sub(DAY * days?));
         let of = self.of(tenant);
         Ages { threads: before(of.threads_days()), files: before(of.files_days()) }
     }
@@ -184,10 +180,11 @@ mod tests {
             "[retention]\nthreads_days = 10\n[tenants.a.retention]\nfiles_days = 1\n\
              [tenants.b.retention]\nthreads_days = 0\n[tenants.c]\n",
         );
-        let now = Timestamp::from_micros(20 * DAY).unwrap();
+        let beginning = Timestamp::from_micros(0).unwrap();
+        let now = beginning.saturating_add(DAY * 20);
         let days = |tenant: &str| {
             let Ages { threads, files } = retention.ages(&TenantId::new(tenant), now);
-            [threads, files].map(|time| time.map(|time| time.as_micros() / DAY))
+            [threads, files].map(|time| time.map(|time| time.as_micros() / 86_400_000_000))
         };
         assert_eq!(days("anybody"), [Some(10), None]);
         assert_eq!(days("a"), [Some(10), Some(19)]);

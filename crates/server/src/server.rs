@@ -14,7 +14,7 @@ use std::{
 use axum::Router;
 use parlor_chatkit::{
     AttachmentReadError, Attachments, ChatKit, ChatKitError, Clock as _, ErrorChain, StoreError,
-    SystemClock, protocol::Timestamp,
+    SystemClock,
 };
 use parlor_store::{
     FileStore, LimitStore, LoginStore, OpenError, OpenFilesError, OperatorStore, PostgresStore,
@@ -34,7 +34,7 @@ use crate::{
     limits::Limits,
     metrics::Metrics,
     reload::{ConfigSource, Reloading},
-    retention::{Pace, Retention, jitter},
+    retention::{DAY, Pace, Retention, jitter},
     routes,
     search::SearchSetup,
     sources::Refresher,
@@ -428,7 +428,10 @@ impl Server {
             self.logins.map(|logins| {
                 tokio::spawn(keep_sweeping("logins that have ended", move || {
                     let logins = Arc::clone(&logins);
-                    async move { sweep_logins(&*logins).await }
+                    async move {
+                        let now = SystemClock.now();
+                        in_batches(|batch| logins.sweep_logins(now, batch)).await
+                    }
                 }))
             }),
             self.visitors.map(|visitors| tokio::spawn(keep_moving(visitors))),
@@ -458,7 +461,10 @@ impl Server {
             self.keep_usage.map(|(days, store)| {
                 tokio::spawn(keep_sweeping("records of usage that are old", move || {
                     let store = Arc::clone(&store);
-                    async move { delete_old_usage(&*store, days).await }
+                    async move {
+                        let before = SystemClock.now().saturating_sub(DAY * days);
+                        in_batches(|batch| store.expire_usage(before, batch)).await
+                    }
                 }))
             }),
         ];
@@ -519,32 +525,16 @@ fn sweep_again(failures: u32) -> Duration {
     SWEEP_AGAIN.saturating_mul(1 << failures.min(20)).min(SWEEP_EVERY)
 }
 
-/// Deletes records of usage that are older than so many days. How many there were.
-async fn delete_old_usage(store: &dyn UsageStore, days: u32) -> Result<u64, StoreError> {
-    const BATCH: u32 = 500;
-    let age = Duration::from_secs(24 * 60 * 60) * days;
-    let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-    let Some(before) = Timestamp::from_micros(SystemClock.now().as_micros().saturating_sub(age))
-    else {
-        return Ok(0);
-    };
-    let mut all = 0;
-    loop {
-        let deleted = store.expire_usage(before, BATCH).await?;
-        all += deleted;
-        if deleted < u64::from(BATCH) {
-            return Ok(all);
-        }
-    }
-}
-
-/// Deletes logins that have ended, so many at a time that the database has time for others in
-/// between. How many there were.
-async fn sweep_logins(logins: &dyn LoginStore) -> Result<u64, StoreError> {
+/// Deletes so many at a time that the database has time for others in between, until there are no
+/// more. How many there were.
+async fn in_batches<D>(delete: impl Fn(u32) -> D) -> Result<u64, StoreError>
+where
+    D: Future<Output = Result<u64, StoreError>>,
+{
     const BATCH: u32 = 500;
     let mut all = 0;
     loop {
-        let deleted = logins.sweep_logins(SystemClock.now(), BATCH).await?;
+        let deleted = delete(BATCH).await?;
         all += deleted;
         if deleted < u64::from(BATCH) {
             return Ok(all);
