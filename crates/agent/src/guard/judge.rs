@@ -7,17 +7,11 @@ use serde_json::Value;
 
 use super::Side;
 use crate::measure::Spent;
-use crate::model::{InputItem, ModelClient, ModelError, ModelEvent, ModelRequest};
+use crate::model::{ModelClient, ModelError, ModelRequest, http::within};
 use crate::prompt;
 
 /// How much of a text a judge is shown, in characters: the beginning and the end of a longer one.
 const TEXT_CHARS: usize = 24_000;
-
-/// Bounds what the judge may spend: a verdict is some twenty tokens, models that reason need more.
-const MAX_OUTPUT_TOKENS: u32 = 2_000;
-
-/// How much of an answer is read, in bytes.
-const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// What the instructions of a judge begin with.
 pub const JUDGE_INSTRUCTIONS: &str = "\
@@ -63,39 +57,12 @@ impl Judge {
             Side::Input => "The text is a message of a user to the assistant of a website.",
             Side::Output => "The text is (a part of) an answer of the assistant of a website.",
         };
-        let request = ModelRequest {
-            model: String::new(),
-            instructions: format!("{JUDGE_INSTRUCTIONS}\n\n{whose}\n\n# The rule\n\n{}", self.rule),
-            input: vec![InputItem::User(prompt::message(&shown(text), TEXT_CHARS + 100))],
-            tools: Arc::default(),
-            tool_choice: None,
-            user: None,
-            max_output_tokens: Some(MAX_OUTPUT_TOKENS),
-            reasoning: None,
-        };
+        let instructions =
+            format!("{JUDGE_INSTRUCTIONS}\n\n{whose}\n\n# The rule\n\n{}", self.rule);
+        let message = prompt::message(&shown(text), TEXT_CHARS + 100);
+        let request = ModelRequest::brief("", instructions, message);
         let mut spent = Spent::begin(meter, None, request.text_bytes());
-        let asking = async {
-            let mut stream = self.model.stream(&request).await.inspect_err(|_| spent.told(0))?;
-            let mut answer = String::new();
-            while let Some(event) = stream.next().await {
-                match event? {
-                    ModelEvent::TextDelta(delta) => {
-                        spent.said(delta.len());
-                        answer.push_str(&delta);
-                        if answer.len() > MAX_ANSWER_BYTES {
-                            break;
-                        }
-                    }
-                    ModelEvent::Done { usage: Some(usage), .. } => spent.used(&usage),
-                    _ => {}
-                }
-            }
-            Ok::<_, ModelError>(answer)
-        };
-        let answer = match tokio::time::timeout(timeout, asking).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(ModelError::Silent { after: timeout }),
-        };
+        let answer = within(timeout, self.model.text(&request, &mut spent)).await??;
         Ok(match verdict_in(&answer) {
             Some(true) => None,
             Some(false) => Some("refused".to_owned()),
@@ -117,12 +84,7 @@ fn shown(text: &str) -> String {
 }
 
 /// Whether a text may pass, in what a model said. `None` when it says neither.
-fn verdict_in(answer: &str) -> Option<bool> {
-    // Some servers leave a model's reasoning in its text.
-    let said = match answer.trim_start().strip_prefix("<think>") {
-        Some(thoughts) => thoughts.split_once("</think>").map_or("", |(_, said)| said),
-        None => answer,
-    };
+fn verdict_in(said: &str) -> Option<bool> {
     let (from, to) = (said.find('{')?, said.rfind('}')?);
     let verdict: Value = serde_json::from_str(said.get(from..=to)?).ok()?;
     match verdict["verdict"].as_str()?.trim().to_ascii_lowercase().as_str() {
@@ -143,7 +105,7 @@ mod tests {
         for said in [
             "{\"verdict\": \"pass\"}",
             "```json\n{\"verdict\":\"Pass\",\"why\":\"fine\"}\n```",
-            "<think>{\"verdict\": \"refuse\"}?</think>{\"verdict\": \"allow\"}",
+            "\n{\"verdict\": \"allow\"}",
         ] {
             assert_eq!(verdict_in(said), Some(true), "{said}");
         }

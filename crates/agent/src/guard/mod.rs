@@ -265,22 +265,18 @@ impl Guards {
             }
         });
         let mut begun = Begun { beside: None };
-        let mut checks: Vec<InputCheck> = Vec::new();
+        let mut before: Vec<InputCheck> = Vec::new();
         if let Some(text) = asked.filter(|_| self.on(Side::Input).next().is_some()) {
             let by_rules = self.by_rules(&text, turn.notes());
             let at_once = by_rules.is_none();
-            checks.push(futures::future::ready(by_rules).boxed().shared());
+            before.push(futures::future::ready(by_rules).boxed().shared());
             if at_once {
                 let text: Arc<str> = text.into();
-                checks.extend(self.asking(turn, &text, false));
+                before.extend(self.asking(turn, &text, false));
                 begun.beside = self.asking(turn, &text, true);
-                checks.extend(begun.beside.clone());
             }
         }
-        let before: Vec<InputCheck> = match &begun.beside {
-            Some(_) => checks[..checks.len() - 1].to_vec(),
-            None => checks.clone(),
-        };
+        let checks = before.iter().chain(&begun.beside).cloned().collect();
         let screen = GuardScreen::new(self.clone(), checks, Asker::of(turn));
         turn.screen(Box::new(screen));
         if let Some(title) = turn.input().and_then(|message| title_of(&message.text()))

@@ -4,6 +4,7 @@
 //! and fields are skipped, ids and usage may be missing, whole answers are taken where a stream
 //! was asked for. What comes out is a small enum, [`ModelEvent`].
 
+mod brief;
 mod chat;
 mod decoder;
 mod error;
