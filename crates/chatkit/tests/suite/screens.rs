@@ -29,7 +29,8 @@ const EXPLAINED: &str = "assistant_message Taken back.";
 async fn all_that_was_shown_is_taken_back_when_a_screen_ends_the_answer() {
     let server = Server::start().await;
     server.stage.open("v");
-    let script = "screen bad back@v; say first; widget w; secret s; say good|bad|more";
+    // No id has the words by chance: those are of hexadecimal digits.
+    let script = "screen wrong back@v; say first; widget w; secret s; say good|wrong|more";
     let (thread, frames) = server.converse(script).await;
     // Three items were shown or would have been, and what is said instead is left.
     let mut removed: Vec<_> =
