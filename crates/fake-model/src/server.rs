@@ -478,6 +478,21 @@ impl Plain {
     }
 }
 
+/// The texts that a request is about. `None` when there are none.
+fn texts_of(request: &Value) -> Option<Vec<&str>> {
+    let texts: Vec<&str> = match &request["input"] {
+        Value::String(text) => vec![text],
+        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    (!texts.is_empty()).then_some(texts)
+}
+
+fn no_texts() -> Response {
+    let message = "'input' must be a string or an array of strings";
+    error_response(&status_error(400, None, None, Some(message)))
+}
+
 /// Length of the vectors when a request names none; that of OpenAI's small model.
 const DIMENSIONS: usize = 1536;
 
@@ -496,15 +511,7 @@ async fn embeddings(
     };
     let dimensions =
         request["dimensions"].as_u64().map_or(DIMENSIONS, |n| n.clamp(1, 8192) as usize);
-    let texts: Vec<&str> = match &request["input"] {
-        Value::String(text) => vec![text],
-        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    if texts.is_empty() {
-        let message = "'input' must be a string or an array of strings";
-        return error_response(&status_error(400, None, None, Some(message)));
-    }
+    let Some(texts) = texts_of(&request) else { return no_texts() };
     let base64 = request["encoding_format"].as_str() == Some("base64");
     let mut tokens = 0;
     let mut data = Vec::with_capacity(texts.len());
@@ -587,15 +594,7 @@ async fn moderations(
         Ok(request) => request,
         Err(response) => return response,
     };
-    let texts: Vec<&str> = match &request["input"] {
-        Value::String(text) => vec![text],
-        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    if texts.is_empty() {
-        let message = "'input' must be a string or an array of strings";
-        return error_response(&status_error(400, None, None, Some(message)));
-    }
+    let Some(texts) = texts_of(&request) else { return no_texts() };
     let results = texts.iter().map(|text| {
         let is_bad = text.contains("/bad");
         let score = if is_bad { 0.9 } else { 0.01 };
