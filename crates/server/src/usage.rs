@@ -102,12 +102,22 @@ impl Shared {
     async fn write_all(&self) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
         loop {
-            let batch: Vec<UsageRecord> = self.lock().iter().take(BATCH).cloned().collect();
+            let batch: Vec<UsageRecord> = {
+                let mut waiting = self.lock();
+                let first = waiting.len().min(BATCH);
+                waiting.drain(..first).collect()
+            };
             if batch.is_empty() {
                 return Ok(());
             }
             match self.store.add_usage(&batch).await {
-                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                Err(error @ StoreError::Unavailable(_)) => {
+                    let mut waiting = self.lock();
+                    for record in batch.into_iter().rev() {
+                        waiting.push_front(record);
+                    }
+                    return Err(error);
+                }
                 Err(error) => {
                     // It would fail again, and keep all others waiting.
                     let records = batch.len();
@@ -115,9 +125,6 @@ impl Shared {
                 }
                 Ok(()) => {}
             }
-            let mut waiting = self.lock();
-            let written = batch.len().min(waiting.len());
-            waiting.drain(..written);
         }
     }
 }
@@ -133,5 +140,121 @@ async fn write(shared: Arc<Shared>) {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(AGAIN[1]);
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use parlor_agent::usage::ModelUsage;
+    use parlor_chatkit::{Owner, SystemClock, UserId, protocol::Timestamp};
+    use parlor_store::{UsageQuery, UsageSum};
+
+    use super::*;
+
+    /// Away until it is said to be back; keeps which threads it was told of.
+    #[derive(Default)]
+    struct Books {
+        away: AtomicBool,
+        kept: Mutex<Vec<String>>,
+        tries: Mutex<usize>,
+        /// While a write is under way, so much more is used.
+        meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    }
+
+    #[async_trait]
+    impl UsageStore for Books {
+        async fn add_usage(&self, records: &[UsageRecord]) -> Result<(), StoreError> {
+            if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
+                meanwhile();
+            }
+            *self.tries.lock().unwrap() += 1;
+            if self.away.load(Ordering::SeqCst) {
+                return Err(StoreError::Unavailable("it is away".into()));
+            }
+            if records.iter().any(|record| record.model == "odd") {
+                return Err(StoreError::Failed("odd".into()));
+            }
+            let threads = records.iter().map(|record| record.thread_id.to_string());
+            self.kept.lock().unwrap().extend(threads);
+            Ok(())
+        }
+
+        async fn usage(&self, _: &UsageQuery) -> Result<Vec<UsageSum>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn expire_usage(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
+            Ok(0)
+        }
+    }
+
+    fn usage(thread: usize, model: &str) -> TurnUsage {
+        TurnUsage {
+            owner: Owner::single_tenant(UserId::new("ada")),
+            thread_id: thread.to_string().into(),
+            purpose: Purpose::Answer,
+            models: vec![ModelUsage { model: model.to_owned(), ..ModelUsage::default() }],
+        }
+    }
+
+    fn ledger(books: &Arc<Books>) -> Arc<UsageLedger> {
+        Arc::new(UsageLedger::start(books.clone(), Arc::new(SystemClock)))
+    }
+
+    fn threads(range: std::ops::Range<usize>) -> Vec<String> {
+        range.map(|n| n.to_string()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_used_while_the_database_was_away_is_written_in_order_when_it_is_back() {
+        let books = Arc::new(Books::default());
+        books.away.store(true, Ordering::SeqCst);
+        let ledger = ledger(&books);
+        let all = BATCH + 3;
+        (0..all).for_each(|n| ledger.used(usage(n, "m")));
+        while *books.tries.lock().unwrap() < 3 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        ledger.used(usage(all, "m"));
+        books.away.store(false, Ordering::SeqCst);
+        while books.kept.lock().unwrap().len() <= all {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(*books.kept.lock().unwrap(), threads(0..all + 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_much_to_wait_drops_the_oldest_and_nothing_newer() {
+        let last = BATCH + WAITING;
+        for (away, kept) in [(true, threads(BATCH + 1..last + 1)), (false, threads(0..last + 1))] {
+            let books = Arc::new(Books::default());
+            let ledger = ledger(&books);
+            books.away.store(away, Ordering::SeqCst);
+            (0..BATCH).for_each(|n| ledger.used(usage(n, "m")));
+            // As many as may wait come while the first batch is being written.
+            let late = Arc::clone(&ledger);
+            *books.meanwhile.lock().unwrap() = Some(Box::new(move || {
+                (BATCH..last).for_each(|n| late.used(usage(n, "m")));
+            }));
+            assert_eq!(ledger.shared.write_all().await.is_err(), away);
+            ledger.used(usage(last, "m"));
+            books.away.store(false, Ordering::SeqCst);
+            ledger.settle().await;
+            assert_eq!(*books.kept.lock().unwrap(), kept, "away: {away}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_cannot_be_written_keeps_no_other_waiting() {
+        let books = Arc::new(Books::default());
+        let ledger = ledger(&books);
+        (0..BATCH).for_each(|n| ledger.used(usage(n, "odd")));
+        ledger.used(usage(BATCH, "m"));
+        ledger.settle().await;
+        assert_eq!(*books.kept.lock().unwrap(), threads(BATCH..BATCH + 1));
     }
 }
