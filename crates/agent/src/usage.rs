@@ -101,6 +101,8 @@ pub enum Purpose {
     Answer,
     /// A conversation's title.
     Title,
+    /// A guardrail's question whether a text may pass.
+    Guardrail,
 }
 
 /// Is told what turns took, once each, when they are over: also of those that were stopped or failed.

@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use parlor_agent::usage::{TurnUsage, UsageSink};
 use parlor_agent::{AgentResponder, History, ModelApi, ModelClient, ModelConfig, PromptConfig};
 use parlor_chatkit::{ChatKit, EventStream, Identity, Owner, RequestOptions, Response, UserId};
 use parlor_fake_model::{Behaviour, ErrorShape, FakeModel};
@@ -73,6 +74,29 @@ fn library() -> Arc<dyn PassageSearch> {
         passage(1, "Install", "Run the installer. Then wait a while."),
         passage(2, "Ports", "It listens on port 8000. Change it with PARLOR_LISTEN."),
     ]))
+}
+
+/// Keeps what turns took.
+#[derive(Default)]
+struct Book(Mutex<Vec<TurnUsage>>);
+
+impl Book {
+    /// What it has once that is so much. A turn writes it when all who work for it are gone.
+    async fn written(&self, turns: usize) -> Vec<TurnUsage> {
+        loop {
+            let book = self.0.lock().unwrap().clone();
+            if book.len() >= turns {
+                return book;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl UsageSink for Book {
+    fn used(&self, usage: TurnUsage) {
+        self.0.lock().unwrap().push(usage);
+    }
 }
 
 /// The request that says something.

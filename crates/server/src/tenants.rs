@@ -59,6 +59,17 @@ pub(crate) struct Shared {
     pub(crate) usage_to: Option<Arc<dyn UsageSink>>,
 }
 
+impl Shared {
+    /// The guardrails of a configuration.
+    fn guards(&self, config: &Config) -> Result<Guards, ModelConfigError> {
+        let guards = guards(config)?;
+        Ok(match &self.usage_to {
+            Some(sink) => guards.usage_to(Arc::clone(sink), prices(config)),
+            None => guards,
+        })
+    }
+}
+
 /// The responders of one configuration.
 struct InForce {
     everybodys: Answering,
@@ -158,13 +169,13 @@ impl InForce {
         let (mut own, mut own_guards) = (HashMap::new(), HashMap::new());
         for (id, tenant) in &config.tenants {
             let config = config.of_tenant(tenant);
-            own_guards.insert(TenantId::new(id.as_str()), guards(&config)?);
+            own_guards.insert(TenantId::new(id.as_str()), shared.guards(&config)?);
             let own_tools = tenant.tools.as_ref().map(|_| parts.tools(&config)).transpose()?;
             let tools = own_tools.as_ref().unwrap_or(&tools);
             let responder = made(&config, tools, shared, &mut parts.clients)?;
             own.insert(TenantId::new(id.as_str()), responder.reading_files_with(&everybodys));
         }
-        let guards = (guards(config)?, own_guards);
+        let guards = (shared.guards(config)?, own_guards);
         Ok(Self { everybodys, own, passes_tokens: pass_tokens(config), guards })
     }
 

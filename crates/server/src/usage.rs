@@ -74,6 +74,7 @@ impl UsageSink for UsageLedger {
                 purpose: match purpose {
                     Purpose::Answer => "answer",
                     Purpose::Title => "title",
+                    Purpose::Guardrail => "guardrail",
                 },
                 used: Used {
                     requests: model.requests.into(),

@@ -15,7 +15,7 @@ pub struct UsageRecord {
     pub thread_id: ThreadId,
     /// When it was over.
     pub at: Timestamp,
-    /// `answer` or `title`.
+    /// `answer`, `title` or `guardrail`.
     pub purpose: &'static str,
     /// The model's name.
     pub model: String,

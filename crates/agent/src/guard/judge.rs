@@ -2,10 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parlor_chatkit::TokenMeter;
 use serde_json::Value;
 
-use super::Side;
+use super::{Asker, Side};
 use crate::measure::Spent;
 use crate::model::{ModelClient, ModelError, ModelRequest, http::within};
 use crate::prompt;
@@ -50,7 +49,7 @@ impl Judge {
         &self,
         side: Side,
         text: &str,
-        meter: TokenMeter,
+        asker: &Asker,
         timeout: Duration,
     ) -> Result<Option<String>, ModelError> {
         let whose = match side {
@@ -61,7 +60,8 @@ impl Judge {
             format!("{JUDGE_INSTRUCTIONS}\n\n{whose}\n\n# The rule\n\n{}", self.rule);
         let message = prompt::message(&shown(text), TEXT_CHARS + 100);
         let request = ModelRequest::brief("", instructions, message);
-        let mut spent = Spent::begin(meter, None, request.text_bytes());
+        let tab = (asker.tab.clone(), self.model.model().to_owned());
+        let mut spent = Spent::begin(asker.meter.clone(), Some(tab), request.text_bytes());
         let answer = within(timeout, self.model.text(&request, &mut spent)).await??;
         Ok(match verdict_in(&answer) {
             Some(true) => None,

@@ -10,7 +10,7 @@ mod moderation;
 mod rules;
 mod screen;
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use futures::{
     FutureExt as _,
@@ -26,7 +26,11 @@ pub use judge::{JUDGE_INSTRUCTIONS, Judge};
 pub use moderation::{ModerationClient, ModerationConfig};
 pub use rules::{Preset, RuleError, Rules};
 
-use crate::{measure, titles::title_of};
+use crate::{
+    measure,
+    titles::title_of,
+    usage::{Prices, Purpose, Tab, UsageSink},
+};
 use screen::GuardScreen;
 
 /// What is said where a guardrail has no message of its own.
@@ -162,12 +166,12 @@ impl Guardrail {
     }
 
     /// Asks somebody else about a text.
-    async fn ask(&self, side: Side, text: &str, asked: &Asker) -> Option<Tripped> {
+    async fn ask(&self, side: Side, text: &str, asker: &Asker) -> Option<Tripped> {
         let timeout = self.config.timeout;
         let since = Instant::now();
         let answered = match &self.check {
             Check::Moderation(client) => client.category(text, timeout).await,
-            Check::Judge(judge) => judge.refuses(side, text, asked.meter.clone(), timeout).await,
+            Check::Judge(judge) => judge.refuses(side, text, asker, timeout).await,
             Check::Rules(_) | Check::Redact(_) => Ok(None),
         };
         let mut found = None;
@@ -188,7 +192,7 @@ impl Guardrail {
         };
         let took = since.elapsed();
         measure::guardrail(&self.config.name, side.as_str(), outcome, Some(took));
-        self.note(&asked.notes, side, outcome, found.as_deref(), Some(took));
+        self.note(&asker.notes, side, outcome, found.as_deref(), Some(took));
         tripped
     }
 
@@ -212,13 +216,8 @@ impl Guardrail {
 #[derive(Clone)]
 struct Asker {
     meter: TokenMeter,
+    tab: Tab,
     notes: Notes,
-}
-
-impl Asker {
-    fn of(turn: &Turn) -> Self {
-        Self { meter: turn.context().token_meter(), notes: turn.notes().clone() }
-    }
 }
 
 /// A guardrail has tripped.
@@ -232,22 +231,40 @@ struct Tripped {
 type InputCheck = Shared<BoxFuture<'static, Option<Tripped>>>;
 
 /// Guardrails, in order. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Guards(Arc<Vec<Guardrail>>);
+#[derive(Clone, Default)]
+pub struct Guards {
+    guardrails: Arc<Vec<Guardrail>>,
+    prices: Arc<Prices>,
+    usage_to: Option<Arc<dyn UsageSink>>,
+}
 
 impl Guards {
     /// These guardrails.
     pub fn new(guardrails: Vec<Guardrail>) -> Self {
-        Self(Arc::new(guardrails))
+        Self { guardrails: Arc::new(guardrails), ..Self::default() }
+    }
+
+    /// Tells what judges take of their models, with these prices.
+    #[must_use]
+    pub fn usage_to(mut self, sink: Arc<dyn UsageSink>, prices: Prices) -> Self {
+        (self.usage_to, self.prices) = (Some(sink), Arc::new(prices));
+        self
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.guardrails.is_empty()
     }
 
     fn on(&self, side: Side) -> impl Iterator<Item = &Guardrail> {
-        self.0.iter().filter(move |guardrail| guardrail.is_on(side))
+        self.guardrails.iter().filter(move |guardrail| guardrail.is_on(side))
+    }
+
+    fn asker(&self, turn: &Turn) -> Asker {
+        let (context, thread) = (turn.context(), turn.thread().id.clone());
+        let (sink, prices) = (self.usage_to.clone(), Arc::clone(&self.prices));
+        let tab = Tab::open(sink, prices, context.owner().clone(), thread, Purpose::Guardrail);
+        Asker { meter: context.token_meter(), tab, notes: turn.notes().clone() }
     }
 
     /// Puts the guardrails before a turn, and checks what the user said. Call it before anybody
@@ -264,6 +281,7 @@ impl Guards {
                 None => text,
             }
         });
+        let asker = self.asker(turn);
         let mut begun = Begun { beside: None };
         let mut before: Vec<InputCheck> = Vec::new();
         if let Some(text) = asked.filter(|_| self.on(Side::Input).next().is_some()) {
@@ -272,12 +290,12 @@ impl Guards {
             before.push(futures::future::ready(by_rules).boxed().shared());
             if at_once {
                 let text: Arc<str> = text.into();
-                before.extend(self.asking(turn, &text, false));
-                begun.beside = self.asking(turn, &text, true);
+                before.extend(self.asking(&asker, &text, false));
+                begun.beside = self.asking(&asker, &text, true);
             }
         }
         let checks = before.iter().chain(&begun.beside).cloned().collect();
-        let screen = GuardScreen::new(self.clone(), checks, Asker::of(turn));
+        let screen = GuardScreen::new(self.clone(), checks, asker);
         turn.screen(Box::new(screen));
         if let Some(title) = turn.input().and_then(|message| title_of(&message.text()))
             && turn.thread().title.is_none()
@@ -312,14 +330,14 @@ impl Guards {
 
     /// Asks all who are to be asked about what a user says, in a task: a turn that is stopped must
     /// still learn what became of its message.
-    fn asking(&self, turn: &Turn, text: &Arc<str>, beside: bool) -> Option<InputCheck> {
+    fn asking(&self, asker: &Asker, text: &Arc<str>, beside: bool) -> Option<InputCheck> {
         let is_meant =
             |guardrail: &&Guardrail| guardrail.asks() && guardrail.config.beside == beside;
         let asked: Vec<Guardrail> = self.on(Side::Input).filter(is_meant).cloned().collect();
         if asked.is_empty() {
             return None;
         }
-        let (asker, text) = (Asker::of(turn), Arc::clone(text));
+        let (asker, text) = (asker.clone(), Arc::clone(text));
         let work = async move {
             let asking = asked.iter().map(|one| one.ask(Side::Input, &text, &asker));
             join_all(asking).await.into_iter().flatten().next()
@@ -353,6 +371,12 @@ impl Guards {
                 Cow::Borrowed(_) => None,
             }
         });
+    }
+}
+
+impl fmt::Debug for Guards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Guards").field(&self.guardrails).finish()
     }
 }
 

@@ -7,18 +7,23 @@ use parlor_agent::guard::{
     ModerationConfig, Preset, Rules, Side,
 };
 use parlor_agent::tools::{FunctionTool, ToolContext, ToolError, ToolOutput, Toolbox};
+use parlor_agent::usage::{self, Price, Prices};
 use parlor_fake_model::{Purpose, Step};
 
 use super::*;
 
 impl Chat {
     async fn guarded(model: &FakeModel, guardrails: Vec<Guardrail>) -> Self {
+        Self::with_guards(model, Guards::new(guardrails)).await
+    }
+
+    async fn with_guards(model: &FakeModel, guards: Guards) -> Self {
         let prompt = PromptConfig::default();
         let responder = AgentResponder::new(None, Some(client(model, ModelApi::Responses)), prompt)
             .tools(Toolbox::new([FunctionTool::new("look", "Looks.", look)]).unwrap())
             .unwrap()
             .titles_by("");
-        let guarded = Guarded::new(responder, Guards::new(guardrails));
+        let guarded = Guarded::new(responder, guards);
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("chat.db").display());
         let store = SqliteStore::open(&url).await.unwrap();
@@ -197,6 +202,28 @@ async fn a_judge_decides_by_a_rule_and_is_not_told_what_to_do_by_the_text() {
     let lenient = Chat::guarded(&model, vec![guard(judge().unclear_passes())]).await;
     model.push(unclear());
     assert_eq!(lenient.say(None, "Hello.").await.text(), "You said: Hello.");
+}
+
+#[tokio::test]
+async fn what_a_judge_takes_is_on_the_account_of_whoever_asked() {
+    let model = FakeModel::start().await;
+    let judging = client(&model, ModelApi::Responses);
+    let price = Price { input: 1.0, cached: None, output: 2.0 };
+    let prices = Prices::from([(judging.model().to_owned(), price)]);
+    let both = GuardrailConfig::new("kind", vec![Side::Input, Side::Output]);
+    let judge = Guardrail::new(both, Check::Judge(Judge::new(judging, "Be kind.")));
+    let book = Arc::new(Book::default());
+    let chat =
+        Chat::with_guards(&model, Guards::new(vec![judge]).usage_to(book.clone(), prices)).await;
+    let thread = chat.say(None, "Hello.").await.thread;
+    let taken = book.written(1).await;
+    assert_eq!(taken.len(), 1, "both checks of a turn are one record: {taken:?}");
+    let TurnUsage { owner, thread_id, purpose, models } = &taken[0];
+    assert_eq!((owner.user().as_str(), thread_id.as_str()), ("u1", thread.as_str()));
+    assert_eq!((*purpose, models.len(), models[0].requests), (usage::Purpose::Guardrail, 1, 2));
+    let cost = models[0].input_tokens * 1_000 + models[0].output_tokens * 2_000;
+    assert_eq!(models[0].cost, Some(cost));
+    assert!(models[0].input_tokens > 0 && models[0].output_tokens > 0, "{taken:?}");
 }
 
 #[tokio::test]

@@ -1,34 +1,21 @@
 //! Tools that run in the page: asked for, answered, passed over, and within the turn's limits.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use parlor_agent::{
     AgentResponder, PromptConfig,
     tools::{FunctionTool, PageTool, Tool, ToolContext, ToolLimits, ToolOutput, Toolbox},
-    usage::{ModelUsage, Price, Prices, Purpose, TurnUsage, UsageSink, amount},
+    usage::{ModelUsage, Price, Prices, Purpose, TurnUsage, amount},
 };
 use parlor_fake_model::{Behaviour, FakeModel};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{APIS, Chat, client, message};
+use super::{APIS, Book, Chat, client, message};
 
 #[derive(Deserialize, JsonSchema)]
 struct Nothing {}
-
-/// Keeps what turns took.
-#[derive(Default)]
-struct Book(Mutex<Vec<TurnUsage>>);
-
-impl UsageSink for Book {
-    fn used(&self, usage: TurnUsage) {
-        self.0.lock().unwrap().push(usage);
-    }
-}
 
 fn responder(model: &FakeModel, limits: ToolLimits, api: parlor_agent::ModelApi) -> AgentResponder {
     let cart = json!({"type": "object", "properties": {"page": {"type": "integer"}}});
@@ -208,10 +195,7 @@ async fn what_was_used_before_a_stop_is_told_as_well() {
     let thread = seen.split("\"thr_").nth(1).unwrap().split('"').next().unwrap();
     let params = json!({"thread_id": format!("thr_{thread}")});
     let _ = chat.request(json!({"type": "threads.stop", "params": params, "metadata": {}})).await;
-    while book.0.lock().unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let book = book.0.lock().unwrap();
+    let book = book.written(1).await;
     assert!(book[0].models[0].input_tokens > 0 && book[0].models[0].cost.is_none(), "{book:?}");
 }
 
