@@ -10,6 +10,8 @@ WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path
 ELSEWHERE := TZ=America/Los_Angeles
 # Files are UTF-8 whatever the machine's language is.
 export PYTHONUTF8 := 1
+# All of it, always: a choice of packages has their dependencies compiled again, with the features that those ask for.
+BUILD := cargo build --quiet --workspace --bins --examples
 NPM := npm --no-fund --no-audit --loglevel=error
 
 .PHONY: help run build web packages examples-web ingest test test-rust test-web test-conformance test-behaviour e2e lint format contract fixtures setup bench eval fuzz clean
@@ -62,8 +64,8 @@ test-rust: web setup ## Run the Rust tests
 	@./scripts/say "Rust tests"
 	$(ELSEWHERE) cargo test --workspace --quiet
 	@./scripts/say "The stores' tests on PostgreSQL 18 with pgvector"
-	$(ELSEWHERE) ./scripts/with-newest-postgres cargo test --quiet -p parlor-store --test postgres
-	$(ELSEWHERE) ./scripts/with-newest-postgres cargo test --quiet -p parlor-search --test index postgres
+	$(ELSEWHERE) ./scripts/with-newest-postgres cargo test --quiet --workspace --test postgres
+	$(ELSEWHERE) ./scripts/with-newest-postgres cargo test --quiet --workspace --test index postgres
 
 test-web: web packages setup ## Run the web packages' tests, also in a browser
 	@./scripts/say "Web tests"
@@ -75,29 +77,26 @@ test-web: web packages setup ## Run the web packages' tests, also in a browser
 test-conformance: web setup ## Hold our types and the running server against the official models and server
 	@./scripts/say "Conformance with the official models"
 	.cache/venv/bin/python tests/conformance/record_fixtures.py --check
-	cargo run --quiet -p parlor-protocol --example dump | .cache/venv/bin/python tests/conformance/check_rust.py
-	cargo run --quiet -p parlor-protocol --example dump | .cache/venv/bin/python tests/conformance/check_schema.py
+	$(BUILD)
+	target/debug/examples/dump | .cache/venv/bin/python tests/conformance/check_rust.py
+	target/debug/examples/dump | .cache/venv/bin/python tests/conformance/check_schema.py
 	node tests/conformance/check_widgets_js.mjs
-	cargo build --quiet -p parlor-chatkit --example widgets_jsonl && .cache/venv/bin/python tests/conformance/check_widget_diff.py target/debug/examples/widgets_jsonl
-	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
+	.cache/venv/bin/python tests/conformance/check_widget_diff.py target/debug/examples/widgets_jsonl
 	.cache/venv/bin/python tests/conformance/run.py
 	.cache/venv/bin/python tests/conformance/s3.py
 	.cache/venv/bin/python tests/conformance/mcp_servers.py
 	node --test tests/agui/agui.test.mjs
-	cargo build --quiet -p example-tools
 	.cache/venv/bin/python tests/conformance/ways.py
-	cargo build --quiet -p example-from-python
 	.cache/venv/bin/python examples/from-python/compare.py target/debug/example-from-python
 
 test-behaviour: setup ## Cut, stop, race, kill, and put the server behind nginx
 	@./scripts/say "Behaviour when things go wrong"
-	cargo build --quiet -p parlor-server -p parlor-fake-model -p parlor-test-postgres --bins
+	$(BUILD)
 	.cache/venv/bin/python tests/behaviour/run.py
 
 e2e: web setup examples-web ## Run the end-to-end tests: real browser, real server, fake model
 	@./scripts/say "End-to-end tests"
-	cargo build --quiet -p parlor-server -p parlor-fake-model --bins --example scripted
-	cargo build --quiet -p example-widget-gallery -p example-client-tools -p example-custom-responder
+	$(BUILD)
 	$(ELSEWHERE) ./scripts/second-tries node --test tests/e2e/*.test.mjs
 
 lint: setup ## Check formatting, lints, types, licences
