@@ -478,7 +478,10 @@ async fn bytes_that_could_not_be_deleted_are_deleted_later() {
     let (thread, _) = desk.send_files("look", &[&id]).await;
     desk.files.stuck.store(true, Ordering::SeqCst);
     desk.json("threads.delete", json!({"thread_id": thread})).await;
-    assert!(desk.attachments().sweep().await.is_err());
+    // Passed over while the deletion's own try holds it.
+    while desk.attachments().sweep().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(desk.on_disk().len(), 1);
     // A restart, while the storage works again.
     let desk = Desk::with(Arc::clone(&desk.folder), AttachmentLimits::default()).await;
