@@ -8,19 +8,29 @@ import itertools
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import requests
 from corpus import add, message
 from harness import PARLOR, PATIENCE_SECONDS, Process, Processes, Session, run_case
 from postgres import Postgres
 from relay import Relay
-from turns import items, problems_of, script, text_of, until
+from turns import asked, items, problems_of, script, text_of, until
 
 Result = tuple[str, list[str]]
 
 HALF = {"step": "text", "text": "The first half, "}
 REST = {"step": "text", "text": "and the second."}
 WHOLE = "The first half, and the second."
+NOT_SAID = "That is not said here."
+GUARDRAIL = f"""
+[[guardrails]]
+name = "birds"
+kind = "rules"
+on = ["output"]
+patterns = ["heron"]
+message = "{NOT_SAID}"
+"""
 
 
 def takes_turns(servers: list[Process]) -> Relay:
@@ -135,10 +145,36 @@ def many_followers(s: Session, urls: list[str]) -> None:
         assert follower.finish().comments[-1:] == ["end done"]
 
 
+def taken_back(s: Session, urls: list[str]) -> None:
+    """What a guardrail of one server ends is gone for those who followed through the other, or come later."""
+    live, named = begin(s, urls[0], {"step": "hold", "name": "here"}, {"step": "text", "text": "of the heron. "}, REST)
+    follower = Session(s.name, urls[1], s.model).open("follow", "threads.resume", named)
+    follower.until(lambda exchange: "half" in str(exchange.events))
+    s.release("here")
+    late = [s.open(f"late {n}", "threads.resume", named) for n in range(2)]
+    for reader in (live, follower, *late):
+        came = reader.finish()
+        assert came.comments[-1:] == ["end done"], f"{came.label}: {came.comments}"
+        shown: dict[str, str] = {}
+        for event in came.events:
+            if event["type"] in ("thread.item.added", "thread.item.done") and event["item"]["type"] == "assistant_message":
+                shown[event["item"]["id"]] = text_of(event["item"])
+            elif event["type"] == "thread.item.removed":
+                shown.pop(event["item_id"], None)
+        assert list(shown.values()) == [NOT_SAID], f"{came.label}: {came.events}"
+        assert "heron" not in str(came.events), came.events
+    for url in urls:
+        said = [text_of(item) for item in items(Session(s.name, url, s.model), named["thread_id"])]
+        assert said == ["Tell me", NOT_SAID], said
+    assert add(s, named["thread_id"], "And now?").comments[-1:] == ["end done"]
+    told = str(asked(s)[-1]["body"])
+    assert "And now?" in told and "The first half" not in told, told
+
+
 # In a minute, and at the same time, by a user.
 REQUESTS, STREAMS = 400, 12
 
-CASES = [resumed_everywhere, stopped_elsewhere, nobody_elses, many_requests, many_followers]
+CASES = [resumed_everywhere, stopped_elsewhere, nobody_elses, taken_back, many_requests, many_followers]
 
 
 def killed(s: Session, servers: list[Process], database: Postgres) -> None:
@@ -169,8 +205,11 @@ def killed(s: Session, servers: list[Process], database: Postgres) -> None:
 
 
 def results(processes: Processes, model: Process) -> Iterator[Result]:
+    config = Path(processes.folder) / "replicas.toml"
+    config.write_text(GUARDRAIL)
     with Postgres() as database:
         environment = {
+            "PARLOR_CONFIG": str(config),
             "OPENAI_BASE_URL": f"{model.url}/v1",
             "PARLOR_SEARCH__ENABLED": "false",
             "PARLOR_FILES__ENABLED": "false",
