@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 
-use serde::Deserialize;
+use parlor_chatkit::protocol::Timestamp;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::RemoteError;
@@ -138,12 +139,21 @@ pub struct Interrupt {
     /// What an answer looks like: JSON Schema.
     #[serde(default)]
     pub response_schema: Option<Value>,
+    /// Until when it can be answered. What is no time is none.
+    #[serde(default, deserialize_with = "time_if_it_is_one")]
+    pub expires_at: Option<Timestamp>,
     /// What else the agent says about it.
     #[serde(default)]
     pub metadata: Option<Value>,
     /// What is to be shown with it, where that is not a call's arguments. Not of AG-UI.
     #[serde(skip)]
     pub arguments: Option<Value>,
+}
+
+fn time_if_it_is_one<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    Value::deserialize(deserializer).map(|value| Timestamp::deserialize(value).ok())
 }
 
 /// Every field of every event that is read. Those of other types than expected are as if they were

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parlor_chatkit::protocol::{
     CallId, HiddenContextItem, ItemId, NoticeLevel, StructuredInputFreeform, StructuredInputItem,
-    StructuredInputMultipleChoice, StructuredInputStatus, ThreadItem, ThreadMetadata,
+    StructuredInputMultipleChoice, StructuredInputStatus, ThreadItem, ThreadMetadata, Timestamp,
     TranscriptionResult, UserMessageItem, WidgetItem,
 };
 use parlor_chatkit::{ActionSender, RequestContext, Responder, Turn, TurnError};
@@ -354,6 +354,10 @@ impl RemoteResponder {
         let state = shown.run.state.take().filter(|_| shown.run.state_changed);
         let (items, visible) = (std::mem::take(&mut shown.run.items), shown.run.visible);
         let turn = shown.turn();
+        // All are answered together, so the first to expire is what counts.
+        let expires_at = interrupts.iter().filter_map(|interrupt| interrupt.expires_at);
+        let expires_at =
+            expires_at.fold(turn.now().saturating_add(self.config().consent), Timestamp::min);
         let questions = interrupts
             .into_iter()
             .take(MAX_QUESTIONS)
@@ -365,8 +369,7 @@ impl RemoteResponder {
             messages,
             items,
             state: state.filter(|_| self.config().keep_state),
-            expires_at: (!questions.is_empty())
-                .then(|| turn.now().saturating_add(self.config().consent)),
+            expires_at: (!questions.is_empty()).then_some(expires_at),
             page_calls,
             questions,
             told: false,

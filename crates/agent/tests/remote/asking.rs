@@ -113,6 +113,36 @@ async fn an_answer_that_comes_too_late_cancels() {
 }
 
 #[tokio::test]
+async fn an_agent_may_say_when_its_question_expires() {
+    // The first of several counts, and what is no time is none.
+    let cases = [
+        (json!(["2001-01-01T00:00:00Z"]), false),
+        (json!(["2999-01-01T00:00:00.5+02:00"]), true),
+        (json!(["2999-01-01T00:00:00Z", "2001-01-01T00:00:00"]), false),
+        (json!(["soon"]), true),
+        (json!([1_000_000]), true),
+    ];
+    for (times, in_time) in cases {
+        let agent = Agent::start().await;
+        let chat = Chat::with(&agent).await;
+        let interrupts = times.as_array().unwrap().iter().enumerate().map(|(n, time)| {
+            json!({"id": format!("i{n}"), "reason": "confirm", "message": "Sure?", "expiresAt": time})
+        });
+        agent.says(events(&[json!({
+            "type": "RUN_FINISHED",
+            "outcome": {"type": "interrupt", "interrupts": interrupts.collect::<Vec<_>>()},
+        })]));
+        let asked = chat.say(None, "Cancel A-1").await;
+        agent.says(events(&text_run("b", "So be it.")));
+        for item in items(&asked.events).into_iter().filter(|item| item["type"] == "widget") {
+            chat.press(&asked.thread, item, true).await;
+        }
+        let status = &agent.asked()[1].body["resume"][0]["status"];
+        assert_eq!(status, if in_time { "resolved" } else { "cancelled" }, "{times}");
+    }
+}
+
+#[tokio::test]
 async fn several_questions_are_answered_together() {
     let agent = Agent::start().await;
     let chat = Chat::with(&agent).await;
