@@ -3,7 +3,8 @@
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use parlor_chatkit::TokenMeter;
 use tokio::time::Instant;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
+use url::Url;
 
 use crate::model::{ModelError, Usage};
 use crate::trace;
@@ -198,11 +199,13 @@ impl Drop for ModelCall {
 pub(crate) struct AgentRun {
     since: Instant,
     outcome: &'static str,
+    /// What is done for the run belongs in it.
+    pub(crate) span: Span,
 }
 
 impl AgentRun {
-    pub(crate) fn begin() -> Self {
-        Self { since: Instant::now(), outcome: "cancelled" }
+    pub(crate) fn begin(server: &Url) -> Self {
+        Self { since: Instant::now(), outcome: "cancelled", span: trace::agent_run(server) }
     }
 
     pub(crate) fn done(&mut self) {
@@ -218,6 +221,7 @@ impl Drop for AgentRun {
     fn drop(&mut self) {
         counter!(AGENT_RUNS, "outcome" => self.outcome).increment(1);
         histogram!(AGENT_DURATION).record(self.since.elapsed());
+        trace::ended(&self.span, self.outcome);
     }
 }
 

@@ -83,6 +83,20 @@ pub(crate) fn done(span: &Span, usage: Option<&Usage>, finish: Finish) {
     }
 }
 
+/// A run of an agent elsewhere, until its answer has come.
+pub(crate) fn agent_run(server: &Url) -> Span {
+    info_span!(
+        target: TARGET, "agent",
+        otel.name = "invoke_agent",
+        otel.kind = "client",
+        otel.status_code = Empty,
+        gen_ai.operation.name = "invoke_agent",
+        server.address = server.host_str(),
+        server.port = server.port_or_known_default(),
+        "error.type" = Empty,
+    )
+}
+
 /// A call of one of our tools.
 pub(crate) fn tool(name: &str) -> Span {
     let span = info_span!(
@@ -102,7 +116,11 @@ pub(crate) fn tool(name: &str) -> Span {
 
 /// The call whose span this is within has ended like this.
 pub(crate) fn tool_ended(outcome: &'static str) {
-    let span = Span::current();
+    ended(&Span::current(), outcome);
+}
+
+/// What this span is of has ended like this.
+pub(crate) fn ended(span: &Span, outcome: &'static str) {
     if outcome != "ok" && !span.is_disabled() {
         span.record("error.type", outcome);
         span.record("otel.status_code", "ERROR");

@@ -10,6 +10,7 @@ use parlor_chatkit::protocol::{
 };
 use parlor_chatkit::{ActionSender, RequestContext, Responder, Turn, TurnError};
 use serde_json::{Map, Value, json};
+use tracing::Instrument as _;
 
 use super::events::{AgentEvent, Outcome};
 use super::http::AgentClient;
@@ -230,11 +231,12 @@ impl RemoteResponder {
         past: &mut Past,
         ask: Ask<'_>,
     ) -> Result<Ended, TurnError> {
-        let mut measured = AgentRun::begin();
+        let mut measured = AgentRun::begin(&self.config().url);
         let tools = self.client_tools(turn.context());
         let (id, ..) = turn.new_item("run");
         // Boxed, like everything else that is over while the answer is read.
-        let asked = Box::pin(self.ask(turn, past, &ask, &tools, id.as_str())).await;
+        let asked = Box::pin(self.ask(turn, past, &ask, &tools, id.as_str()));
+        let asked = asked.instrument(measured.span.clone()).await;
         let (mut stream, bytes) = asked.map_err(|error| {
             measured.failed(error.reason());
             error.for_user()

@@ -390,6 +390,46 @@ async fn each_try_is_seen_and_model_servers_are_told_the_trace_where_that_is_set
 }
 
 #[tokio::test]
+async fn a_run_of_an_agent_elsewhere_is_a_span_of_its_turn() {
+    let (model, collector) = (FakeModel::start().await, Collector::start().await);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let said = [
+        json!({"type": "RUN_STARTED", "threadId": "t", "runId": "r"}),
+        json!({"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "role": "assistant", "delta": "Yes."}),
+        json!({"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}),
+    ];
+    let said: String = said.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let status = Arc::new(Mutex::new(StatusCode::OK));
+    let answers = Arc::clone(&status);
+    let answer = move || async move {
+        (*answers.lock().unwrap(), [("content-type", "text/event-stream")], said)
+    };
+    let router = Router::new().route("/agent", post(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let url = format!("http://{address}/agent");
+    let more = [("PARLOR_AGENT__KIND", "ag-ui"), ("PARLOR_AGENT__REMOTE__URL", url.as_str())];
+    let parlor = Parlor::start(&model, collector.address, &more).await;
+    assert_eq!(parlor.ask("Is it there?", &[]).await.1.end.as_deref(), Some("done"));
+    let spans = collector.spans(&["turn", "invoke_agent"]).await;
+    let run = spans.one("invoke_agent");
+    assert_eq!(run.parent_span_id, spans.one("turn").span_id);
+    assert_eq!(run.kind(), SpanKind::Client);
+    assert_eq!(attribute(run, "gen_ai.operation.name"), "invoke_agent");
+    assert_eq!(attribute(run, "server.port"), address.port().to_string());
+    assert_ne!(run.status.clone().unwrap_or_default().code(), SpanStatus::Error);
+    *status.lock().unwrap() = StatusCode::FORBIDDEN;
+    parlor.ask("Is it there now?", &[]).await;
+    let spans = collector.spans(&["invoke_agent", "invoke_agent"]).await.0;
+    let failed = spans.iter().rfind(|span| span.name == "invoke_agent").unwrap();
+    assert_eq!(attribute(failed, "error.type"), "agent.unauthorized");
+    assert_eq!(failed.status.clone().unwrap_or_default().code(), SpanStatus::Error);
+    parlor.stop().await;
+    let raw = collector.state.raw.lock().unwrap().clone();
+    assert!(!String::from_utf8_lossy(&raw).contains(MARKER), "no text, no page, no user, no key");
+}
+
+#[tokio::test]
 async fn the_last_spans_are_sent_when_the_server_stops() {
     let (model, collector) = (FakeModel::start().await, Collector::start().await);
     // So that nothing is sent before.
