@@ -35,7 +35,7 @@ use ::bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _};
 use parlor_protocol::{
     Attachment, AttachmentCreateParams, AttachmentId, FileAttachment, ImageAttachment, ThreadId,
-    ThreadItem, Timestamp,
+    ThreadItem, ThreadItemDoneEvent, ThreadItemReplacedEvent, ThreadStreamEvent, Timestamp,
 };
 
 pub use self::bytes::{
@@ -219,6 +219,19 @@ pub enum DeleteAttachmentOutcome {
     Sent,
     /// There is none of this owner's.
     NotFound,
+}
+
+/// A file that the server has made for a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeFile {
+    /// What it is called when it is saved; cleaned like the names that users give.
+    pub name: String,
+    /// Media type in lower case, without parameters, as found in the bytes.
+    pub mime_type: String,
+    /// What is in it.
+    pub bytes: Bytes,
+    /// A small image of it.
+    pub preview: Option<Bytes>,
 }
 
 /// Why the bytes of an attachment could not be had.
@@ -504,6 +517,63 @@ impl Attachments {
             Attachment::Unknown(_) => return,
         };
         file.download_url = links.download(base_url, &file.id, now);
+    }
+
+    // Made here.
+
+    /// Keeps a file that the server has made as one of the thread's. Until it is the thread's, it is
+    /// like one that was not sent: a crash in between leaves it to the [`sweep`](Self::sweep).
+    pub(crate) async fn keep_made(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        id: AttachmentId,
+        file: MadeFile,
+    ) -> Result<(), ChatKitError> {
+        // It takes nothing of the room that its owner has for files of their own.
+        const ROOM: UnsentQuota = UnsentQuota { bytes: u64::MAX, files: u32::MAX };
+        let size = file.bytes.len() as u64;
+        if size > self.inner.limits.file_bytes {
+            let max = usize::try_from(self.inner.limits.file_bytes).unwrap_or(usize::MAX);
+            return Err(ChatKitError::TooLarge { field: "file", max });
+        }
+        let record = AttachmentRecord {
+            id,
+            name: name::clean(&file.name),
+            mime_type: file.mime_type,
+            size,
+            state: AttachmentState::Waiting,
+            thread_id: None,
+            created_at: self.inner.clock.now(),
+            stored_for: None,
+        };
+        self.inner.store.create_attachment(owner, &record, ROOM).await?;
+        let mut upload = self.begin_upload(owner, &record.id).await?;
+        let has_preview = file.preview.is_some();
+        let stored = async {
+            upload.store(futures::stream::iter([Ok(file.bytes)]).boxed()).await?;
+            match file.preview {
+                Some(preview) => upload.store_preview(preview).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = stored.await {
+            upload.abandon().await;
+            return Err(error.into());
+        }
+        upload.complete(record.mime_type, has_preview).await?;
+        if !self.inner.store.keep_attachment(owner, thread_id, &record.id).await? {
+            // The thread was deleted meanwhile.
+            self.delete(owner, &record.id).await?;
+            return Err(ChatKitError::NotFound("thread"));
+        }
+        Ok(())
+    }
+
+    /// Where the owner's client loads an image from that was [kept](Self::keep_made).
+    fn made_url(&self, id: &str, base_url: &str) -> String {
+        let (links, now, id) = (&self.inner.links, self.inner.clock.now(), AttachmentId::new(id));
+        links.download(base_url, &id, now).unwrap_or_else(|| links.preview(base_url, &id, now))
     }
 
     // With messages.
@@ -797,9 +867,21 @@ impl Upload {
     }
 }
 
-/// Puts fresh links into a user's message for its owner's client, and takes out what clients are
-/// not sent. Without attachments enabled there are no links: images are shown as files then.
+/// Puts fresh links into an item for its owner's client, and takes out what clients are not sent.
+/// Without attachments enabled there are no links: images that users sent are shown as files then,
+/// and those that were made for them are not shown.
 pub(crate) fn dress(item: &mut ThreadItem, attachments: Option<&Attachments>, base_url: &str) {
+    if let ThreadItem::GeneratedImage(item) = item {
+        if item.image.as_ref().is_some_and(|image| image.url.is_empty()) {
+            match (&mut item.image, attachments) {
+                (Some(image), Some(attachments)) => {
+                    image.url = attachments.made_url(&image.id, base_url);
+                }
+                (image, _) => *image = None,
+            }
+        }
+        return;
+    }
     let ThreadItem::UserMessage(message) = item else { return };
     for attachment in &mut message.attachments {
         match attachments {
@@ -815,4 +897,27 @@ pub(crate) fn dress(item: &mut ThreadItem, attachments: Option<&Attachments>, ba
             file.metadata = None;
         }
     }
+}
+
+/// An event of a turn as its reader is sent it, where that is not as it is stored.
+pub(crate) fn dressed(
+    event: &ThreadStreamEvent,
+    attachments: Option<&Attachments>,
+    base_url: &str,
+) -> Option<ThreadStreamEvent> {
+    let (ThreadStreamEvent::ItemDone(ThreadItemDoneEvent { item })
+    | ThreadStreamEvent::ItemReplaced(ThreadItemReplacedEvent { item })) = event
+    else {
+        return None;
+    };
+    if !matches!(item, ThreadItem::GeneratedImage(_)) {
+        return None;
+    }
+    let mut event = event.clone();
+    if let ThreadStreamEvent::ItemDone(ThreadItemDoneEvent { item })
+    | ThreadStreamEvent::ItemReplaced(ThreadItemReplacedEvent { item }) = &mut event
+    {
+        dress(item, attachments, base_url);
+    }
+    Some(event)
 }

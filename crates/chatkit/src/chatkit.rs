@@ -1164,6 +1164,7 @@ impl Call {
             next_seq,
             prepared.turn,
             log,
+            self.base_url,
             Arc::clone(&self.inner.shared),
         );
         let responder = Arc::clone(&self.inner.responder);

@@ -25,7 +25,7 @@ pub use parlor_protocol as protocol;
 pub use attachments::{
     AttachmentLimits, AttachmentLinks, AttachmentReadError, AttachmentRecord, AttachmentState,
     AttachmentStore, AttachmentStoreError, Attachments, ByteError, ByteStream,
-    DeleteAttachmentOutcome, DoomedAttachment, FileKey, OpenFile, PREVIEWED_TYPES, Rendition,
+    DeleteAttachmentOutcome, DoomedAttachment, FileKey, MadeFile, OpenFile, PREVIEWED_TYPES, Rendition,
     SignedLink, UNKNOWN_TYPE, UnsentQuota, Upload, UploadedFile,
 };
 pub use chatkit::{ChatKit, ChatKitBuilder, GivenIds, JsonResponse, RequestOptions, Response};
@@ -44,7 +44,7 @@ pub use store::{
     TurnState, TurnThread, Visibility,
 };
 pub use turn::{
-    EventStream, ImageWriter, MessageWriter, Noted, Notes, Observer, OnDisconnect, PausedWorkflow,
-    Screen, Turn, Verdict, WorkflowWriter,
+    EventStream, ImageWriter, MessageWriter, Noted, Notes, Observer, OnDisconnect, PausedImage,
+    PausedWorkflow, Screen, Turn, Verdict, WorkflowWriter,
 };
 pub use widgets::{WidgetTemplate, WidgetTemplateError, WidgetWriter, diff_widget};

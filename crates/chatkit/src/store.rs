@@ -501,6 +501,18 @@ pub trait Store: Send + Sync + 'static {
         uploaded: &UploadedFile,
     ) -> Result<Option<AttachmentRecord>, StoreError>;
 
+    /// Makes an uploaded file that is not sent one of a thread's, as a message does that it is sent
+    /// with. `false`: there is no such file or thread of this owner's.
+    ///
+    /// What the server has made for a user is kept so, under the id of the item that shows it, which
+    /// begins with `img_`. Removing that item ([`ItemWrite::Remove`]) dooms the file.
+    async fn keep_attachment(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        id: &AttachmentId,
+    ) -> Result<bool, StoreError>;
+
     /// Dooms a file that was not sent: it is gone for its owner, and its record stays until its
     /// bytes are deleted.
     async fn delete_attachment(

@@ -326,7 +326,11 @@ fn part() -> AssistantMessageContent {
 }
 
 fn image() -> GeneratedImage {
-    GeneratedImage { id: "img_1".into(), url: "https://files.example.org/img_1.png".into() }
+    GeneratedImage {
+        id: "img_1".into(),
+        url: "https://files.example.org/img_1.png".into(),
+        alt: None,
+    }
 }
 
 fn workflow(summary: WorkflowSummary) -> Workflow {

@@ -179,12 +179,16 @@ pub struct GeneratedImageItem {
 }
 
 /// An image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratedImage {
     /// Its id.
     pub id: String,
-    /// Where it is; `data:` URLs are usual for previews.
+    /// Where it is; `data:` URLs are usual for previews. As it is stored, empty for one whose bytes the
+    /// server keeps: clients are sent a fresh link.
     pub url: String,
+    /// What it shows, in words. Parlor's addition: official clients ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alt: Option<String>,
 }
 
 /// Questions to the user.

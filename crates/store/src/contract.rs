@@ -81,6 +81,7 @@ macro_rules! store_stories {
             a_file_that_cannot_be_sent_keeps_the_message_back
             one_of_many_messages_gets_a_file
             deleting_a_thread_dooms_its_files
+            a_made_file_goes_with_its_item_or_its_thread
             unsent_files_expire
             doomed_files_are_listed_page_by_page
             unsent_files_are_limited_for_each_owner

@@ -29,13 +29,14 @@ use tracing::Instrument as _;
 
 use crate::{
     Admission, AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner,
-    PageQuery, RequestContext, Store, StoreError, TurnError, TurnKey, Visibility, ids, measure,
+    PageQuery, RequestContext, Store, StoreError, TurnError, TurnKey, Visibility,
+    attachments::dressed, ids, measure,
     responder::DynResponder, trace::Traced as _,
 };
 use apply::Effect;
 pub(crate) use drive::{Job, Opening, Replaced, drive};
 use growing::Growing;
-pub use image::ImageWriter;
+pub use image::{ImageWriter, PausedImage};
 pub use log::EventStream;
 pub(crate) use log::{Misfit, TurnLog};
 pub use message::MessageWriter;
@@ -106,6 +107,8 @@ pub struct Turn {
     before: Option<Box<Before>>,
     notes: Notes,
     log: Arc<TurnLog>,
+    /// What links begin with that whoever began it is sent.
+    base_url: String,
     shared: Arc<Shared>,
 }
 
@@ -135,6 +138,7 @@ impl Turn {
         next_seq: i64,
         opening: Opening,
         log: Arc<TurnLog>,
+        base_url: String,
         shared: Arc<Shared>,
     ) -> Self {
         let notes = Notes::new(shared.observer.as_ref(), &key.turn_id, &key.thread_id);
@@ -156,6 +160,7 @@ impl Turn {
             before: None,
             notes,
             log,
+            base_url,
             shared,
         }
     }
@@ -575,7 +580,8 @@ impl Turn {
             ThreadStreamEvent::ItemRemoved(_) => usize::MAX,
             _ => self.shared.limits.turn_bytes,
         };
-        self.log.append(event, max).map_err(|error| {
+        let dressed = dressed(event, self.shared.attachments.as_ref(), &self.base_url);
+        self.log.append(dressed.as_ref().unwrap_or(event), max).map_err(|error| {
             TurnError::new("turn.too_large", "The answer became too long and was cut off.")
                 .caused_by(error)
         })?;

@@ -834,6 +834,7 @@ delegate! {
     async fn create_attachment(&self, owner: &Owner, record: &AttachmentRecord, quota: UnsentQuota) -> bool;
     async fn attachments(&self, owner: &Owner, ids: &[AttachmentId]) -> Vec<AttachmentRecord>;
     async fn complete_attachment(&self, owner: &Owner, id: &AttachmentId, uploaded: &UploadedFile) -> Option<AttachmentRecord>;
+    async fn keep_attachment(&self, owner: &Owner, thread: &ThreadId, id: &AttachmentId) -> bool;
     async fn delete_attachment(&self, owner: &Owner, id: &AttachmentId) -> DeleteAttachmentOutcome;
     async fn attachment_owner(&self, link: &SignedLink) -> Option<Owner>;
     async fn expire_attachments(&self, before: Timestamp) -> u64;

@@ -2,11 +2,13 @@
 
 use parlor_chatkit::{
     AttachmentRecord, AttachmentState, BeginOutcome, DeleteAttachmentOutcome, DoomedAttachment,
-    Owner, SignedLink, Store, TurnThread, UnsentQuota, UploadedFile,
-    protocol::{AttachmentId, FileAttachment, ThreadItem},
+    ItemWrite, Owner, SignedLink, Store, TurnThread, UnsentQuota, UploadedFile,
+    protocol::{AttachmentId, FileAttachment, GeneratedImage, GeneratedImageItem, ThreadItem},
 };
 
-use super::{ada, at, begin_with, end, item_ids, new_thread, others, user_message};
+use super::{
+    ada, at, begin_again, begin_with, end, item_ids, key, new_thread, others, put, user_message,
+};
 use crate::contract::conversation;
 use parlor_chatkit::Visibility;
 
@@ -235,6 +237,51 @@ pub async fn deleting_a_thread_dooms_its_files(store: &impl Store) {
     store.forget_attachment(&ada(), &"unsent".into()).await.unwrap();
     assert!(record(store, &ada(), "other").await.is_some());
     assert!(record(store, &ada(), "unsent").await.is_some());
+}
+
+/// What the server has made for a user becomes a thread's, and goes with the item that shows it or with
+/// the thread.
+pub async fn a_made_file_goes_with_its_item_or_its_thread(store: &impl Store) {
+    conversation(store, &ada(), "thr").await;
+    let next = begin_again(store, &ada(), "thr", "turn").await;
+    let keep = async |owner: &Owner, thread: &str, id: &str| {
+        store.keep_attachment(owner, &thread.into(), &id.into()).await.unwrap()
+    };
+    announce(store, &ada(), "img_late").await;
+    assert!(!keep(&ada(), "thr", "img_late").await, "its bytes have not come");
+    for id in ["img_a", "img_b"] {
+        upload(store, &ada(), id).await;
+        for stranger in others() {
+            assert!(!keep(&stranger, "thr", id).await, "{stranger:?}");
+        }
+        assert!(!keep(&ada(), "none", id).await, "there is no such thread");
+        assert_eq!(record(store, &ada(), id).await.unwrap().thread_id, None);
+        assert!(keep(&ada(), "thr", id).await);
+        assert!(!keep(&ada(), "thr", id).await, "it is the thread's already");
+        assert_eq!(record(store, &ada(), id).await.unwrap().thread_id, Some("thr".into()));
+    }
+    let image = |id: &str| {
+        ThreadItem::from(GeneratedImageItem {
+            id: id.into(),
+            thread_id: "thr".into(),
+            created_at: at(1),
+            image: Some(GeneratedImage { id: id.to_owned(), ..GeneratedImage::default() }),
+        })
+    };
+    let writes = [put(next, image("img_a")), put(next + 1, image("img_b"))];
+    store.write(&ada(), &key("thr", "turn"), &writes).await.unwrap();
+    assert_eq!(doomed(store).await, [""; 0]);
+    // Taken back, or made anew.
+    store.write(&ada(), &key("thr", "turn"), &[ItemWrite::Remove("img_a".into())]).await.unwrap();
+    assert_eq!(doomed(store).await, ["img_a"]);
+    assert_eq!(record(store, &ada(), "img_a").await, None);
+    // An item that only has the name of a file takes nobody's file along.
+    upload(store, &others()[0], "img_bobs").await;
+    let theirs = [put(next + 2, image("img_bobs")), ItemWrite::Remove("img_bobs".into())];
+    end(store, &ada(), "thr", "turn", &theirs).await;
+    assert!(store.delete_thread(&ada(), &"thr".into()).await.unwrap());
+    assert_eq!(doomed(store).await, ["img_a", "img_b"]);
+    assert!(record(store, &others()[0], "img_bobs").await.is_some());
 }
 
 /// What was announced long ago and is not sent expires, uploaded or not; what was sent stays.

@@ -564,6 +564,7 @@ statements! {
     complete_attachment: concat!(
         "SELECT ", ATTACHMENT_COLUMNS!(), " FROM {}.complete_attachment($1, $2, $3, $4, $5, $6)"
     );
+    keep_attachment: "SELECT {}.keep_attachment($1, $2, $3, $4) AS done";
     delete_attachment: "SELECT {}.delete_attachment($1, $2, $3) AS outcome";
     forget_attachment: "SELECT {}.forget_attachment($1, $2, $3)";
     attachment_owner: "SELECT tenant, usr FROM {}.attachment_owner($1)";
@@ -1173,6 +1174,17 @@ impl Store for PostgresStore {
         let arguments = attachments::complete_arguments(owner, id, uploaded);
         let found = self.inner.write(&self.inner.statements.complete_attachment, arguments).await?;
         found.first().map(attachments::record).transpose()
+    }
+
+    async fn keep_attachment(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        id: &AttachmentId,
+    ) -> Result<bool, StoreError> {
+        let (tenant, user) = (owner.tenant().as_str(), owner.user().as_str());
+        let arguments = arguments![tenant, user, known(thread_id.as_str()), known(id.as_str())];
+        done(&self.inner.write(&self.inner.statements.keep_attachment, arguments).await?)
     }
 
     async fn delete_attachment(

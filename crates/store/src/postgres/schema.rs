@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[Source] = &[
     (6, "replicas", include_str!("../../migrations/postgres/0006_replicas.sql")),
     (7, "tally", include_str!("../../migrations/postgres/0007_tally.sql")),
     (9, "usage", include_str!("../../migrations/postgres/0009_usage.sql")),
+    (11, "made files", include_str!("../../migrations/postgres/0011_made_files.sql")),
 ];
 
 /// In the schema, beside the tables.

@@ -3,7 +3,7 @@
 use parlor_chatkit::{
     AttachmentRecord, AttachmentState, BeginOutcome, DeleteAttachmentOutcome, DoomedAttachment,
     Owner, SignedLink, StoreError, TenantId, UnsentQuota, UploadedFile, UserId,
-    protocol::{AttachmentId, ThreadId, ThreadItem, Timestamp},
+    protocol::{AttachmentId, ItemId, ThreadId, ThreadItem, Timestamp},
 };
 use rusqlite::{Connection, Row, named_params, params};
 
@@ -127,6 +127,51 @@ pub(super) fn complete(
         ],
         record,
     )
+}
+
+pub(super) fn keep(
+    connection: &Connection,
+    owner: &Owner,
+    thread_id: &ThreadId,
+    id: &AttachmentId,
+) -> Result<bool, StoreError> {
+    let kept = execute(
+        connection,
+        "UPDATE attachments SET thread_id = ?3 WHERE id = ?4 AND tenant_id = ?1 AND user_id = ?2 \
+         AND state = 'uploaded' AND thread_id IS NULL AND EXISTS (SELECT 1 FROM threads WHERE id = \
+         ?3 AND tenant_id = ?1 AND user_id = ?2)",
+        params![
+            owner.tenant().as_str(),
+            owner.user().as_str(),
+            thread_id.as_str(),
+            id.as_str()
+        ],
+    )?;
+    Ok(kept > 0)
+}
+
+/// Dooms the file that was made for an item which is removed: it has the item's id.
+pub(super) fn doom_made(
+    connection: &Connection,
+    owner: &Owner,
+    thread_id: &ThreadId,
+    item_id: &ItemId,
+) -> Result<(), StoreError> {
+    if !item_id.as_str().starts_with("img_") {
+        return Ok(());
+    }
+    execute(
+        connection,
+        "UPDATE attachments SET state = 'doomed', name = '', thread_id = NULL WHERE id = ?4 AND \
+         thread_id = ?3 AND tenant_id = ?1 AND user_id = ?2",
+        params![
+            owner.tenant().as_str(),
+            owner.user().as_str(),
+            thread_id.as_str(),
+            item_id.as_str()
+        ],
+    )
+    .map(drop)
 }
 
 pub(super) fn delete(

@@ -941,6 +941,18 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn keep_attachment(
+        &self,
+        owner: &Owner,
+        thread_id: &ThreadId,
+        id: &AttachmentId,
+    ) -> Result<bool, StoreError> {
+        let (owner, thread_id, id) = (owner.clone(), thread_id.clone(), id.clone());
+        self.writer
+            .run(move |connection| attachments::keep(connection, &owner, &thread_id, &id))
+            .await
+    }
+
     async fn delete_attachment(
         &self,
         owner: &Owner,
@@ -1176,6 +1188,7 @@ fn apply(
                     "DELETE FROM items WHERE thread_id = ?1 AND id = ?2",
                     params![turn.thread_id.as_str(), item_id.as_str()],
                 )?;
+                attachments::doom_made(connection, owner, &turn.thread_id, item_id)?;
             }
             Write::Thread(row) => {
                 execute(
