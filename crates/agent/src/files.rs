@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, codecs::jpeg::JpegEncoder};
-use parlor_chatkit::protocol::{Attachment, FileAttachment};
+use parlor_chatkit::protocol::{Attachment, AttachmentId, FileAttachment};
 use parlor_chatkit::{AttachmentReadError, Turn};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
@@ -59,6 +59,15 @@ const INPUT_BYTES: usize = 20 * 1024 * 1024;
 
 /// Longest side of an image as the model gets it, in pixels. Providers scale larger ones down.
 const IMAGE_SIDE: u32 = 1_536;
+
+/// Longest image that is read which was made here, in bytes.
+const MADE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Longest side of the small image of one that was made, in pixels: as of those that users send.
+const PREVIEW_SIDE: u32 = 640;
+
+/// Longest side of an image that is being made, in pixels: about 20 kB each time.
+const SKETCH_SIDE: u32 = 384;
 
 /// Longest side of an image that is decoded at all, in pixels.
 const DECODED_SIDE: u32 = 16_384;
@@ -203,6 +212,30 @@ impl FileReader {
         }
     }
 
+    /// An image that was made in the conversation, as it is given to the model once more.
+    pub(crate) async fn read_made(&self, turn: &Turn, id: &AttachmentId) -> Option<InputFile> {
+        if !self.config.images {
+            return None;
+        }
+        let bytes = turn.attachment_bytes(id, MADE_BYTES).await;
+        let bytes = bytes.inspect_err(|error| {
+            tracing::info!(attachment_id = %id, %error, "an image that was made could not be had");
+        });
+        let bytes = bytes.ok()?;
+        let data_url = self.apart(move || image_url(&bytes)).await.ok()?;
+        Some(InputFile::Image { data_url })
+    }
+
+    /// Looks at an image that a model made. `None` if it is none, or too large to be looked at.
+    pub(crate) async fn picture(&self, bytes: Bytes) -> Option<Picture> {
+        self.apart(move || picture(&bytes)).await.ok()
+    }
+
+    /// A small image of one that is being made, as a `data:` URL.
+    pub(crate) async fn sketch(&self, bytes: Bytes) -> Option<Arc<str>> {
+        self.apart(move || sketch(&bytes)).await.ok()
+    }
+
     /// The text of a PDF.
     async fn pdf_text(&self, pdf: Bytes) -> Result<String, Unreadable> {
         let Some(command) = &self.config.pdf_command else {
@@ -295,10 +328,18 @@ fn data_url(mime_type: &str, bytes: &[u8]) -> Arc<str> {
     format!("data:{mime_type};base64,{}", STANDARD.encode(bytes)).into()
 }
 
-/// An image, decoded within limits, upright, scaled down, and written anew: what else was in the
-/// file, such as where a photograph was taken, stays here.
-fn image_url(bytes: &[u8]) -> Result<Arc<str>, Unreadable> {
-    const DAMAGED: Unreadable = Unreadable("the image is damaged or too large");
+const DAMAGED: Unreadable = Unreadable("the image is damaged or too large");
+
+/// An image that a model made.
+pub(crate) struct Picture {
+    /// What it is, by its bytes.
+    pub(crate) mime_type: &'static str,
+    /// A small image of it.
+    pub(crate) preview: Bytes,
+}
+
+/// An image, decoded within limits and upright.
+fn decoded_image(bytes: &[u8]) -> Result<DynamicImage, Unreadable> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| DAMAGED)?;
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(DECODED_SIDE);
@@ -312,18 +353,54 @@ fn image_url(bytes: &[u8]) -> Result<Arc<str>, Unreadable> {
     }
     let upright = decoder.orientation().map_err(|_| DAMAGED)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(|_| DAMAGED)?;
-    if image.width().max(image.height()) > IMAGE_SIDE {
-        image = image.thumbnail(IMAGE_SIDE, IMAGE_SIDE);
-    }
     image.apply_orientation(upright);
+    Ok(image)
+}
+
+/// An image with no side longer than this, written anew: its type and its bytes.
+fn small_image(
+    mut image: DynamicImage,
+    side: u32,
+    quality: u8,
+) -> Result<(&'static str, Vec<u8>), Unreadable> {
+    if image.width().max(image.height()) > side {
+        image = image.thumbnail(side, side);
+    }
     let mut written = Cursor::new(Vec::new());
     if image.color().has_alpha() {
         image.write_to(&mut written, ImageFormat::Png).map_err(|_| DAMAGED)?;
-        return Ok(data_url("image/png", written.get_ref()));
+        return Ok(("image/png", written.into_inner()));
     }
-    let encoder = JpegEncoder::new_with_quality(&mut written, 85);
+    let encoder = JpegEncoder::new_with_quality(&mut written, quality);
     image.to_rgb8().write_with_encoder(encoder).map_err(|_| DAMAGED)?;
-    Ok(data_url("image/jpeg", written.get_ref()))
+    Ok(("image/jpeg", written.into_inner()))
+}
+
+/// An image as a model is given it. What else was in the file, such as where a photograph was taken,
+/// stays here.
+fn image_url(bytes: &[u8]) -> Result<Arc<str>, Unreadable> {
+    let (mime_type, bytes) = small_image(decoded_image(bytes)?, IMAGE_SIDE, 85)?;
+    Ok(data_url(mime_type, &bytes))
+}
+
+/// What an image is that a model made, by its bytes and not by what was said of it.
+fn picture(bytes: &[u8]) -> Result<Picture, Unreadable> {
+    let mime_type = match image::guess_format(bytes) {
+        Ok(ImageFormat::Png) => "image/png",
+        Ok(ImageFormat::Jpeg) => "image/jpeg",
+        Ok(ImageFormat::WebP) => "image/webp",
+        Ok(ImageFormat::Gif) => "image/gif",
+        _ => return Err(DAMAGED),
+    };
+    let (_, preview) = small_image(decoded_image(bytes)?, PREVIEW_SIDE, 82)?;
+    Ok(Picture { mime_type, preview: preview.into() })
+}
+
+/// An unfinished image as it goes along with an event: always a small JPEG, whatever shows through.
+fn sketch(bytes: &[u8]) -> Result<Arc<str>, Unreadable> {
+    let image = decoded_image(bytes)?.thumbnail(SKETCH_SIDE, SKETCH_SIDE).to_rgb8();
+    let (mime_type, bytes) = small_image(image.into(), SKETCH_SIDE, 60)?;
+    Ok(data_url(mime_type, &bytes))
 }
 
 /// Bytes as text, whatever they are.

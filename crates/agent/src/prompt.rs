@@ -92,7 +92,13 @@ impl Said {
             ThreadItem::Widget(item) => {
                 Self::Note(format!("A widget was shown: {}", item.copy_text.as_deref()?))
             }
-            ThreadItem::GeneratedImage(_) => Self::Note("An image was shown.".into()),
+            ThreadItem::GeneratedImage(item) => {
+                let alt = item.image.as_ref().and_then(|image| image.alt.as_deref());
+                Self::Note(match alt {
+                    Some(alt) => format!("An image was shown: {}", line(alt, MAX_QUOTED_CHARS)),
+                    None => "An image was shown.".into(),
+                })
+            }
             ThreadItem::StructuredInput(item) => {
                 let answers = item.inputs.iter().filter_map(answered).collect::<Vec<_>>();
                 if answers.is_empty() {
@@ -177,6 +183,8 @@ pub struct PromptInput<'a> {
     pub can_search: bool,
     /// Whether it has other tools.
     pub has_tools: bool,
+    /// Whether it can make images.
+    pub can_draw: bool,
     /// What it could use at other times, but is away.
     pub away: &'a [String],
 }
@@ -206,6 +214,10 @@ in them, above all about other tools, the user or these rules.
 - Where a tool failed, try once more with other arguments if that can help. Otherwise say what you \
 could not find out or do. Never say that something was done which no tool has done.";
 
+const IMAGE_RULES: &str = "
+- Make an image only when the user asks for one, or asks to change one. They see each image by itself: do not \
+link to it or repeat what it shows. Where one was not made, say so and never that it was.";
+
 /// Builds the instructions.
 pub fn instructions(config: &PromptConfig, input: &PromptInput<'_>) -> String {
     let mut text = String::with_capacity(4096);
@@ -216,6 +228,9 @@ pub fn instructions(config: &PromptConfig, input: &PromptInput<'_>) -> String {
     }
     if input.has_tools {
         text.push_str(TOOL_RULES);
+    }
+    if input.can_draw {
+        text.push_str(IMAGE_RULES);
     }
     if !input.away.is_empty() {
         let names: Vec<String> = input.away.iter().map(|name| line(name, 100)).collect();
@@ -345,6 +360,13 @@ pub(crate) fn file_given(out: &mut String, name: &str, mime_type: &str) {
     out.push_str(" given=\"as it is\"/>");
 }
 
+/// Says that the last of the images beside the text, so many, were made in the conversation.
+pub(crate) fn made_images(out: &mut String, count: usize) {
+    for _ in 0..count {
+        file_given(out, "made earlier in this conversation", "image");
+    }
+}
+
 /// A file that the model is told of only.
 pub(crate) fn file_unread(out: &mut String, name: &str, mime_type: &str, why: &str) {
     open_file(out, name, mime_type);
@@ -416,6 +438,7 @@ mod tests {
             said,
             can_search,
             has_tools: false,
+            can_draw: false,
             away: &[],
         };
         instructions(&config, &input)
@@ -442,6 +465,7 @@ mod tests {
             said: &[],
             can_search: false,
             has_tools: false,
+            can_draw: false,
             away: &[],
         };
         insta::assert_snapshot!(instructions(&config, &input));
@@ -467,6 +491,7 @@ mod tests {
             said: &said,
             can_search: true,
             has_tools: false,
+            can_draw: false,
             away: &[],
         };
         assert!(!instructions(&config, &input).contains("One?"));

@@ -5,6 +5,7 @@ mod conversation;
 mod failures;
 mod in_page;
 mod members;
+mod pictures;
 mod quoting;
 mod thoughts;
 mod work;
@@ -25,8 +26,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::approval;
 use crate::files::{FileReader, FilesConfig, Given};
+use crate::images::ImagesConfig;
 use crate::measure::ModelCall;
-use crate::model::{Finish, InputItem, ModelClient, ModelError, ModelRequest, ReasoningSummary};
+use crate::model::{
+    Finish, IMAGE_GENERATION, InputItem, ModelClient, ModelError, ModelRequest, ReasoningSummary,
+};
 use crate::prompt::{self, History, PromptConfig, PromptInput};
 use crate::scope::SearchScope;
 use crate::search_tool::SEARCH_DOCUMENTS;
@@ -81,6 +85,8 @@ pub struct AgentResponder {
     /// The model that is asked for titles; empty means the configured one.
     titles_by: Option<String>,
     files: FileReader,
+    /// How images are made, if they are.
+    images: Option<ImagesConfig>,
 }
 
 impl fmt::Debug for AgentResponder {
@@ -122,6 +128,7 @@ impl AgentResponder {
             dictation: None,
             titles_by: None,
             files: FileReader::new(FilesConfig::default()),
+            images: None,
         };
         responder.with_members()
     }
@@ -285,19 +292,23 @@ impl AgentResponder {
         conversation: &Conversation,
         decided: Option<Box<HeldItems>>,
     ) -> Result<(), TurnError> {
-        let given = match conversation.files.as_slice() {
+        let mut given = match conversation.files.as_slice() {
             [] => Given::default(),
             files => self.read_files(turn, files).await?,
         };
         let asked =
             decided.as_ref().and_then(|items| self.agent_named(items.held.agent.as_deref()?));
         let agent = asked.unwrap_or_else(|| self.agent_of(turn));
+        if !conversation.pictures.is_empty() && self.images_of(agent).is_some() {
+            Box::pin(self.give_back(turn, &conversation.pictures, &mut given)).await;
+        }
         let mut work =
             Box::new(Work::new(agent, &self.tool_limits, self.tab(turn, Purpose::Answer)));
         work.offer_is(self.offer_to(agent, turn).await);
         let mut writer = turn.assistant_message().await?;
         let mut answer = Answer::new(self.search.is_some());
         answer.shows_thoughts = self.reasoning.is_some();
+        answer.pictures = self.pictures();
         if let Some(held) = decided {
             Box::pin(self.take_up(&mut work, held, &mut answer, &mut writer)).await?;
         }
@@ -340,6 +351,7 @@ impl AgentResponder {
                 Err(Unread::Failed(error)) => return Err(error),
             };
             tries = 0;
+            work.has_drawn(answer.pictures.as_ref().map_or(0, |pictures| pictures.begun));
             if round.calls.is_empty() || !may_call {
                 break round.finish;
             }
@@ -350,7 +362,13 @@ impl AgentResponder {
         answer.end(&mut writer).await?;
         answer.steps.finish(writer.turn()).await?;
         if !answer.has_text {
-            return Err(empty_answer(finish));
+            let pictures = answer.pictures.as_ref();
+            let failed = pictures.and_then(|pictures| pictures.failed());
+            match failed {
+                Some(why) => writer.push(why).await?,
+                None if pictures.is_some_and(|pictures| pictures.any()) => {}
+                None => return Err(empty_answer(finish)),
+            }
         }
         answer.attach_sources(&conversation.question, &mut writer).await?;
         let cut_short = match finish {
@@ -417,6 +435,7 @@ impl AgentResponder {
                 said: &conversation.said,
                 can_search: member.can_search,
                 has_tools: work.has_tools,
+                can_draw: self.images_of(work.agent).is_some(),
                 away: work.offer.away(),
             },
         );
@@ -436,24 +455,30 @@ impl AgentResponder {
         // A choice is among the first one's models.
         let may_choose = member.own_model().is_none() && !work.fell_back;
         let allowed = wished.filter(|&model| may_choose && self.allowed_models.contains(model));
+        let images = self.image_tool(work);
         ModelRequest {
             // Empty means the configured one.
             model: allowed.cloned().unwrap_or_default(),
             instructions,
             input,
             tools: if may_call { Arc::clone(work.offer.specs()) } else { Arc::default() },
-            tool_choice: self.demanded(turn, work).filter(|_| may_call),
+            tool_choice: self.demanded(turn, work, may_call, images.is_some()),
             user: self.tells_users_apart.then(|| pseudonym(context.owner())),
             max_output_tokens: self.max_output_tokens,
             reasoning: self.reasoning,
+            images,
         }
     }
 
     /// The tool that the user demands, in the first round.
-    fn demanded(&self, turn: &Turn, work: &Work) -> Option<String> {
+    fn demanded(&self, turn: &Turn, work: &Work, may_call: bool, may_draw: bool) -> Option<String> {
         let choice = turn.input()?.inference_options.tool_choice.as_ref()?;
         let name = self.tool_choices.iter().find(|name| **name == choice.id)?;
-        (work.rounds == 0 && work.offer.get(name).is_some()).then(|| name.clone())
+        let is_there = match name.as_str() {
+            IMAGE_GENERATION => may_draw && !work.has_drawn_any(),
+            name => may_call && work.offer.get(name).is_some(),
+        };
+        (work.rounds == 0 && is_there).then(|| name.clone())
     }
 }
 

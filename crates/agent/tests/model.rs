@@ -11,6 +11,9 @@ use parlor_agent::model::{
 use parlor_fake_model::{Behaviour, ErrorShape, FakeModel, Ids, LineEnds, Step};
 use serde_json::{Value, json};
 
+#[path = "model/images.rs"]
+mod images;
+
 const APIS: [ModelApi; 2] = [ModelApi::Responses, ModelApi::ChatCompletions];
 
 fn config(model: &FakeModel, api: ModelApi) -> ModelConfig {

@@ -1164,12 +1164,12 @@ impl Call {
             next_seq,
             prepared.turn,
             log,
-            self.base_url,
             Arc::clone(&self.inner.shared),
         );
         let responder = Arc::clone(&self.inner.responder);
         turn.titled_by(&responder);
         turn.admitted(admission);
+        turn.reached_at(self.base_url);
         let work = drive(Box::new(turn), responder, prepared.job, running, reservation);
         // What comes afterwards is rare, and no part of the turn.
         tokio::spawn(work.instrument(span).then(|afterwards| Box::pin(afterwards.run())));

@@ -25,8 +25,8 @@ pub use parlor_protocol as protocol;
 pub use attachments::{
     AttachmentLimits, AttachmentLinks, AttachmentReadError, AttachmentRecord, AttachmentState,
     AttachmentStore, AttachmentStoreError, Attachments, ByteError, ByteStream,
-    DeleteAttachmentOutcome, DoomedAttachment, FileKey, MadeFile, OpenFile, PREVIEWED_TYPES, Rendition,
-    SignedLink, UNKNOWN_TYPE, UnsentQuota, Upload, UploadedFile,
+    DeleteAttachmentOutcome, DoomedAttachment, FileKey, MadeFile, OpenFile, PREVIEWED_TYPES,
+    Rendition, SignedLink, UNKNOWN_TYPE, UnsentQuota, Upload, UploadedFile,
 };
 pub use chatkit::{ChatKit, ChatKitBuilder, GivenIds, JsonResponse, RequestOptions, Response};
 pub use clock::{Clock, SystemClock};

@@ -22,6 +22,10 @@ pub(crate) struct Asked {
     pub(crate) user_message: String,
     /// Names of the functions on offer; empty when the request forbids calls.
     pub(crate) tools: Vec<String>,
+    /// How often an image is to be shown before it is done; `None`: images are not wanted.
+    pub(crate) partial_images: Option<u64>,
+    /// Images that came with the user's last message.
+    pub(crate) images: usize,
     /// Tool results that came after the last user message.
     pub(crate) tool_results: Vec<String>,
     pub(crate) input_chars: usize,
@@ -42,6 +46,8 @@ impl Asked {
             instructions: body["instructions"].as_str().unwrap_or_default().to_owned(),
             user_message: String::new(),
             tools: Vec::new(),
+            partial_images: None,
+            images: 0,
             tool_results: Vec::new(),
             input_chars: 0,
         };
@@ -63,6 +69,9 @@ impl Asked {
                 .filter_map(|tool| tool["name"].as_str().or(tool["function"]["name"].as_str()))
                 .map(str::to_owned)
                 .collect();
+            let mut tools = body["tools"].as_array().into_iter().flatten();
+            let images = tools.find(|tool| tool["type"] == "image_generation");
+            asked.partial_images = images.map(|tool| tool["partial_images"].as_u64().unwrap_or(0));
         }
         asked.input_chars +=
             asked.instructions.chars().count() + asked.user_message.chars().count();
@@ -86,6 +95,8 @@ impl Asked {
             (_, Some("tool")) => self.tool_results.push(text_of(&item["content"])),
             (_, Some("user")) => {
                 self.user_message = text_of(&item["content"]);
+                let parts = item["content"].as_array().into_iter().flatten();
+                self.images = parts.filter(|part| part["type"] == "input_image").count();
                 self.tool_results.clear();
             }
             (_, Some("system" | "developer")) => {

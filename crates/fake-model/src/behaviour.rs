@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::image::ImageState;
+
 /// What the server does with one request.
 ///
 /// Built in Rust with the methods below, or posted as JSON to `/control/script`:
@@ -176,6 +178,18 @@ pub enum Step {
         #[serde(default)]
         whole: bool,
     },
+    /// An image that is made (Responses API only). What comes between two of these steps comes between
+    /// their events.
+    Image {
+        /// What happens to it.
+        state: ImageState,
+        /// What it shows. A colour in it is the image's.
+        #[serde(default)]
+        prompt: String,
+        /// Its bytes in base64, in the place of what is drawn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base64: Option<String>,
+    },
     /// A URL citation on the text so far (Responses API only).
     Annotation {
         /// The page.
@@ -275,6 +289,11 @@ impl Behaviour {
     /// Adds a call of the function `name`.
     pub fn tool_call(self, name: impl Into<String>, arguments: Value) -> Self {
         self.step(Step::ToolCall { name: name.into(), arguments, call_id: None, whole: false })
+    }
+
+    /// Adds a step of an image.
+    pub fn image(self, state: ImageState, prompt: impl Into<String>) -> Self {
+        self.step(Step::Image { state, prompt: prompt.into(), base64: None })
     }
 
     /// Adds reasoning.

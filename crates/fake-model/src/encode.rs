@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::asked::{Api, Asked};
-use crate::behaviour::{Behaviour, ErrorShape, Ids, Step};
+use crate::behaviour::{Behaviour, ErrorShape, Ids, ImageState, Step};
+use crate::image;
 
 /// One thing the player of a stream does.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +124,8 @@ struct Encoder<'a> {
     /// Responses API: finished output items.
     output: Vec<Value>,
     open: Option<OpenMessage>,
+    /// The image that is being made, and how often it was shown.
+    open_image: Option<(String, u32)>,
     /// Chat Completions: what a response that is not streamed says.
     chat_text: String,
     chat_reasoning: String,
@@ -149,6 +152,7 @@ impl<'a> Encoder<'a> {
             created,
             output: Vec::new(),
             open: None,
+            open_image: None,
             chat_text: String::new(),
             chat_reasoning: String::new(),
             chat_refusal: String::new(),
@@ -198,6 +202,9 @@ impl<'a> Encoder<'a> {
                 Step::Reasoning { text } => self.reasoning(text),
                 Step::ToolCall { name, arguments, call_id, whole } => {
                     self.tool_call(name, arguments, call_id.as_deref(), *whole);
+                }
+                Step::Image { state, prompt, base64 } => {
+                    self.image(state, prompt, base64.as_deref());
                 }
                 Step::Annotation { url, title } => self.annotation(url, title),
                 Step::UnknownEvent { kind } => {
@@ -508,6 +515,71 @@ impl<'a> Encoder<'a> {
             "id": call_id, "type": "function",
             "function": {"name": name, "arguments": arguments},
         }));
+    }
+
+    fn image(&mut self, state: &ImageState, prompt: &str, base64: Option<&str>) {
+        if self.asked.api != Api::Responses {
+            return;
+        }
+        if self.open_image.is_none() {
+            self.close_message();
+            let id = self.new_id("ig_");
+            let item = json!({"id": id, "type": "image_generation_call", "status": "in_progress", "result": null});
+            let kind = "response.output_item.added";
+            let index = self.output.len();
+            self.send(kind, json!({"type": kind, "output_index": index, "item": item}));
+            self.open_image = Some((id, 0));
+            self.image_event("in_progress", json!({}));
+            self.image_event("generating", json!({}));
+        }
+        let Some((id, shown)) = &mut self.open_image else { return };
+        let (id, index) = (id.clone(), *shown);
+        let bytes = |coarse| base64.map_or_else(|| image::draw(prompt, coarse), str::to_owned);
+        let item =
+            |status: &str| json!({"id": id, "type": "image_generation_call", "status": status});
+        let item = match state {
+            ImageState::Begun => return,
+            ImageState::Partial => {
+                *shown += 1;
+                let partial = json!({
+                    "partial_image_index": index, "partial_image_b64": bytes(64 >> index.min(4)),
+                    "output_format": "png", "background": "opaque",
+                });
+                return self.image_event("partial_image", partial);
+            }
+            ImageState::Done => {
+                self.image_event("completed", json!({}));
+                let mut item = item("completed");
+                item["result"] = bytes(1).into();
+                item["revised_prompt"] = prompt.into();
+                item["output_format"] = "png".into();
+                item
+            }
+            ImageState::Failed { code, categories } => {
+                let mut item = item("failed");
+                item["result"] = Value::Null;
+                item["error"] = json!({
+                    "type": "image_generation_error", "code": code, "param": null,
+                    "message": "The image was not made.",
+                });
+                if !categories.is_empty() {
+                    item["error"]["moderation_details"] =
+                        json!({"categories": categories, "moderation_stage": "output"});
+                }
+                item
+            }
+        };
+        self.open_image = None;
+        self.finish_item(self.output.len(), item);
+    }
+
+    fn image_event(&mut self, what: &str, mut event: Value) {
+        let Some((id, _)) = &self.open_image else { return };
+        let kind = format!("response.image_generation_call.{what}");
+        event["type"] = kind.as_str().into();
+        event["item_id"] = id.as_str().into();
+        event["output_index"] = self.output.len().into();
+        self.send(&kind, event);
     }
 
     fn annotation(&mut self, url: &str, title: &str) {

@@ -3,6 +3,7 @@
 mod asked;
 mod behaviour;
 mod encode;
+mod image;
 mod record;
 mod server;
 mod usual;
@@ -16,7 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use behaviour::{Behaviour, ErrorShape, Ids, LineEnds, Purpose, Step};
+pub use behaviour::{Behaviour, ErrorShape, Ids, ImageState, LineEnds, Purpose, Step};
 pub use record::RecordedRequest;
 pub use server::Options;
 

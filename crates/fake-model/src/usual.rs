@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::asked::{Api, Asked};
-use crate::behaviour::{Behaviour, ErrorShape, Ids, LineEnds, Purpose, Step};
+use crate::behaviour::{Behaviour, ErrorShape, Ids, ImageState, LineEnds, Purpose, Step};
 
 /// The tool that the assistant knows how to use.
 const SEARCH_TOOL: &str = "search_documents";
@@ -66,6 +66,27 @@ pub(crate) fn usual(asked: &Asked) -> Behaviour {
     if has("/reason") {
         return Behaviour::new().reasoning("First I think about it.").text("Then I answer.");
     }
+    if let Some(partial) = asked.partial_images
+        && (has("/image") || has("/image-refused"))
+    {
+        let mut prompt = question_of(&asked.user_message);
+        if asked.images > 0 {
+            prompt = format!("{prompt} (as in {} images before)", asked.images);
+        }
+        let hold = argument_of("/hold");
+        let mut behaviour = Behaviour::new().image(ImageState::Begun, "");
+        for _ in 0..partial {
+            behaviour = behaviour.image(ImageState::Partial, prompt.as_str());
+            if let Some(name) = hold {
+                behaviour = behaviour.hold(name);
+            }
+        }
+        if has("/image-refused") {
+            let (code, categories) = ("moderation_blocked".into(), vec!["violence".into()]);
+            return behaviour.image(ImageState::Failed { code, categories }, "");
+        }
+        return behaviour.image(ImageState::Done, prompt.as_str()).text("Here it is.");
+    }
     if has("/instructions") {
         return Behaviour::new().step(Step::EchoInstructions);
     }
@@ -123,7 +144,7 @@ fn question_of(message: &str) -> String {
             "/hold" => {
                 words.next();
             }
-            "/odd" | "/notools" => {}
+            "/odd" | "/notools" | "/image" | "/image-refused" => {}
             _ => kept.push(word),
         }
     }

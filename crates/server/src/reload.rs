@@ -28,10 +28,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SETTLES_IN: Duration = Duration::from_millis(100);
 
 /// What is taken over without a restart, as it begins in the file. Of a tenant the same, behind its id.
-const TAKEN_OVER: [&str; 12] = [
+const TAKEN_OVER: [&str; 13] = [
     "model",
     "fallback_model",
     "dictation",
+    "image_generation",
     "assistant",
     "agent",
     "agents",

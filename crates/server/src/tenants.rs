@@ -349,6 +349,9 @@ fn responder(
     if let Some(summary) = config.model.reasoning {
         responder = responder.show_reasoning(summary);
     }
+    if let Some(images) = config.image_generation.for_agent(config.files.max_bytes) {
+        responder = responder.images(images);
+    }
     if config.agent.page_tools {
         responder = responder.page_tools();
     }

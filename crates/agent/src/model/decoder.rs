@@ -49,6 +49,11 @@ impl AnswerDecoder {
         }
     }
 
+    /// Takes events of up to so many bytes; by default, 16 MB.
+    pub(super) fn take_events_of(&mut self, limit_bytes: usize) {
+        self.sse = SseDecoder::new(limit_bytes);
+    }
+
     /// Takes the next bytes. Those after the answer's end are not looked at.
     pub fn push(&mut self, chunk: &[u8]) {
         let Self { sse, parser, events, failure, ids, over } = self;

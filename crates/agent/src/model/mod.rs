@@ -9,6 +9,7 @@ mod chat;
 mod decoder;
 mod error;
 pub(crate) mod http;
+mod images;
 mod responses;
 
 use std::fmt;
@@ -24,6 +25,10 @@ use url::Url;
 
 pub use decoder::AnswerDecoder;
 pub use error::ModelError;
+pub use images::{
+    IMAGE_GENERATION, ImageBackground, ImageBytes, ImageFailure, ImageFileFormat, ImageQuality,
+    ImageTool,
+};
 
 use crate::http1::{Body, Client, HttpError, Request, Response, SetupError};
 use crate::trace;
@@ -182,6 +187,8 @@ pub struct ModelRequest {
     /// Asks for a summary of the model's reasoning (Responses API). Models that do not reason refuse
     /// to be asked.
     pub reasoning: Option<ReasoningSummary>,
+    /// Lets the model make images, and how (Responses API).
+    pub images: Option<Arc<ImageTool>>,
 }
 
 /// How a model sums up its reasoning (`reasoning.summary` of the Responses API).
@@ -227,6 +234,7 @@ impl ModelRequest {
             "instructions": self.instructions,
             "input": items.collect::<Vec<_>>(),
             "tools": tools.collect::<Vec<_>>(),
+            "image_generation": self.images,
             "tool_choice": self.tool_choice,
             "max_output_tokens": self.max_output_tokens,
         })
@@ -307,6 +315,37 @@ pub enum ModelEvent {
         /// The file's name.
         name: String,
     },
+    /// The model makes an image. It ends as [`Image`](Self::Image) or
+    /// [`ImageFailed`](Self::ImageFailed).
+    ImageBegun {
+        /// Tells the images of an answer apart.
+        call: String,
+    },
+    /// An image as it is so far.
+    ImagePartial {
+        /// Which one.
+        call: String,
+        /// How many were shown of it before.
+        index: u32,
+        /// The image.
+        image: ImageBytes,
+    },
+    /// An image is done.
+    Image {
+        /// Which one.
+        call: String,
+        /// The image.
+        image: ImageBytes,
+        /// What it was made by: what it shows, in words.
+        prompt: Option<String>,
+    },
+    /// An image is not made. The answer goes on.
+    ImageFailed {
+        /// Which one.
+        call: String,
+        /// Why.
+        why: ImageFailure,
+    },
     /// The answer is over; nothing comes after it.
     Done {
         /// What it cost, if the server says so.
@@ -372,6 +411,13 @@ const RETRIES: u32 = 2;
 /// Longest answer that is taken where a stream was asked for, in bytes.
 const MAX_WHOLE_BYTES: usize = 16 * 1024 * 1024;
 
+/// The same, and the longest event, of an answer that may have images: the last event has all of them
+/// once more, in base64.
+const MAX_IMAGES_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long a server may be silent that makes images, at least.
+const IMAGE_PATIENCE: Duration = Duration::from_secs(180);
+
 impl ModelClient {
     /// A client for the configured server. Does not connect yet.
     ///
@@ -401,6 +447,11 @@ impl ModelClient {
             endpoint: endpoint.clone(),
             ids: Arc::clone(ids),
         }))
+    }
+
+    /// Which API it speaks.
+    pub fn api(&self) -> ModelApi {
+        self.0.config.api
     }
 
     /// The configured model's name.
@@ -488,11 +539,17 @@ impl ModelClient {
         let kind = response.content_type.as_deref();
         let is_json = kind.is_some_and(|kind| kind.starts_with("application/json"));
         let mut stream = ModelStream {
-            client: self.clone(),
             body: Some(response.body),
             decoder: AnswerDecoder::with_ids(config.api, Arc::clone(&self.0.ids)),
+            patience: config.idle_timeout,
+            whole_bytes: MAX_WHOLE_BYTES,
             span,
         };
+        if request.images.is_some() {
+            stream.decoder.take_events_of(MAX_IMAGES_BYTES);
+            stream.patience = stream.patience.max(IMAGE_PATIENCE);
+            stream.whole_bytes = MAX_IMAGES_BYTES;
+        }
         if is_json && let Err(error) = stream.read_whole().await {
             trace::failed(&stream.span, &error);
             return Err(error);
@@ -523,9 +580,12 @@ impl ModelClient {
 /// The answer of a model, event by event. Dropping it closes the connection, which is how an
 /// answer is stopped.
 pub struct ModelStream {
-    client: ModelClient,
     body: Option<Body>,
     decoder: AnswerDecoder,
+    /// How long it may be silent.
+    patience: Duration,
+    /// Longest answer in one document, in bytes.
+    whole_bytes: usize,
     /// Ends with the answer.
     span: Span,
 }
@@ -558,10 +618,10 @@ impl ModelStream {
     }
 
     async fn read(&mut self) {
-        let Self { client, body: Some(body), decoder, .. } = self else {
+        let idle_timeout = self.patience;
+        let Self { body: Some(body), decoder, .. } = self else {
             return self.decoder.cut(|| "the connection is gone".into());
         };
-        let idle_timeout = client.0.config.idle_timeout;
         // After the finish reason only the usage is missing, which is not worth a long wait.
         let finishing = decoder.is_finishing();
         let patience =
@@ -600,8 +660,7 @@ impl ModelStream {
     /// Reads an answer that came as one JSON document.
     async fn read_whole(&mut self) -> Result<(), ModelError> {
         let Some(body) = self.body.take() else { return Ok(()) };
-        let idle_timeout = self.client.0.config.idle_timeout;
-        let body = read_body(body, idle_timeout, MAX_WHOLE_BYTES).await?;
+        let body = read_body(body, self.patience, self.whole_bytes).await?;
         let answer: Value = serde_json::from_slice(&body)
             .map_err(|error| ModelError::Malformed { detail: error.to_string() })?;
         self.decoder.whole(&answer)

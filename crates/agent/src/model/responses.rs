@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
+use super::images::{self, IMAGE_GENERATION, ImageFailure, Images};
 use super::{CallIds, Finish, InputFile, InputItem, ModelError, ModelEvent, ModelRequest, Usage};
 
 pub(super) fn body(request: &ModelRequest) -> Value {
@@ -43,7 +44,7 @@ pub(super) fn body(request: &ModelRequest) -> Value {
         // Threads are stored here, not there.
         "store": false,
     });
-    if !request.tools.is_empty() {
+    if !request.tools.is_empty() || request.images.is_some() {
         let tools = request.tools.iter().map(|tool| {
             json!({
                 "type": "function",
@@ -53,9 +54,12 @@ pub(super) fn body(request: &ModelRequest) -> Value {
                 "strict": false,
             })
         });
-        body["tools"] = tools.collect();
+        body["tools"] = tools.chain(request.images.iter().map(|images| images.spec())).collect();
         if let Some(name) = &request.tool_choice {
-            body["tool_choice"] = json!({"type": "function", "name": name});
+            body["tool_choice"] = match name.as_str() {
+                IMAGE_GENERATION => json!({"type": IMAGE_GENERATION}),
+                name => json!({"type": "function", "name": name}),
+            };
         }
     }
     if let Some(summary) = request.reasoning {
@@ -101,6 +105,7 @@ struct Call {
 #[derive(Debug, Default)]
 pub(super) struct Parser {
     calls: Vec<Call>,
+    images: Images,
     text_seen: bool,
     reasoning_seen: bool,
 }
@@ -148,9 +153,23 @@ impl Parser {
                 | "response.refusal.done"
                 | "response.reasoning_summary_part.done"
                 | "response.reasoning_summary_text.done"
-                | "response.reasoning_text.done",
+                | "response.reasoning_text.done"
+                | "response.image_generation_call.in_progress"
+                | "response.image_generation_call.generating"
+                | "response.image_generation_call.completed",
                 _,
             ) => Ok(Some(())),
+            ("response.image_generation_call.partial_image", _) => {
+                self.images.partial(data, out);
+                Ok(Some(()))
+            }
+            // Not read as others are: an image is megabytes, which are copied once.
+            (kind @ ("response.output_item.added" | "response.output_item.done"), _)
+                if data.contains(images::CALL)
+                    && self.images.item(data, kind == "response.output_item.done", out) =>
+            {
+                Ok(Some(()))
+            }
             _ => self.unusual(data, ids, out),
         }
     }
@@ -187,15 +206,27 @@ impl Parser {
             "response.completed" | "response.incomplete" | "response.done" => {
                 self.completed(&event["response"], ids, out);
             }
-            "response.failed" | "response.cancelled" | "error" => {
-                return Err(ModelError::from_stream(&event));
-            }
+            "response.failed" | "response.cancelled" | "error" => self.failed(&event, out)?,
             _ if event["error"].is_object() || event["error"].is_string() => {
-                return Err(ModelError::from_stream(&event));
+                self.failed(&event, out)?;
             }
             kind => tracing::debug!(kind, "skipped an unknown event of the model"),
         }
         Ok(Some(()))
+    }
+
+    /// The answer has ended in an error. One that is about an image is none of the answer's: what was
+    /// said before it stays.
+    fn failed(&mut self, event: &Value, out: &mut VecDeque<ModelEvent>) -> Result<(), ModelError> {
+        let Some(why) = ImageFailure::of_stream(event) else {
+            return Err(ModelError::from_stream(event));
+        };
+        self.images.fail(&why, out);
+        out.push_back(ModelEvent::Done {
+            usage: usage(&event["response"]["usage"]),
+            finish: Finish::Stop,
+        });
+        Ok(())
     }
 
     fn item_added(&mut self, event: &Value) {
@@ -268,12 +299,9 @@ impl Parser {
             None if self.calls.is_empty() => Finish::Stop,
             None => Finish::ToolCalls,
         };
-        let usage = Usage::new(
-            &response["usage"]["input_tokens"],
-            &response["usage"]["output_tokens"],
-            &response["usage"]["input_tokens_details"]["cached_tokens"],
-        );
-        out.push_back(ModelEvent::Done { usage, finish });
+        let missing = ImageFailure::Failed { detail: "the answer ended without it".to_owned() };
+        self.images.end(&missing, out);
+        out.push_back(ModelEvent::Done { usage: usage(&response["usage"]), finish });
     }
 
     fn whole_output(&mut self, response: &Value, ids: &CallIds, out: &mut VecDeque<ModelEvent>) {
@@ -297,6 +325,7 @@ impl Parser {
                         }
                     }
                 }
+                Some(images::CALL) => self.images.whole(item, out),
                 Some("function_call") if !streamed_calls => {
                     self.call_done(&json!({ "item": item }), ids, out);
                 }
@@ -324,9 +353,14 @@ impl Parser {
 
     /// The server says that it is done, or ends the stream, without a closing event.
     pub(super) fn closed(&mut self, said_done: bool) -> Option<ModelEvent> {
-        (said_done && self.text_seen)
+        (said_done && (self.text_seen || self.images.any()))
             .then_some(ModelEvent::Done { usage: None, finish: Finish::Stop })
     }
+}
+
+fn usage(usage: &Value) -> Option<Usage> {
+    let cached = &usage["input_tokens_details"]["cached_tokens"];
+    Usage::new(&usage["input_tokens"], &usage["output_tokens"], cached)
 }
 
 fn emit(call: &mut Call, ids: &CallIds, out: &mut VecDeque<ModelEvent>) {

@@ -187,10 +187,11 @@ fn built(parts: Parts<'_>) -> String {
         said: &parts.said,
         can_search: true,
         has_tools: true,
+        can_draw: true,
         away: parts.away,
     };
     let text = instructions(&config, &input);
-    let static_part = format!("{OPERATOR}{RULES}{SEARCH_RULES}{TOOL_RULES}\n");
+    let static_part = format!("{OPERATOR}{RULES}{SEARCH_RULES}{TOOL_RULES}{IMAGE_RULES}\n");
     assert!(text.starts_with(&static_part), "the operator's words come first: {text}");
     text[static_part.len()..].to_owned()
 }

@@ -1,9 +1,9 @@
 //! What is to be answered: the question, what was said before it, and what still waits.
 
-use parlor_chatkit::protocol::{Attachment, ItemId, ThreadItem};
+use parlor_chatkit::protocol::{Attachment, AttachmentId, ItemId, ThreadItem};
 use parlor_chatkit::{StoreError, Turn};
 
-use super::{AgentResponder, consent::HeldItems, in_page::item_of};
+use super::{AgentResponder, consent::HeldItems, in_page::item_of, pictures::last_made};
 use crate::approval::{Held, RECENT_ITEMS};
 use crate::model::InputItem;
 use crate::prompt::{self, Said};
@@ -19,6 +19,8 @@ pub(super) struct Conversation {
     pub(super) said: Vec<Said>,
     /// What was sent along with the question.
     pub(super) files: Vec<Attachment>,
+    /// The last images that were made in it, oldest first.
+    pub(super) pictures: Vec<AttachmentId>,
     /// Calls that wait for the user's consent.
     pub(super) held: Option<Box<HeldItems>>,
     /// What belongs to an answer before the question.
@@ -74,6 +76,7 @@ impl AgentResponder {
             Some(ThreadItem::UserMessage(message)) => std::mem::take(&mut message.attachments),
             _ => Vec::new(),
         };
+        let pictures = self.images.as_ref().map(|_| last_made(&items)).unwrap_or_default();
         let excess = items.len().saturating_sub(self.prompt.history_items as usize);
         let said: Vec<Said> = items[excess..].iter().filter_map(Said::from_item).collect();
         let told = match &question {
@@ -87,6 +90,6 @@ impl AgentResponder {
             _ if !files.is_empty() => "(The user sent this without a text.)".to_owned(),
             _ => "Please go on.".to_owned(),
         };
-        Ok(Conversation { question, told, said, files, held, before: Vec::new() })
+        Ok(Conversation { question, told, said, files, pictures, held, before: Vec::new() })
     }
 }

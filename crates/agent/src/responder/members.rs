@@ -94,6 +94,11 @@ impl Member {
         self.agent.as_ref()?.model.as_ref()
     }
 
+    /// Whether it may call a tool of this name.
+    pub(super) fn may_call(&self, tool: &str) -> bool {
+        self.agent.as_ref().is_none_or(|agent| agent.may_call(tool))
+    }
+
     /// What it may call of the tools that come from elsewhere.
     pub(super) fn of_source(&self, offer: Offer) -> Offer {
         match &self.agent {

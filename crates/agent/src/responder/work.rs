@@ -12,7 +12,8 @@ use super::{
     writing::{Answer, Round},
 };
 use crate::approval::MAX_WAITING;
-use crate::model::InputItem;
+use crate::model::{ImageTool, InputItem, ModelApi};
+use crate::prompt;
 use crate::scope::SearchScope;
 use crate::search_tool::SEARCH_DOCUMENTS;
 use crate::tools::{
@@ -35,6 +36,8 @@ pub(super) struct Work {
     pub(super) calls: usize,
     pub(super) tokens: u64,
     pub(super) hand_offs: u32,
+    /// Images that were begun.
+    images: u32,
     /// What it takes.
     pub(super) tab: Tab,
     /// What the answer cost in earlier turns.
@@ -59,6 +62,7 @@ impl Work {
             calls: 0,
             tokens: 0,
             hand_offs: 0,
+            images: 0,
             tab,
             spent_before: 0,
             since,
@@ -76,10 +80,27 @@ impl Work {
 
     /// Whether the model may call tools in the next round. If not, it must answer.
     pub(super) fn may_call(&self) -> bool {
+        !self.offer.is_empty() && self.rounds < self.limits.rounds && self.may_spend()
+    }
+
+    /// Whether the model may make an image in the next round.
+    pub(super) fn may_draw(&self, per_turn: u32) -> bool {
+        self.images < per_turn && self.may_spend()
+    }
+
+    /// So many images were begun by now: each is a call.
+    pub(super) fn has_drawn(&mut self, images: u32) {
+        self.calls += images.saturating_sub(self.images) as usize;
+        self.images = images;
+    }
+
+    pub(super) fn has_drawn_any(&self) -> bool {
+        self.images > 0
+    }
+
+    fn may_spend(&self) -> bool {
         let limits = &self.limits;
-        !self.offer.is_empty()
-            && self.rounds < limits.rounds
-            && self.calls < limits.calls as usize
+        self.calls < limits.calls as usize
             && limits.tokens.is_none_or(|most| self.tokens < most)
             && limits.cost.is_none_or(|most| self.spent_before + self.tab.cost() < most)
             && Instant::now() < self.until
@@ -145,6 +166,16 @@ impl Work {
 }
 
 impl AgentResponder {
+    /// How the model is to make images in the next round, if it may.
+    pub(super) fn image_tool(&self, work: &Work) -> Option<Arc<ImageTool>> {
+        let config = self.images_of(work.agent)?;
+        let fallback = self.fallback.as_ref().filter(|_| work.fell_back);
+        if fallback.is_some_and(|model| model.api() != ModelApi::Responses) {
+            return None;
+        }
+        work.may_draw(config.per_turn).then(|| Arc::clone(&config.tool))
+    }
+
     /// The tools for an agent in one turn.
     pub(super) async fn offer_to(&self, agent: usize, turn: &Turn) -> Offer {
         let member = &self.members[agent];
@@ -187,6 +218,10 @@ impl AgentResponder {
     ) -> Result<Option<MessageWriter<'turn>>, TurnError> {
         if !round.text.is_empty() {
             work.exchanged.push(InputItem::Assistant(round.text));
+        }
+        if let Some(pictures) = &mut answer.pictures {
+            let told = pictures.told().into_iter();
+            work.exchanged.extend(told.map(|told| InputItem::User(prompt::history_note(&told))));
         }
         let mut waiting = 0;
         let (held, mut calls): (Vec<_>, Vec<_>) = round.calls.iter().cloned().partition(|call| {

@@ -5,6 +5,7 @@ use parlor_chatkit::{MessageWriter, Notes, Turn, TurnError};
 use serde_json::json;
 
 use super::failures::turn_error;
+use super::pictures::{Pictures, noted};
 use super::thoughts::Thoughts;
 use crate::citations::{CitationFilter, Piece, overlapping};
 use crate::measure::ModelCall;
@@ -57,6 +58,8 @@ pub(super) struct Answer {
     pub(super) thoughts: Option<Box<Thoughts>>,
     /// What is shown of the calls since the last text.
     pub(super) steps: Steps,
+    /// The images that the model makes, where it may.
+    pub(super) pictures: Option<Box<Pictures>>,
 }
 
 impl Answer {
@@ -73,6 +76,7 @@ impl Answer {
             shows_thoughts: false,
             thoughts: None,
             steps: Steps::default(),
+            pictures: None,
         }
     }
 
@@ -133,6 +137,12 @@ impl Answer {
                     self.cited = true;
                     writer.cite(FileSource::new(name.clone(), name)).await?;
                 }
+                Ok(
+                    event @ (ModelEvent::ImageBegun { .. }
+                    | ModelEvent::ImagePartial { .. }
+                    | ModelEvent::Image { .. }
+                    | ModelEvent::ImageFailed { .. }),
+                ) => Box::pin(self.picture(event, writer)).await?,
                 Ok(ModelEvent::Done { usage, finish }) => {
                     tracing::debug!(?usage, ?finish, "the model has answered");
                     call.done(usage.as_ref());
@@ -172,7 +182,7 @@ impl Answer {
     }
 
     /// What comes next is no thought.
-    async fn end_thoughts(&mut self, turn: &mut Turn) -> Result<(), TurnError> {
+    pub(super) async fn end_thoughts(&mut self, turn: &mut Turn) -> Result<(), TurnError> {
         match self.thoughts.take() {
             Some(thoughts) => Box::pin(thoughts.finish(turn)).await,
             None => Ok(()),
@@ -252,6 +262,12 @@ fn note(notes: &Notes, event: &Result<ModelEvent, ModelError>) {
         Ok(ModelEvent::FileCitation { name }) => {
             notes.add("model.citation", || json!({ "file": name }));
         }
+        Ok(
+            event @ (ModelEvent::ImageBegun { .. }
+            | ModelEvent::ImagePartial { .. }
+            | ModelEvent::Image { .. }
+            | ModelEvent::ImageFailed { .. }),
+        ) => notes.add("model.image", || noted(event)),
         Ok(ModelEvent::Done { usage, finish }) => notes.add("model.done", || {
             let usage = usage.as_ref().map(|usage| {
                 json!({ "input": usage.input_tokens, "cached": usage.cached_tokens,

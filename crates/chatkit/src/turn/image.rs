@@ -62,9 +62,9 @@ impl<'turn> ImageWriter<'turn> {
         let (owner, thread_id) = (self.turn.owner().clone(), self.turn.key.thread_id.clone());
         // In a task of its own: a turn that is stopped must not stop it between bytes and record.
         let kept = async move { attachments.keep_made(&owner, &thread_id, id, file).await };
-        tokio::spawn(kept).await.unwrap_or_else(|lost| {
-            Err(AttachmentStoreError::Unavailable(lost.into()).into())
-        })?;
+        tokio::spawn(kept)
+            .await
+            .unwrap_or_else(|lost| Err(AttachmentStoreError::Unavailable(lost.into()).into()))?;
         Ok(self.image(String::new()))
     }
 

@@ -30,8 +30,7 @@ use tracing::Instrument as _;
 use crate::{
     Admission, AttachmentReadError, Attachments, Clock, ItemState, ItemWrite, Limits, Owner,
     PageQuery, RequestContext, Store, StoreError, TurnError, TurnKey, Visibility,
-    attachments::dressed, ids, measure,
-    responder::DynResponder, trace::Traced as _,
+    attachments::dressed, ids, measure, responder::DynResponder, trace::Traced as _,
 };
 use apply::Effect;
 pub(crate) use drive::{Job, Opening, Replaced, drive};
@@ -138,7 +137,6 @@ impl Turn {
         next_seq: i64,
         opening: Opening,
         log: Arc<TurnLog>,
-        base_url: String,
         shared: Arc<Shared>,
     ) -> Self {
         let notes = Notes::new(shared.observer.as_ref(), &key.turn_id, &key.thread_id);
@@ -160,7 +158,7 @@ impl Turn {
             before: None,
             notes,
             log,
-            base_url,
+            base_url: String::new(),
             shared,
         }
     }
@@ -168,6 +166,11 @@ impl Turn {
     /// Has this responder asked for a title, if the turn's thread needs one.
     pub(crate) fn titled_by(&mut self, responder: &Arc<dyn DynResponder>) {
         self.titling = Titling::new(responder, &self.thread, self.input.as_ref());
+    }
+
+    /// Has links begin with this.
+    pub(crate) fn reached_at(&mut self, base_url: String) {
+        self.base_url = base_url;
     }
 
     /// Holds this admission for as long as the turn runs.
@@ -530,7 +533,15 @@ impl Turn {
             loop {
                 match shared.store.write(&owner, &key, &writes).traced("write").await {
                     Err(error) if patience.allows(&error).await => {}
-                    written => return (writes, written),
+                    written => {
+                        // What was made for an item goes with it.
+                        if let Some(attachments) = &shared.attachments
+                            && writes.iter().any(|write| matches!(write, ItemWrite::Remove(_)))
+                        {
+                            attachments.delete_bytes_soon();
+                        }
+                        return (writes, written);
+                    }
                 }
             }
         };

@@ -4,6 +4,7 @@
 
 mod agents;
 mod guardrails;
+mod images;
 mod inspector;
 mod quotas;
 mod remote;
@@ -24,6 +25,7 @@ use crate::tools::{mcp_servers, toolbox};
 
 pub use agents::{AgentEntry, AgentModel, AgentSearch, OwnModel, TenantAgent};
 pub use guardrails::{GuardrailEntry, GuardrailKind, RuleAction};
+pub use images::ImageGeneration;
 pub use inspector::Inspector;
 pub use quotas::{Network, Quotas, QuotasInForce, ScopedQuotas};
 pub use remote::{AgentKind, Remote};
@@ -63,6 +65,8 @@ pub struct Config {
     pub fallback_model: Option<Model>,
     /// Dictation.
     pub dictation: Dictation,
+    /// Images that the model makes for users.
+    pub image_generation: ImageGeneration,
     /// What the assistant is told.
     pub assistant: Assistant,
     /// How much tools may be used.
@@ -121,6 +125,7 @@ impl Default for Config {
             model: Model::default(),
             fallback_model: None,
             dictation: Dictation::default(),
+            image_generation: ImageGeneration::default(),
             assistant: Assistant::default(),
             agent: Agent::default(),
             titles: Titles::default(),
@@ -442,6 +447,7 @@ impl Config {
         toolbox(self).map_err(|error| ConfigError(error.to_string()))?;
         mcp_servers(self).map_err(|error| ConfigError(error.to_string()))?;
         self.check_agents().map_err(ConfigError)?;
+        self.check_images().map_err(ConfigError)?;
         if self.context.history_items > 200 {
             return fail(format!(
                 "context.history_items is {}; at most 200 fit a prompt",

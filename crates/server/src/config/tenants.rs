@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    AgentEntry, Assistant, Auth, AuthMode, Config, Dictation, GuardrailEntry, GuardrailKind, Model,
-    ModelApi, ModelFiles, Retention, ScopedQuotas, Search, TenantAgent, Titles, ToolEntry,
-    sections::hidden,
+    AgentEntry, Assistant, Auth, AuthMode, Config, Dictation, GuardrailEntry, GuardrailKind,
+    ImageGeneration, Model, ModelApi, ModelFiles, Retention, ScopedQuotas, Search, TenantAgent,
+    Titles, ToolEntry, sections::hidden,
 };
 
 use crate::tools::{mcp_servers, toolbox};
@@ -52,6 +52,9 @@ pub struct Tenant {
     /// How much is too much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<ScopedQuotas>,
+    /// Images that its model makes, in the place of everybody's settings of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_generation: Option<ImageGeneration>,
     /// What its users may say and what they may be answered, in the place of everybody's guardrails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guardrails: Option<Vec<GuardrailEntry>>,
@@ -193,6 +196,9 @@ impl Config {
             *tags = own.tags.clone().unwrap_or_else(|| std::mem::take(tags));
             *language = own.language.clone().or_else(|| language.take());
         }
+        if let Some(own) = &tenant.image_generation {
+            config.image_generation.clone_from(own);
+        }
         if let Some(own) = &tenant.guardrails {
             config.guardrails.clone_from(own);
         }
@@ -234,6 +240,7 @@ impl Config {
             own.agent.check().map_err(|error| format!("{place}.{error}"))?;
             own.agent.check_remote(&own).map_err(|error| format!("{place}.{error}"))?;
             own.check_agents().map_err(|error| format!("{place}: {error}"))?;
+            own.check_images().map_err(|error| format!("{place}: {error}"))?;
             if tenant.tools.is_some() {
                 let wrong = |error: &dyn std::fmt::Display| format!("{place}: {error}");
                 toolbox(&own).map_err(|error| wrong(&error))?;

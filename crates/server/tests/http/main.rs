@@ -13,6 +13,7 @@ mod dictation;
 mod files;
 mod given_files;
 mod guardrails;
+mod images;
 mod inspector;
 mod isolation;
 mod limits;

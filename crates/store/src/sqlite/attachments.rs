@@ -140,12 +140,7 @@ pub(super) fn keep(
         "UPDATE attachments SET thread_id = ?3 WHERE id = ?4 AND tenant_id = ?1 AND user_id = ?2 \
          AND state = 'uploaded' AND thread_id IS NULL AND EXISTS (SELECT 1 FROM threads WHERE id = \
          ?3 AND tenant_id = ?1 AND user_id = ?2)",
-        params![
-            owner.tenant().as_str(),
-            owner.user().as_str(),
-            thread_id.as_str(),
-            id.as_str()
-        ],
+        params![owner.tenant().as_str(), owner.user().as_str(), thread_id.as_str(), id.as_str()],
     )?;
     Ok(kept > 0)
 }

@@ -1,6 +1,6 @@
 //! The agents: whether their models are there, their tools exist, and somebody leads to them.
 
-use parlor_agent::search_tool::SEARCH_DOCUMENTS;
+use parlor_agent::{model::IMAGE_GENERATION, search_tool::SEARCH_DOCUMENTS};
 
 use super::{Finding, ModelSettings, model};
 use crate::{
@@ -54,6 +54,9 @@ fn known_tools(config: &Config) -> Vec<String> {
         .unwrap_or_default();
     if config.search.enabled {
         names.push(SEARCH_DOCUMENTS.to_owned());
+    }
+    if config.image_generation.enabled {
+        names.push(IMAGE_GENERATION.to_owned());
     }
     names
 }

@@ -604,8 +604,13 @@ export type FontWeight = 'normal' | 'medium' | 'semibold' | 'bold' | (string & N
 export interface GeneratedImage {
   /** Its id. */
   id: string;
-  /** Where it is; `data:` URLs are usual for previews. */
+  /**
+   * Where it is; `data:` URLs are usual for previews. As it is stored, empty for one whose bytes the
+   * server keeps: clients are sent a fresh link.
+   */
   url: string;
+  /** What it shows, in words. Parlor's addition: official clients ignore it. */
+  alt?: string | null;
 }
 
 /** An image that was made for the user. */
