@@ -40,7 +40,7 @@ import { ScrollKeeper } from './scroll-keeper.js';
 import { english } from './strings.js';
 import { styles } from './styles.js';
 import { loadFonts, ThemeSheet } from './theme.js';
-import { dropTarget, lightbox } from './views/attachments.js';
+import { asAttachment, dropTarget, lightbox } from './views/attachments.js';
 import { secondsLeft } from './views/banner.js';
 import { composer as composerView, sendAgain } from './views/composer.js';
 import type { HistoryEdit, OpenImage, ViewContext } from './views/context.js';
@@ -825,7 +825,11 @@ export class ChatKitElement extends LitElement implements OpenAIChatKit, ViewCon
     void this.#session?.refreshItem(itemId).then(() => {
       const item = this.state.thread.items.find(({ id }) => id === itemId);
       const now =
-        item?.type === 'user_message' ? item.attachments.find(({ id }) => id === attachment.id) : undefined;
+        item?.type === 'user_message'
+          ? item.attachments.find(({ id }) => id === attachment.id)
+          : item?.type === 'generated_image'
+            ? asAttachment(item, this.strings)
+            : undefined;
       const fresh = document.createElement('a');
       fresh.href = now?.download_url ?? link.href;
       fresh.download = attachment.name;

@@ -95,6 +95,7 @@ export interface Strings {
   usedTool: (name: string) => string;
   imageLoading: string;
   generatedImage: string;
+  imageFailed: string;
   structuredInput: string;
   widget: string;
   skipped: string;
@@ -263,6 +264,7 @@ export const english: Strings = {
   usedTool: (name) => `Used ${name}`,
   imageLoading: 'Making an image',
   generatedImage: 'Generated image',
+  imageFailed: 'The image could not be made',
   structuredInput: 'Questions for you',
   widget: 'Card',
   skipped: 'Skipped',

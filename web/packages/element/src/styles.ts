@@ -912,20 +912,84 @@ export const styles = css`
     padding-inline-start: 1.2em;
   }
 
-  .generated-image,
+  .generated,
   .image-frame {
-    inline-size: 100%;
-    max-inline-size: 24rem;
+    position: relative;
+    display: block;
+    inline-size: fit-content;
+    max-inline-size: min(24rem, 100%);
+    padding: 0;
+    border: 1px solid var(--ck-border);
     border-radius: var(--ck-radius-lg);
+    background: var(--ck-surface-sunken);
+    overflow: hidden;
+  }
+
+  .generated-image {
+    display: block;
+    max-inline-size: 100%;
+    max-block-size: 24rem;
+    min-block-size: 4rem;
+    object-fit: contain;
+    animation: fade 260ms var(--ck-ease);
+  }
+
+  button.generated {
+    cursor: zoom-in;
+    transition: border-color 140ms;
+  }
+
+  button.generated:hover {
+    border-color: var(--ck-border-strong);
+  }
+
+  /* As wide as the image will be: what comes before it is small. */
+  .generated.growing {
+    inline-size: 100%;
+  }
+
+  .growing .generated-image {
+    inline-size: 100%;
+    filter: blur(var(--ck-image-blur, 8px));
+    transform: scale(1.04);
+    transition: filter 400ms;
   }
 
   .image-frame {
     display: grid;
     place-items: center;
-    aspect-ratio: 1;
-    background: var(--ck-surface-sunken);
-    color: var(--ck-text-faint);
+    place-content: center;
+    gap: calc(var(--ck-space) * 2);
+    inline-size: 100%;
+    aspect-ratio: 3 / 2;
+    padding: calc(var(--ck-space) * 4);
+    color: var(--ck-text-muted);
+    text-align: center;
+  }
+
+  .image-frame .icon {
     font-size: 1.6em;
+  }
+
+  .image-frame[data-state='begun'] {
+    background: linear-gradient(
+        90deg,
+        var(--ck-hover) 0%,
+        var(--ck-hover) 40%,
+        var(--ck-active) 50%,
+        var(--ck-hover) 60%,
+        var(--ck-hover) 100%
+      )
+      0 0 / 250% 100%;
+    animation: shimmer 1.8s linear infinite;
+  }
+
+  .image-frame[data-state='failed'] {
+    aspect-ratio: auto;
+  }
+
+  .image-note {
+    font-size: 0.9em;
   }
 
   /* ------------------------------------------------ banners */

@@ -118,6 +118,7 @@ const arabic: Catalogue = {
     usedTool: (name) => `تم استخدام ${name}`,
     imageLoading: 'جارٍ إنشاء صورة',
     generatedImage: 'صورة تم إنشاؤها',
+    imageFailed: 'تعذّر إنشاء الصورة',
     structuredInput: 'أسئلة لك',
     widget: 'بطاقة',
     skipped: 'تم التخطي',

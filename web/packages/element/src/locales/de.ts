@@ -94,6 +94,7 @@ const german: Catalogue = {
     usedTool: (name) => `${name} verwendet`,
     imageLoading: 'Bild wird erstellt',
     generatedImage: 'Erstelltes Bild',
+    imageFailed: 'Das Bild konnte nicht erstellt werden',
     structuredInput: 'Fragen an dich',
     widget: 'Karte',
     skipped: 'Übersprungen',

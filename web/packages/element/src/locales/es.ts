@@ -94,6 +94,7 @@ const spanish: Catalogue = {
     usedTool: (name) => `Se usó ${name}`,
     imageLoading: 'Creando una imagen',
     generatedImage: 'Imagen creada',
+    imageFailed: 'No se pudo crear la imagen',
     structuredInput: 'Preguntas para ti',
     widget: 'Tarjeta',
     skipped: 'Omitido',

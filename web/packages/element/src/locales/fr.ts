@@ -95,6 +95,7 @@ const french: Catalogue = {
     usedTool: (name) => `${name} utilisé`,
     imageLoading: 'Création d’une image',
     generatedImage: 'Image créée',
+    imageFailed: 'L’image n’a pas pu être créée',
     structuredInput: 'Questions pour vous',
     widget: 'Carte',
     skipped: 'Ignoré',

@@ -92,6 +92,7 @@ const japanese: Catalogue = {
     usedTool: (name) => `${name} を使用しました`,
     imageLoading: '画像を作成しています',
     generatedImage: '作成した画像',
+    imageFailed: '画像を作成できませんでした',
     structuredInput: 'あなたへの質問',
     widget: 'カード',
     skipped: 'スキップしました',

@@ -1,4 +1,4 @@
-import type { Attachment, UploadEntry } from '@parlor/client';
+import type { Attachment, GeneratedImageItem, UploadEntry } from '@parlor/client';
 import { html, noChange, nothing, type TemplateResult } from 'lit';
 import { Directive, directive, type ElementPart } from 'lit/directive.js';
 import { repeat } from 'lit/directives/repeat.js';
@@ -6,6 +6,7 @@ import { describeUploadError } from '../describe-error.js';
 import { formatBytes, kindOf } from '../files.js';
 import { icon } from '../icons.js';
 import { safeHref } from '../sources.js';
+import type { Strings } from '../strings.js';
 import type { ViewContext } from './context.js';
 import { iconButton } from './icon-button.js';
 
@@ -38,6 +39,28 @@ export function imageUrl(url: string | null | undefined): string | null {
 
 const downloadUrl = (attachment: Attachment): string | null =>
   attachment.download_url == null ? null : safeHref(attachment.download_url);
+
+/** Longest text that names an image where there is room for a name only. */
+const NAME_CHARS = 60;
+
+/** What an image shows, in as many words as there are. */
+export function altOf(item: GeneratedImageItem, strings: Strings): string {
+  return item.image?.alt?.trim() || strings.generatedImage;
+}
+
+/** A generated image as the dialog shows it that is there for images that users send. */
+export function asAttachment(item: GeneratedImageItem, strings: Strings): Attachment {
+  const alt = altOf(item, strings);
+  const url = item.image?.url ?? '';
+  return {
+    type: 'image',
+    id: item.image?.id ?? item.id,
+    name: alt.length > NAME_CHARS ? `${alt.slice(0, NAME_CHARS).trimEnd()}…` : alt,
+    mime_type: 'image/*',
+    preview_url: url,
+    download_url: safeHref(url),
+  };
+}
 
 // ---------------------------------------------------------------- in the composer
 
@@ -261,7 +284,9 @@ export function lightbox(view: ViewContext): TemplateResult | typeof nothing {
   const attachment =
     (item?.type === 'user_message'
       ? item.attachments.find(({ id }) => id === openImage.attachment.id)
-      : undefined) ?? openImage.attachment;
+      : item?.type === 'generated_image'
+        ? asAttachment(item, strings)
+        : undefined) ?? openImage.attachment;
   const small = attachment.type === 'image' ? imageUrl(attachment.preview_url) : null;
   const full = downloadUrl(attachment);
   const url = full !== null && !view.isBroken(full) ? full : small;

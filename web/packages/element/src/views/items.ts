@@ -1,7 +1,6 @@
 import type {
   AnyComponent,
   ClientToolCallItem,
-  GeneratedImageItem,
   StructuredInputItem,
   Task,
   UrlSource,
@@ -144,20 +143,6 @@ export function clientToolCall(view: ViewContext, item: ClientToolCallItem): Tem
       >${pending ? strings.usingTool(item.name) : strings.usedTool(item.name)}</span
     >
   </div>`;
-}
-
-export function generatedImage(view: ViewContext, item: GeneratedImageItem): TemplateResult {
-  const href = item.image ? safeHref(item.image.url) : null;
-  return href === null
-    ? html`<div class="image-frame" role="img" aria-label=${view.strings.imageLoading}>
-        ${icon('square-image')}
-      </div>`
-    : html`<img
-        class="generated-image"
-        part="generated-image"
-        src=${href}
-        alt=${view.strings.generatedImage}
-      />`;
 }
 
 /** All text of a widget, in reading order: what can be shown where the widget itself can't. */

@@ -21,14 +21,8 @@ import { isHere, safeHref, SourceList, sourcePlace } from '../sources.js';
 import { messageFiles } from './attachments.js';
 import { banner, notices } from './banner.js';
 import type { ViewContext } from './context.js';
-import {
-  clientToolCall,
-  generatedImage,
-  structuredInput,
-  taskItem,
-  widgetItem,
-  workflowItem,
-} from './items.js';
+import { generatedImage } from './generated-image.js';
+import { clientToolCall, structuredInput, taskItem, widgetItem, workflowItem } from './items.js';
 import { markdownOptions } from './markdown-options.js';
 import { iconButton } from './icon-button.js';
 
@@ -352,7 +346,7 @@ function itemView(view: ViewContext, item: ThreadItem, streaming: boolean, withA
     case 'client_tool_call':
       return clientToolCall(view, item);
     case 'generated_image':
-      return generatedImage(view, item);
+      return generatedImage(view, item, streaming);
     case 'widget':
       return widgetItem(view, item);
     case 'structured_input':
@@ -436,7 +430,7 @@ export function messages(view: ViewContext): TemplateResult {
             state.feedback.get(item.id),
             view.options,
             view.strings,
-            item.type === 'user_message' && view.imagesVersion,
+            (item.type === 'user_message' || item.type === 'generated_image') && view.imagesVersion,
             state.thread.thread?.allowed_image_domains,
           ],
           () => itemView(view, item, isStreaming, withActions),
