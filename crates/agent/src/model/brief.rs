@@ -24,6 +24,7 @@ impl ModelRequest {
             user: None,
             max_output_tokens: Some(MAX_OUTPUT_TOKENS),
             reasoning: None,
+            images: None,
         }
     }
 }
