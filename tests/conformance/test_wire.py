@@ -182,6 +182,24 @@ def a_title_by_the_model(s: Session) -> None:
         time.sleep(0.02)
 
 
+# Where the model may make images.
+
+
+def images_that_are_made(s: Session) -> None:
+    made = create(s, "/image a red fox")
+    image = made.items("generated_image")[0]["image"]
+    assert image["alt"] == "a red fox", image
+    updates = [event["update"] for event in made.events if event["type"] == "thread.item.updated"]
+    growing = [update for update in updates if update["type"] == "generated_image.updated"]
+    assert len(growing) == 2, growing
+    look(s, made.thread_id)
+    s.send("the items", "items.list", {"thread_id": made.thread_id, "order": "asc"})
+    add(s, made.thread_id, "/image make it blue", "changed")
+    refused = add(s, made.thread_id, "/image-refused another", "refused")
+    assert [event["level"] for event in refused.events if event["type"] == "notice"] == ["warning"]
+    look(s, made.thread_id, "all of them")
+
+
 OURS: list[Callable[[Session], None]] = [
     cited_documents,
     a_turn_that_is_stopped,
@@ -249,10 +267,14 @@ def results(processes: Processes, model: Process) -> Iterator[Result]:
         yield from wire
         if asked and name == "responses":
             yield from test_checks.results(sessions["a_conversation"])
-    more = {"PARLOR_DICTATION__NAME": "fake-speech", "PARLOR_TITLES__ENABLED": "true"}
+    more = {
+        "PARLOR_DICTATION__NAME": "fake-speech",
+        "PARLOR_TITLES__ENABLED": "true",
+        "PARLOR_IMAGE_GENERATION__ENABLED": "true",
+    }
     speech = processes.parlor("speech-and-titles", OPENAI_BASE_URL=f"{model.url}/v1", **more)
     speech.ready()
-    _, wire = wire_results("speech and titles", speech, model, [recordings, a_title_by_the_model])
+    _, wire = wire_results("speech and titles", speech, model, [recordings, a_title_by_the_model, images_that_are_made])
     yield from wire
 
 
