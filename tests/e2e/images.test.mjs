@@ -120,6 +120,6 @@ describe('an image that the model makes', () => {
     const url = await image(visitor, 'done').locator('img').getAttribute('src');
     await visitor.api('threads.delete', { thread_id: await visitor.threadId() });
     visitor.expected.push(/404/);
-    assert.equal(await visitor.page.evaluate(async (link) => (await fetch(link)).status, url), 404);
+    assert.equal(await visitor.page.evaluate(async (link) => (await fetch(link, { cache: 'no-store' })).status, url), 404);
   });
 });

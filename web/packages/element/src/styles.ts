@@ -950,9 +950,22 @@ export const styles = css`
 
   .growing .generated-image {
     inline-size: 100%;
-    filter: blur(var(--ck-image-blur, 8px));
+    filter: blur(14px);
     transform: scale(1.04);
     transition: filter 400ms;
+  }
+
+  /* In steps: a page's policy may allow no style in an attribute. */
+  .growing[data-quarters='1'] .generated-image {
+    filter: blur(10px);
+  }
+
+  .growing[data-quarters='2'] .generated-image {
+    filter: blur(6px);
+  }
+
+  .growing:is([data-quarters='3'], [data-quarters='4']) .generated-image {
+    filter: blur(2px);
   }
 
   .image-frame {

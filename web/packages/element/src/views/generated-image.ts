@@ -1,6 +1,5 @@
 import type { GeneratedImageItem } from '@parlor/client';
 import { html, nothing, type TemplateResult } from 'lit';
-import { styleMap } from 'lit/directives/style-map.js';
 import { icon } from '../icons.js';
 import { altOf, asAttachment, imageUrl } from './attachments.js';
 import type { ViewContext } from './context.js';
@@ -46,7 +45,7 @@ export function generatedImage(
       class="generated growing"
       part="generated-image"
       data-state="growing"
-      style=${styleMap({ '--ck-image-blur': `${((1 - progress) * 14).toFixed(1)}px` })}
+      data-quarters=${Math.floor(progress * 4)}
     >
       ${picture}${bar}
     </div>`;
