@@ -384,6 +384,51 @@ async fn doctor_looks_for_the_speech_model_where_dictation_is_offered() {
 }
 
 #[tokio::test]
+async fn doctor_asks_what_guardrails_ask_also_those_of_tenants() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = parlor_fake_model::FakeModel::start().await;
+    let there = model.base_url();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let file = format!(
+        r#"
+        model = {{ base_url = "{there}" }}
+        auth = {{ mode = "trusted-header", trusted_header = {{ tenant = "X-Tenant" }} }}
+        [[guardrails]]
+        name = "secrets"
+        kind = "rules"
+        presets = ["secrets"]
+        [[guardrails]]
+        name = "kind words"
+        kind = "moderation"
+        [[guardrails]]
+        name = "on topic"
+        kind = "judge"
+        rule = "It is about tea."
+        base_url = "http://{closed}/v1"
+        if_unavailable = "refuse"
+        [[tenants.acme.guardrails]]
+        name = "strict"
+        kind = "moderation"
+        base_url = "http://{closed}/v1"
+        "#
+    );
+    fs::write(folder.path().join("parlor.toml"), file).unwrap();
+    let mut command = parlor(folder.path());
+    command.arg("doctor");
+    let (code, stdout, _) = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
+    assert_eq!(code, Some(1));
+    let line = |about: &str| stdout.lines().find(|line| line.contains(about)).unwrap_or(&stdout);
+    assert!(line("secrets").starts_with("ok"), "{stdout}");
+    assert!(line("kind words").starts_with("ok") && line("kind words").contains(&there), "{stdout}");
+    for (about, meanwhile) in [("on topic", "refused"), ("strict", "passes")] {
+        assert!(line(about).starts_with("PROBLEM"), "{stdout}");
+        let behind = stdout.split_once(about).unwrap().1;
+        assert!(behind.lines().take(2).any(|line| line.contains(meanwhile)), "{stdout}");
+    }
+    assert!(line("strict").contains("tenants.acme"), "{stdout}");
+}
+
+#[tokio::test]
 async fn doctor_asks_an_agent_elsewhere() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let folder = tempfile::tempdir().unwrap();

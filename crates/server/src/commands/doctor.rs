@@ -696,7 +696,7 @@ async fn reached(address: &str) -> io::Result<()> {
     TcpStream::connect((host, port)).await.map(drop)
 }
 
-/// The models of a tenant, if it has some of its own.
+/// What a tenant has of its own.
 async fn of_tenant(config: &Config, id: &str, tenant: &Tenant) -> Vec<Finding> {
     let place = place_of(id);
     let own = config.of_tenant(tenant);
@@ -716,6 +716,9 @@ async fn of_tenant(config: &Config, id: &str, tenant: &Tenant) -> Vec<Finding> {
     }
     if tenant.tools.is_some() || tenant.agents.is_some() {
         findings.extend(agents::agents(&own).await);
+    }
+    if tenant.guardrails.is_some() {
+        findings.extend(guardrails(&own).await);
     }
     for finding in &mut findings {
         finding.text = format!("{}: {}", place.trim_end_matches('.'), finding.text);
