@@ -419,7 +419,10 @@ async fn doctor_asks_what_guardrails_ask_also_those_of_tenants() {
     assert_eq!(code, Some(1));
     let line = |about: &str| stdout.lines().find(|line| line.contains(about)).unwrap_or(&stdout);
     assert!(line("secrets").starts_with("ok"), "{stdout}");
-    assert!(line("kind words").starts_with("ok") && line("kind words").contains(&there), "{stdout}");
+    assert!(
+        line("kind words").starts_with("ok") && line("kind words").contains(&there),
+        "{stdout}"
+    );
     for (about, meanwhile) in [("on topic", "refused"), ("strict", "passes")] {
         assert!(line(about).starts_with("PROBLEM"), "{stdout}");
         let behind = stdout.split_once(about).unwrap().1;

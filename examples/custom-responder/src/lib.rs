@@ -205,6 +205,7 @@ async fn request(turn: &Turn) -> Result<ModelRequest, TurnError> {
         said: &[],
         can_search: false,
         has_tools: false,
+        can_draw: false,
         away: &[],
     };
     Ok(ModelRequest {
