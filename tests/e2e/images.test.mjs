@@ -44,6 +44,14 @@ async function looks(visitor, name) {
   ]) {
     await visitor.page.setViewportSize({ width, height });
     await visitor.page.emulateMedia({ colorScheme });
+    // On a narrow page the chat is behind a button, unless it is open.
+    if (width < 600 && name !== 'large') {
+      const ask = visitor.page.getByRole('button', { name: 'Ask', exact: true });
+      await eventually('the chat is open', async () => {
+        if (await ask.isVisible()) await ask.click({ timeout: 1_000 }).catch(() => {});
+        return visitor.input.isVisible();
+      });
+    }
     await visitor.isAccessible(`${name} (${form})`);
     await visitor.screenshot(`image-${name}-${form}`);
   }
