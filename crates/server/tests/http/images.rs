@@ -352,3 +352,46 @@ async fn a_stopped_answer_keeps_what_was_seen_of_its_image() {
     assert_eq!(stream.end.as_deref(), Some("done"));
     assert!(!model.requests().last().unwrap().body.to_string().contains("input_image"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_may_demand_an_image_and_agents_make_some_only_where_they_may() {
+    let model = FakeModel::start().await;
+    let demanding = async |app: &TestApp| {
+        let mut message = input("/image a red fox");
+        message["inference_options"] = json!({"tool_choice": {"id": "image_generation"}});
+        let params = json!({"input": message});
+        let stream = app.user("ada").stream("threads.create", params, json!({})).await;
+        assert_eq!(stream.end.as_deref(), Some("done"), "{:#?}", stream.events);
+        model.requests().last().unwrap().body.clone()
+    };
+    let app = start(&model, |_| {}).await;
+    assert!(demanding(&app).await["tool_choice"].is_null(), "what is not listed is ignored");
+    let app = start(&model, |config| {
+        config.agent.tool_choices = vec!["image_generation".to_owned()];
+    })
+    .await;
+    assert_eq!(demanding(&app).await["tool_choice"], json!({"type": "image_generation"}));
+
+    let agents = |tools: Value| {
+        let desk = json!({"name": "desk", "tools": tools, "hand_offs": ["painter"]});
+        let painter =
+            json!({"name": "painter", "instructions": "You paint.", "tools": ["image_*"]});
+        serde_json::from_value(json!([desk, painter])).unwrap()
+    };
+    let app = start(&model, |config| {
+        config.agents = agents(json!([]));
+        config.agent.tool_choices = vec!["image_generation".to_owned()];
+    })
+    .await;
+    model.push(Behaviour::new().tool_call("transfer_to_painter", json!({"reason": "a picture"})));
+    model.push(Behaviour::new().image(ImageState::Done, "a fox").text("Painted."));
+    let before = model.requests().len();
+    let stream = app.user("ada").ask("Draw a fox").await;
+    assert_eq!(stream.end.as_deref(), Some("done"), "{:#?}", stream.events);
+    assert_eq!(made(&stream)["alt"], "a fox");
+    let asked: Vec<String> = model.requests()[before..]
+        .iter()
+        .map(|request| request.body["tools"].to_string())
+        .collect();
+    assert!(!asked[0].contains("image_generation") && asked[1].contains("image_generation"));
+}
