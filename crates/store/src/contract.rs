@@ -13,12 +13,14 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod attachments;
+mod grants;
 mod limits;
 mod logins;
 mod operator;
 mod usage;
 
 pub use attachments::*;
+pub use grants::*;
 pub use limits::*;
 pub use logins::*;
 pub use operator::*;

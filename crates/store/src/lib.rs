@@ -4,6 +4,7 @@ pub mod contract;
 mod files;
 #[cfg(test)]
 mod filling;
+mod grants;
 mod limits;
 mod logins;
 mod migrations;
@@ -15,6 +16,9 @@ mod sqlite;
 mod usage;
 
 pub use files::{FileStore, OpenFilesError, S3Config};
+pub use grants::{
+    AttemptId, ClientId, Grant, GrantAttempt, GrantServer, GrantStore, RefreshedGrant, Revision,
+};
 pub use limits::{
     Allowance, Charge, Charged, CounterId, LimitStore, OpenId, Opening, Refusal, Slots, Use, Window,
 };

@@ -14,7 +14,9 @@ use crate::{Login, LoginId};
 /// Tables beside threads and files with rows of one owner, and their columns with the tenant's and
 /// the user's id: what [`OperatorStore::erase`] empties. A new table with rows of owners is added
 /// here, for both databases; a test fails until it is.
-pub(crate) const OWNED: [(&str, &str, &str); 4] = [
+pub(crate) const OWNED: [(&str, &str, &str); 6] = [
+    ("grants", "tenant_id", "user_id"),
+    ("grant_attempts", "tenant_id", "user_id"),
     ("logins", "tenant_id", "user_id"),
     ("model_usage", "tenant_id", "user_id"),
     ("visitor_moves", "tenant_id", "user_id"),
@@ -27,8 +29,16 @@ pub(crate) const WITH_THREADS: [&str; 5] = ["threads", "turns", "items", "feedba
 
 /// Tables that name no user. What limits count with has keyed hashes, and is over soon.
 #[cfg(test)]
-pub(crate) const OWNERLESS: [&str; 7] =
-    ["secrets", "holders", "audit", "counters", "open_now", "_migrations", "_sqlx_migrations"];
+pub(crate) const OWNERLESS: [&str; 8] = [
+    "secrets",
+    "holders",
+    "audit",
+    "counters",
+    "open_now",
+    "oauth_clients",
+    "_migrations",
+    "_sqlx_migrations",
+];
 
 /// How much of a user's there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

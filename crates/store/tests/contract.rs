@@ -10,6 +10,7 @@ async fn in_a_folder() -> Kept<SqliteStore, tempfile::TempDir> {
 }
 
 parlor_store::store_stories!(in_a_folder);
+parlor_store::grant_stories!(in_a_folder);
 parlor_store::login_stories!(in_a_folder);
 parlor_store::operator_stories!(in_a_folder);
 parlor_store::limit_stories!(in_a_folder);

@@ -5,6 +5,7 @@
 //! first act is to become the owner, which is what row-level security compares with.
 
 mod attachments;
+mod grants;
 mod limits;
 mod logins;
 mod operator;
@@ -49,6 +50,7 @@ use sqlx::{
 
 use crate::record::{ItemRow, ThreadRow, attachments_of, kind_name, page};
 use attachments::ATTACHMENT_COLUMNS;
+use grants::GRANT_COLUMNS;
 use logins::LOGIN_COLUMNS;
 use peers::PostgresPeers;
 pub use pool::describe_metrics;
@@ -616,6 +618,18 @@ statements! {
     list_usage: "SELECT tenant, usr, model, turns, requests, input, cached, output, cost, unpriced \
                  FROM {}.list_usage($1, $2, $3, $4, $5, $6, $7)";
     expire_usage: "SELECT {}.expire_usage($1, $2) AS count";
+    keep_grant: "SELECT {}.keep_grant($1, $2, $3, $4, $5, $6, $7, $8)";
+    get_grant: concat!("SELECT ", GRANT_COLUMNS!(), " FROM {}.get_grant($1, $2, $3)");
+    list_grants: concat!("SELECT ", GRANT_COLUMNS!(), " FROM {}.list_grants($1, $2)");
+    claim_grant: "SELECT {}.claim_grant($1, $2, $3, $4, $5, $6) AS done";
+    refresh_grant: "SELECT {}.refresh_grant($1, $2, $3, $4, $5, $6, $7) AS done";
+    end_grant: "SELECT {}.end_grant($1, $2, $3, $4) AS done";
+    begin_attempt: "SELECT {}.begin_attempt($1, $2, $3, $4, $5)";
+    get_attempt: "SELECT id, tenant_id, user_id, sealed, good_until FROM {}.get_attempt($1, $2)";
+    take_attempt: "SELECT id, tenant_id, user_id, sealed, good_until FROM {}.take_attempt($1)";
+    sweep_attempts: "SELECT {}.sweep_attempts($1, $2) AS count";
+    keep_client: "SELECT {}.keep_client($1, $2, $3)";
+    get_client: "SELECT sealed FROM {}.get_client($1, $2)";
     keep_secret: "SELECT {}.keep_secret($1, $2) AS value";
     check: "SELECT current_setting('transaction_read_only') = 'on' AS read_only";
     rights: "SELECT current_user::text AS role, current_setting('server_version') AS version, \

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[Source] = &[
     (7, "tally", include_str!("../../migrations/postgres/0007_tally.sql")),
     (9, "usage", include_str!("../../migrations/postgres/0009_usage.sql")),
     (11, "made files", include_str!("../../migrations/postgres/0011_made_files.sql")),
+    (12, "grants", include_str!("../../migrations/postgres/0012_grants.sql")),
 ];
 
 /// In the schema, beside the tables.

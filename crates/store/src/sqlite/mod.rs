@@ -1,6 +1,7 @@
 //! SQLite.
 
 mod attachments;
+mod grants;
 mod limits;
 mod logins;
 mod operator;
@@ -195,6 +196,7 @@ const MIGRATIONS: &[migrations::Source] = &[
     (6, "limits", include_str!("../../migrations/sqlite/0006_limits.sql")),
     (7, "data rights", include_str!("../../migrations/sqlite/0007_data_rights.sql")),
     (8, "usage", include_str!("../../migrations/sqlite/0008_usage.sql")),
+    (9, "grants", include_str!("../../migrations/sqlite/0009_grants.sql")),
 ];
 
 impl SqliteStore {

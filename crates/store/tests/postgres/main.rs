@@ -11,6 +11,7 @@ mod schema;
 use cast::store;
 
 parlor_store::store_stories!(store);
+parlor_store::grant_stories!(store);
 parlor_store::login_stories!(store);
 parlor_store::operator_stories!(store);
 parlor_store::limit_stories!(store);
