@@ -380,6 +380,13 @@ describe('links and images', () => {
     }
   });
 
+  it('open places of the same site in a tab of their own where that is wanted', () => {
+    const { container, markdown } = open({ newTabs: true });
+    markdown.update('[a](/b) [a](#part) [a](mailto:a@b.example)', [], true);
+    const targets = [...container.querySelectorAll('a')].map((link) => link.getAttribute('target'));
+    expect(targets).toEqual(['_blank', null, null]);
+  });
+
   it('loads images only from listed hosts', () => {
     expect(first('![a](https://img.example/x.png)')?.localName).toBe('a');
     expect(first('![a](https://img.example/x.png)', ['img.example'])?.localName).toBe('img');

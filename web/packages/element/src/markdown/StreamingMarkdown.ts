@@ -30,6 +30,8 @@ export interface MarkdownAnnotation {
 export interface MarkdownOptions {
   /** Hosts whose images (theirs and their subdomains') are loaded. None by default. */
   allowedImageDomains?: readonly string[] | null;
+  /** Whether links to places of the same site open a tab of their own, as those to others always do. */
+  newTabs?: boolean;
   /** A link was clicked or activated by keyboard. Prevent the event's default to keep the browser from following. */
   onLink?(event: { href: string; originalEvent: MouseEvent }): void;
   strings: { copyCode: string; copied: string };
@@ -485,6 +487,7 @@ export class StreamingMarkdown {
     const context: RenderContext = {
       doc: this.inert,
       base: this.container.baseURI,
+      newTabs: this.options.newTabs === true,
       allowedImageDomains: this.options.allowedImageDomains,
       copyLabel: this.options.strings.copyCode,
       lex: unit.lex,

@@ -20,6 +20,8 @@ export interface RenderContext {
   doc: Document;
   /** What relative links are resolved against. */
   base: string;
+  /** Whether links to places of the same site open a tab of their own, too. */
+  newTabs: boolean;
   allowedImageDomains: readonly string[] | null | undefined;
   copyLabel: string;
   lex: BlockLex;
@@ -416,7 +418,7 @@ function link(token: Tokens.Link, parent: Element, context: RenderContext, cell:
     element = create(context.doc, 'a');
     element.setAttribute('href', target.href);
     if (token.title) element.title = decodeEntities(token.title, context.doc);
-    if (target.foreign) {
+    if (target.foreign || (context.newTabs && /^https?:/.test(target.href))) {
       element.setAttribute('target', '_blank');
       element.setAttribute('rel', 'noopener noreferrer');
     }

@@ -12,7 +12,7 @@ import { hasIcon, icon } from '../icons.js';
 import { markdown } from '../markdown-directive.js';
 import { safeHref, sourcePlace } from '../sources.js';
 import { questions, widget } from '../widgets/slot.js';
-import { markdownOptions } from './markdown-options.js';
+import { markdownOptions, widgetMarkdown } from './markdown-options.js';
 import type { ViewContext } from './context.js';
 
 function sourceLink(view: ViewContext, source: UrlSource): TemplateResult {
@@ -166,7 +166,7 @@ export function widgetItem(view: ViewContext, item: WidgetItem): TemplateResult 
     ${widget(
       { widget: item.widget, fallback },
       {
-        markdown: markdownOptions(view),
+        markdown: widgetMarkdown(view),
         theme: view.options.theme,
         ...(view.widgetStrings === undefined ? {} : { strings: view.widgetStrings }),
         onAction: (action) => view.widgetAction(item, action),

@@ -3,6 +3,19 @@ import type { ViewContext } from './context.js';
 
 const cache = new WeakMap<ViewContext, { domains: string; options: MarkdownOptions }>();
 
+const ofWidgets = new WeakMap<MarkdownOptions, MarkdownOptions>();
+
+/**
+ * The Markdown options of widgets. Their links open tabs of their own: who signs in elsewhere on a card's behalf comes
+ * back to the conversation.
+ */
+export function widgetMarkdown(view: ViewContext): MarkdownOptions {
+  const options = markdownOptions(view);
+  let own = ofWidgets.get(options);
+  if (own === undefined) ofWidgets.set(options, (own = { ...options, newTabs: true }));
+  return own;
+}
+
 /**
  * The Markdown options of the open thread; the same object until the hosts of its images change. New options mean that
  * everything is rendered again, which a new title must not cause.

@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { widget } from '../widgets/slot.js';
 import type { ViewContext } from './context.js';
 import { widgetText } from './items.js';
-import { markdownOptions } from './markdown-options.js';
+import { widgetMarkdown } from './markdown-options.js';
 
 /** What the host has to say of an entity, beside its mark. The element places it after it is drawn. */
 export function entityPreview(view: ViewContext): TemplateResult | typeof nothing {
@@ -22,7 +22,7 @@ export function entityPreview(view: ViewContext): TemplateResult | typeof nothin
       ${widget(
         { widget: preview.widget, fallback },
         {
-          markdown: markdownOptions(view),
+          markdown: widgetMarkdown(view),
           theme: view.options.theme,
           ...(view.widgetStrings === undefined ? {} : { strings: view.widgetStrings }),
           onAction: (action) => view.previewAction(entity, preview.widget, action),
