@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::model::InputItem;
 use crate::prompt::line;
+use crate::sign_in_card::SignInCard;
 use crate::tools::ToolCallRequest;
 
 /// The action of the buttons on cards that ask for consent to a call. Its payload is an object with
@@ -81,6 +82,17 @@ pub(crate) struct Waiting {
     pub(crate) title: String,
     pub(crate) widget: ItemId,
     pub(crate) decision: Decision,
+    /// What the user is asked to sign in to, if it is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sign_in: Option<AskedToSignIn>,
+}
+
+/// A server that the user is asked to sign in to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AskedToSignIn {
+    pub(crate) card: SignInCard,
+    /// The link by which they do.
+    pub(crate) url: String,
 }
 
 /// What became of the question.
@@ -180,6 +192,12 @@ impl Held {
         }
         let notes = self.waiting.iter().map(|waiting| {
             let name = &waiting.call.name;
+            if let Some(asked) = &waiting.sign_in {
+                return match waiting.decision {
+                    Decision::Approved => format!("The user connected {}.", asked.card.title),
+                    _ => format!("The user was asked to connect {} and did not.", asked.card.title),
+                };
+            }
             let what = match waiting.decision {
                 Decision::Approved => "the user approved it, and it was called",
                 Decision::Denied => "the user denied it, and it was not called",
@@ -199,6 +217,22 @@ impl Held {
 impl Waiting {
     /// The result that the model is told of a call that was not made.
     pub(crate) fn refusal(&self) -> InputItem {
+        if let Some(asked) = &self.sign_in {
+            let title = &asked.card.title;
+            let output = match self.decision {
+                Decision::Approved => {
+                    format!("The user is connected to {title} now. Its tools are there: go on.")
+                }
+                Decision::Denied => format!(
+                    "The user does not want to connect {title} now. Go on without it, and do not \
+                     ask again unless the user does."
+                ),
+                Decision::Expired | Decision::PassedOver | Decision::Pending => {
+                    format!("The user has not connected {title}.")
+                }
+            };
+            return InputItem::ToolResult { call_id: self.call.call_id.clone(), output };
+        }
         let output = match self.decision {
             Decision::Denied => {
                 "Error: the user denied this call, and it was not made. Do not make it again unless \
@@ -223,6 +257,9 @@ impl Waiting {
 
     /// The card that asks, or says what was decided.
     pub(crate) fn card(&self) -> Card {
+        if let Some(asked) = &self.sign_in {
+            return asked.card.of_decision(self.decision, &asked.url);
+        }
         let mut shown = vec![
             Row::new([
                 Title::new(self.title.clone()).size(TitleSize::Sm).into(),

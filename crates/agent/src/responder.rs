@@ -7,6 +7,7 @@ mod in_page;
 mod members;
 mod pictures;
 mod quoting;
+mod signing_in;
 mod thoughts;
 mod work;
 mod writing;
@@ -34,6 +35,7 @@ use crate::model::{
 use crate::prompt::{self, History, PromptConfig, PromptInput};
 use crate::scope::SearchScope;
 use crate::search_tool::SEARCH_DOCUMENTS;
+use crate::sign_in_card::DISCONNECT;
 use crate::team::NamedAgent;
 use crate::titles::{self, title_of};
 use crate::tools::{ToolLimits, ToolSource, Toolbox, ToolboxError};
@@ -506,6 +508,9 @@ impl Responder for AgentResponder {
     }
 
     async fn action(&self, turn: &mut Turn, sender: ActionSender) -> Result<(), TurnError> {
+        if sender.action.r#type == DISCONNECT {
+            return Box::pin(self.disconnect(turn, sender)).await;
+        }
         if sender.action.r#type != approval::ACTION {
             return Err(TurnError::new("action.unknown", "This button does nothing here."));
         }

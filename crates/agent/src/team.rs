@@ -101,6 +101,13 @@ impl NamedAgent {
         check(agents, start).map(|_| ())
     }
 
+    /// Whether it may call a tool of the server that this one connects to.
+    pub(crate) fn may_call_some_like(&self, connect: &str) -> bool {
+        let Some(beginning) = connect.strip_suffix("connect") else { return false };
+        let mut names = self.tools.iter().flatten();
+        names.any(|name| name.starts_with(beginning) || names_tool(name, beginning))
+    }
+
     /// Whether it may call this tool.
     pub fn may_call(&self, tool: &str) -> bool {
         self.tools.as_ref().is_none_or(|names| names.iter().any(|name| names_tool(name, tool)))

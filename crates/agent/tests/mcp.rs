@@ -106,7 +106,7 @@ fn over_http(url: &str) -> McpConfig {
     let headers =
         HeaderTemplates::default().with("Authorization", &"Bearer {user.token}".into()).unwrap();
     let client = HttpToolClient::new().unwrap();
-    config(McpTransport::Http { url: url.parse().unwrap(), headers, client })
+    config(McpTransport::Http { url: url.parse().unwrap(), headers, sign_in: None, client })
 }
 
 fn real() -> McpConfig {

@@ -38,26 +38,34 @@ pub struct Identity {
 /// let extension = Extension::new(Permissions { may_refund: true });
 /// assert!(extension.get::<Permissions>().is_some_and(|permissions| permissions.may_refund));
 /// assert!(extension.get::<String>().is_none());
+/// assert!(extension.and(7_u8).get::<u8>() == Some(&7));
 /// ```
 #[derive(Clone, Default)]
-pub struct Extension(Option<(&'static str, Arc<dyn Any + Send + Sync>)>);
+pub struct Extension(Vec<(&'static str, Arc<dyn Any + Send + Sync>)>);
 
 impl Extension {
     /// Takes a value along.
     pub fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self(Some((type_name::<T>(), Arc::new(value))))
+        Self::default().and(value)
     }
 
-    /// The value, if it is one of this type.
+    /// Takes another value along, of another type.
+    #[must_use]
+    pub fn and<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.0.push((type_name::<T>(), Arc::new(value)));
+        self
+    }
+
+    /// The value of this type, if there is one.
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.0.as_ref()?.1.downcast_ref()
+        self.0.iter().find_map(|(_, value)| value.downcast_ref())
     }
 }
 
 impl fmt::Debug for Extension {
-    /// Names the type; the value may be secret.
+    /// Names the types; the values may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_ref().map_or("no extension", |(name, _)| name))
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 

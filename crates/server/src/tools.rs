@@ -138,7 +138,12 @@ fn transport(
             }
             let headers = entry.headers.templates()?;
             check_headers(&headers, mode)?;
-            Ok(McpTransport::Http { url: url.clone(), headers, client: client.clone() })
+            Ok(McpTransport::Http {
+                url: url.clone(),
+                headers,
+                sign_in: None,
+                client: client.clone(),
+            })
         }
         (None, Some((command, arguments))) => {
             if !entry.headers.is_empty() {

@@ -139,6 +139,7 @@ impl Question {
                 title,
                 widget,
                 decision: Decision::Pending,
+                sign_in: None,
             },
             interrupt: interrupt.id,
             answer: None,

@@ -7,7 +7,7 @@ use parlor_chatkit::{ActionSender, MessageWriter, Turn, TurnError};
 
 use super::{AgentResponder, conversation::Conversation, work::Work, writing::Answer};
 use crate::approval::{Decision, Held, Waiting};
-use crate::tools::ToolCallRequest;
+use crate::tools::{CardPlace, ToolCallRequest};
 
 /// Calls that wait, with the items that they are.
 pub(super) struct HeldItems {
@@ -52,13 +52,18 @@ impl AgentResponder {
         answer: &Answer,
         turn: &mut Turn,
     ) -> Result<(), TurnError> {
-        let waiting = calls.into_iter().map(|call| Waiting {
-            title: work.offer.title(&call.name),
-            call,
-            widget: turn.new_item("wdg").0,
-            decision: Decision::Pending,
-        });
-        let waiting: Vec<Waiting> = waiting.collect();
+        let mut waiting = Vec::new();
+        for call in calls {
+            let (widget, thread_id, _) = turn.new_item("wdg");
+            let place = CardPlace { thread_id, item_id: widget.clone() };
+            waiting.push(Waiting {
+                title: work.offer.title(&call.name),
+                sign_in: Self::asked_to_sign_in(work, &call, place, turn).await?,
+                call,
+                widget,
+                decision: Decision::Pending,
+            });
+        }
         let expires_at = turn.now().saturating_add(self.tool_limits.consent);
         let mut held = Held::new(&work.exchanged, answer.found.passages(), waiting, expires_at);
         held.agent = self.members[work.agent].name().map(str::to_owned);
@@ -97,7 +102,9 @@ impl AgentResponder {
             items.held.finish();
             return items.save(writer.turn()).await;
         }
-        let approved = |waiting: &&Waiting| waiting.decision == Decision::Approved;
+        let approved = |waiting: &&Waiting| {
+            waiting.decision == Decision::Approved && waiting.sign_in.is_none()
+        };
         let calls = items.held.waiting.iter().filter(approved);
         let calls: Vec<ToolCallRequest> = calls.map(|waiting| waiting.call.clone()).collect();
         let results = work.call(&calls, answer, writer.turn()).await?;
@@ -127,7 +134,10 @@ impl AgentResponder {
         conversation.before = items.held.exchanged();
         for waiting in &mut items.held.waiting {
             if waiting.decision == Decision::Pending {
-                waiting.decision = Decision::PassedOver;
+                waiting.decision = match self.has_signed_in(turn, waiting).await {
+                    Some(true) => Decision::Approved,
+                    _ => Decision::PassedOver,
+                };
             }
         }
         conversation.before.extend(items.held.waiting.iter().map(Waiting::refusal));
@@ -161,8 +171,16 @@ impl AgentResponder {
             // In another tab, or before the last message. The card shows how.
             return turn.notice(NoticeLevel::Info, "This was answered already.").await;
         };
+        let signed_in = self.has_signed_in(turn, &items.held.waiting[at]).await;
+        let is_late = turn.now() > items.held.expires_at;
+        if let (true, Some(false), false) = (approve, signed_in, is_late) {
+            let message =
+                "You have not signed in yet. Follow the link on the card, and then press Continue.";
+            return turn.notice(NoticeLevel::Info, message).await;
+        }
         let decision = match approve {
-            _ if turn.now() > items.held.expires_at => Decision::Expired,
+            true if signed_in == Some(true) => Decision::Approved,
+            _ if is_late => Decision::Expired,
             true => Decision::Approved,
             false => Decision::Denied,
         };

@@ -102,7 +102,10 @@ impl Member {
     /// What it may call of the tools that come from elsewhere.
     pub(super) fn of_source(&self, offer: Offer) -> Offer {
         match &self.agent {
-            Some(agent) if agent.tools.is_some() => offer.filtered(|tool| agent.may_call(tool)),
+            Some(agent) if agent.tools.is_some() => offer.filtered(|tool| {
+                agent.may_call(tool)
+                    || offer.sign_in(tool).is_some() && agent.may_call_some_like(tool)
+            }),
             _ => offer,
         }
     }

@@ -45,6 +45,8 @@ pub(super) struct Work {
     pub(super) since: Instant,
     pub(super) until: Instant,
     pub(super) context: Option<ToolContext>,
+    /// Whether other tools are there than [`offer`](Self::offer) has.
+    pub(super) offer_changed: bool,
     /// The calls and results of this turn so far.
     pub(super) exchanged: Vec<InputItem>,
 }
@@ -68,6 +70,7 @@ impl Work {
             since,
             until: since + limits.time,
             context: None,
+            offer_changed: false,
             exchanged: Vec::new(),
         }
     }
@@ -76,6 +79,7 @@ impl Work {
     pub(super) fn offer_is(&mut self, offer: Offer) {
         self.has_tools = offer.specs().iter().any(|tool| tool.name != SEARCH_DOCUMENTS);
         self.offer = offer;
+        self.offer_changed = false;
     }
 
     /// Whether the model may call tools in the next round. If not, it must answer.
@@ -130,11 +134,13 @@ impl Work {
             });
         }
         let ran = tools::run_calls(turn, steps, &self.offer, &context, calls, left).await?;
+        let mut changed = false;
         let results = calls.iter().zip(ran).map(|(call, ran)| {
             if let Some(found) = notes.are_read().then(|| ran.noted()).flatten() {
                 notes.add("retrieval", || found);
             }
             let (failed, took) = (ran.failed, ran.took);
+            changed |= ran.changes_offer;
             let output = ran.told(&call.name, &mut answer.found);
             notes.add("tool.result", || {
                 json!({ "call_id": call.call_id, "name": call.name, "failed": failed,
@@ -142,7 +148,9 @@ impl Work {
             });
             InputItem::ToolResult { call_id: call.call_id.clone(), output }
         });
-        Ok(results.collect())
+        let results = results.collect();
+        self.offer_changed |= changed;
+        Ok(results)
     }
 
     pub(super) fn ran(&mut self, calls: usize, tokens: u64) {
@@ -223,10 +231,17 @@ impl AgentResponder {
             let told = pictures.told().into_iter();
             work.exchanged.extend(told.map(|told| InputItem::User(prompt::history_note(&told))));
         }
-        let mut waiting = 0;
+        let (mut waiting, mut asked) = (0, Vec::<String>::new());
         let (held, mut calls): (Vec<_>, Vec<_>) = round.calls.iter().cloned().partition(|call| {
+            // Two cards for one server would be one too many.
+            let signs_in = work.offer.sign_in(&call.name).is_some();
+            let is_asked = signs_in && asked.contains(&call.name);
             let waits = waiting < MAX_WAITING.min(work.left().calls)
+                && !is_asked
                 && work.offer.needs_consent(&call.name, &call.arguments);
+            if waits && signs_in {
+                asked.push(call.name.clone());
+            }
             waiting += usize::from(waits);
             waits
         });
@@ -251,6 +266,9 @@ impl AgentResponder {
         answer.passages_changed();
         if let Some(transfer) = transfer {
             Box::pin(self.hand_over(work, transfer, answer, writer.turn())).await?;
+        }
+        if work.offer_changed {
+            work.offer_is(self.offer_to(work.agent, writer.turn()).await);
         }
         if held.is_empty() && for_page.is_none() {
             return Ok(Some(writer));

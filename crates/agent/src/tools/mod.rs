@@ -19,6 +19,7 @@ mod output;
 mod page;
 mod run;
 mod search;
+mod sign_in;
 mod step;
 mod toolbox;
 
@@ -44,6 +45,8 @@ pub use run::ToolLimits;
 pub(crate) use run::tool_result as told_of_tool;
 pub(crate) use run::{Left, ToolCallRequest, run_calls, tool_result};
 pub(crate) use search::{SEARCHING, SearchDocuments};
+pub use sign_in::{CardPlace, SignIn, SignInUnavailable};
+pub(crate) use sign_in::{Connect, connect_tool};
 pub(crate) use step::Steps;
 pub(crate) use toolbox::titled;
 pub use toolbox::{Offer, ToolSource, Toolbox, ToolboxError};
@@ -73,6 +76,12 @@ pub trait Tool: Send + Sync + 'static {
     /// What to tell the model.
     fn read_arguments(&self, written: &str) -> Result<Value, String> {
         read_object(written)
+    }
+
+    /// What the user signs in to when this is called. Then they are shown a card, and
+    /// [`call`](Self::call) is not what answers.
+    fn sign_in(&self) -> Option<Arc<dyn SignIn>> {
+        None
     }
 
     /// Does it. The arguments fit the schema.

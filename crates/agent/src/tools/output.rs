@@ -93,13 +93,14 @@ impl From<&str> for ToolOutput {
 pub struct ToolError {
     message: String,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    changes_offer: bool,
 }
 
 impl ToolError {
     /// An error that the model is told in these words. They must hold nothing that the user may not
     /// know: models repeat what they are told.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), cause: None }
+        Self { message: message.into(), cause: None, changes_offer: false }
     }
 
     /// With what the log is told.
@@ -107,6 +108,17 @@ impl ToolError {
     pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// With it other tools are there than before: they are looked for again.
+    #[must_use]
+    pub(crate) fn changing_offer(mut self) -> Self {
+        self.changes_offer = true;
+        self
+    }
+
+    pub(crate) fn changes_offer(&self) -> bool {
+        self.changes_offer
     }
 
     /// What the model is told.

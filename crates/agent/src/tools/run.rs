@@ -76,6 +76,8 @@ pub(crate) struct Ran {
     max_chars: usize,
     pub(crate) sources: Vec<UrlSource>,
     pub(crate) failed: bool,
+    /// Whether other tools are there than before.
+    pub(crate) changes_offer: bool,
     /// How long it took.
     pub(crate) took: Duration,
 }
@@ -96,7 +98,7 @@ impl Ran {
                 }
             }
         }
-        Self { content, max_chars, sources, failed, took: Duration::ZERO }
+        Self { content, max_chars, sources, failed, ..Self::default() }
     }
 
     /// The passages that it found, with the query, for people who look on.
@@ -282,7 +284,8 @@ fn failed(name: &str, error: &ToolError) -> Ran {
         None => tracing::info!(tool = name, error = error.message(), "a tool failed"),
     }
     let message: String = error.message().chars().take(2_000).collect();
-    Ran::refused(format!("Error: {message}"))
+    let refused = Ran::refused(format!("Error: {message}"));
+    Ran { changes_offer: error.changes_offer(), ..refused }
 }
 
 fn too_slow(ready: &Ready) -> String {

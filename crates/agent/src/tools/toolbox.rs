@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::{Approval, Shown, Tool, ToolContext, ToolSettings};
+use super::{Approval, Shown, SignIn, Tool, ToolContext, ToolSettings};
 use crate::model::ToolSpec;
 
 /// Longest name that model servers take.
@@ -252,10 +252,15 @@ impl Offer {
     /// consent.
     pub(crate) fn needs_consent(&self, name: &str, arguments: &str) -> bool {
         self.get(name).is_some_and(|ready| {
-            ready.settings.approval == Approval::Always
+            (ready.settings.approval == Approval::Always || ready.tool.sign_in().is_some())
                 && !ready.settings.in_page
                 && ready.arguments(arguments).is_ok()
         })
+    }
+
+    /// What the user signs in to when this is called.
+    pub(crate) fn sign_in(&self, name: &str) -> Option<Arc<dyn SignIn>> {
+        self.get(name)?.tool.sign_in()
     }
 
     /// Whether a call of any tool may have to wait for the user or their page.
@@ -325,6 +330,12 @@ pub trait ToolSource: Send + Sync + 'static {
     /// The tools for one turn. Asked at its beginning, so it must not take long: what is not there in
     /// time is [`Offer::missing`].
     fn tools<'a>(&'a self, context: &'a ToolContext) -> BoxFuture<'a, Offer>;
+
+    /// How users sign in to the server of this name, if it is this one and they do.
+    fn sign_in(&self, server: &str) -> Option<Arc<dyn SignIn>> {
+        let _ = server;
+        None
+    }
 }
 
 #[cfg(test)]

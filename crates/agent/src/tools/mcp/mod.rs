@@ -15,15 +15,16 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use reqwest::header::HeaderMap;
-use secrecy::SecretString;
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    HeaderTemplates, HttpToolClient, NeedsConsent, Offer, Tool, ToolCall, ToolContext, ToolError,
-    ToolFuture, ToolOutput, ToolSettings, ToolSource, Toolbox,
+    Connect, HeaderTemplates, HttpToolClient, NeedsConsent, Offer, SignIn, SignInUnavailable, Tool,
+    ToolCall, ToolContext, ToolError, ToolFuture, ToolOutput, ToolSettings, ToolSource, Toolbox,
+    connect_tool,
 };
 use crate::model::ToolSpec;
 
@@ -64,6 +65,8 @@ pub enum McpTransport {
         url: Url,
         /// Sent with every request.
         headers: HeaderTemplates,
+        /// How each user signs in to it, where they do: their access token is sent along, too.
+        sign_in: Option<Arc<dyn SignIn>>,
         /// Makes the requests.
         client: HttpToolClient,
     },
@@ -103,6 +106,9 @@ pub enum McpError {
     /// It does not let the caller in.
     #[error("does not let the caller in")]
     Unauthorized,
+    /// The user has to sign in to it first.
+    #[error("needs the user to sign in")]
+    SignIn,
     /// It did not answer in time.
     #[error("did not answer in time")]
     Timeout,
@@ -170,7 +176,56 @@ impl McpServer {
     ///
     /// When the server cannot be asked.
     pub async fn list(&self, context: &ToolContext) -> Result<Offer, McpError> {
-        let place = self.place(context)?;
+        let Some(sign_in) = self.own_sign_in() else { return self.list_with(context, None).await };
+        let owner = context.request().owner();
+        let had = async { sign_in.token(owner).await?.ok_or(McpError::SignIn) };
+        let token = self.in_time(had).await?;
+        match self.list_with(context, Some(&token)).await {
+            Err(McpError::Unauthorized) => {}
+            listed => return listed,
+        }
+        let another = async { sign_in.refused(owner, &token).await?.ok_or(McpError::SignIn) };
+        let token = self.in_time(another).await?;
+        match self.list_with(context, Some(&token)).await {
+            Err(McpError::Unauthorized) => {
+                // Good tokens that the server does not want: only signing in anew may help.
+                sign_in.end(owner).await?;
+                Err(McpError::SignIn)
+            }
+            listed => listed,
+        }
+    }
+
+    /// What the beginning of an answer waits for.
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, McpError>>,
+    ) -> Result<T, McpError> {
+        let limited = tokio::time::timeout(self.0.config.connect_timeout, work).await;
+        limited.unwrap_or(Err(McpError::Timeout))
+    }
+
+    /// How users sign in to it.
+    fn own_sign_in(&self) -> Option<&Arc<dyn SignIn>> {
+        match &self.0.config.transport {
+            McpTransport::Http { sign_in, .. } => sign_in.as_ref(),
+            McpTransport::Stdio { .. } => None,
+        }
+    }
+
+    /// In the place of its tools, while the user has not signed in.
+    fn connecting(&self, sign_in: &Arc<dyn SignIn>) -> Offer {
+        // The name was made for tools, and the schema is ours.
+        let tool = Connect::new(&self.0, self.name(), sign_in);
+        Toolbox::new([tool]).unwrap_or_default().offer()
+    }
+
+    async fn list_with(
+        &self,
+        context: &ToolContext,
+        token: Option<&SecretString>,
+    ) -> Result<Offer, McpError> {
+        let place = self.place(context, token)?;
         // The lock may be held by another turn that connects.
         let listing = async { self.listed(&mut *place.state.lock().await, &place.headers).await };
         match tokio::time::timeout(self.0.config.connect_timeout, listing).await {
@@ -257,13 +312,24 @@ impl McpServer {
     }
 
     /// Where this caller's session is kept.
-    fn place(&self, context: &ToolContext) -> Result<Arc<Place>, McpError> {
-        let headers = match &self.0.config.transport {
+    fn place(
+        &self,
+        context: &ToolContext,
+        token: Option<&SecretString>,
+    ) -> Result<Arc<Place>, McpError> {
+        let mut headers = match &self.0.config.transport {
             McpTransport::Stdio { .. } => HeaderMap::new(),
             McpTransport::Http { headers, .. } => {
                 headers.of(context).map_err(|error| McpError::Caller(error.message().to_owned()))?
             }
         };
+        if let Some(token) = token {
+            let bearer = format!("Bearer {}", token.expose_secret());
+            let mut bearer = HeaderValue::from_str(&bearer)
+                .map_err(|_| McpError::Caller("The token cannot be sent.".to_owned()))?;
+            bearer.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, bearer);
+        }
         let now = Instant::now();
         let mut places = lock(&self.0.places);
         if let Some(known) = places.iter().find(|place| place.headers == headers) {
@@ -291,10 +357,40 @@ impl McpServer {
         name: &str,
         arguments: Map<String, Value>,
     ) -> Result<ToolOutput, McpError> {
-        let place = self.place(context)?;
+        let Some(sign_in) = self.own_sign_in() else {
+            return self.call_with(context, None, name, arguments).await;
+        };
+        let owner = context.request().owner();
+        let token = sign_in.token(owner).await?.ok_or(McpError::SignIn)?;
+        let called = self.call_with(context, Some(&token), name, arguments.clone()).await;
+        let Err(McpError::Unauthorized) = called else { return called };
+        // Whom a server does not let in, for them it has done nothing.
+        let token = sign_in.refused(owner, &token).await?.ok_or(McpError::SignIn)?;
+        let called = self.call_with(context, Some(&token), name, arguments).await;
+        if let Err(McpError::Unauthorized) = called {
+            sign_in.end(owner).await?;
+            return Err(McpError::SignIn);
+        }
+        called
+    }
+
+    async fn call_with(
+        &self,
+        context: &ToolContext,
+        token: Option<&SecretString>,
+        name: &str,
+        arguments: Map<String, Value>,
+    ) -> Result<ToolOutput, McpError> {
+        let place = self.place(context, token)?;
         let session = self.session(&place).await?;
         // Not tried again when it fails: it may have been done.
         session.call(name, arguments).await
+    }
+}
+
+impl From<SignInUnavailable> for McpError {
+    fn from(error: SignInUnavailable) -> Self {
+        Self::Connect(error.to_string())
     }
 }
 
@@ -312,6 +408,10 @@ impl ToolSource for McpServer {
                 Err(error) => {
                     let server = self.name();
                     match error {
+                        McpError::SignIn => match self.own_sign_in() {
+                            Some(sign_in) => self.connecting(sign_in),
+                            None => Offer::default(),
+                        },
                         McpError::Caller(_) | McpError::Unauthorized => {
                             tracing::info!(server, %error, "an MCP server's tools are left out");
                             Offer::missing(format!("those of “{server}” (the user has to sign in)"))
@@ -324,6 +424,10 @@ impl ToolSource for McpServer {
                 }
             }
         })
+    }
+
+    fn sign_in(&self, server: &str) -> Option<Arc<dyn SignIn>> {
+        self.own_sign_in().filter(|_| server == self.name()).cloned()
     }
 }
 
@@ -389,6 +493,14 @@ impl Tool for McpTool {
             };
             server.call(&call.context, &self.remote, arguments).await.map_err(|error| {
                 let message = match &error {
+                    McpError::SignIn => {
+                        let connect = connect_tool(server.name());
+                        let message = format!(
+                            "The user's access has ended, and they have to sign in again. Call \
+                             {connect} to show them the card for that."
+                        );
+                        return ToolError::new(message).changing_offer();
+                    }
                     McpError::Caller(message) => message.clone(),
                     McpError::Unauthorized => "The server does not let this user in.".to_owned(),
                     McpError::Timeout => "The server did not answer in time.".to_owned(),
