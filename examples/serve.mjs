@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The addresses that belong to Parlor. */
-export const PARLOR_PATHS = /^\/(chatkit(\.js)?|widget\.js|(chunks|files|auth)(\/.*)?)$/;
+export const PARLOR_PATHS = /^\/(chatkit(\.js)?|widget\.js|(chunks|files|auth|connect)(\/.*)?)$/;
 
 const TYPES = {
   '.css': 'text/css; charset=utf-8',

@@ -301,6 +301,8 @@
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.composedPath().find((node) => node instanceof HTMLAnchorElement);
     if (link === undefined || link.origin !== location.origin) return;
+    // Others, such as those by which people sign in to a server of tools, open as they say.
+    if (link.target === '_blank' && !link.pathname.includes('/docs/')) return;
     event.preventDefault();
     const { href } = link;
     closePanel({ restoreFocus: false });

@@ -28,6 +28,7 @@ use crate::{
     auth::{Authenticator, Caller},
     body::BodyLimits,
     config,
+    connect::SignIns,
     error::ApiError,
     limits::Limits,
     metrics::{self, Metrics},
@@ -60,6 +61,8 @@ pub(crate) struct App {
     /// Who answers, where the configuration says so: they know whether tools are called with their
     /// callers' access tokens.
     pub responders: Option<Arc<Responders>>,
+    /// Servers of tools that users sign in to, where the configuration may name some.
+    pub sign_ins: Option<Arc<SignIns>>,
 }
 
 impl App {
@@ -103,6 +106,9 @@ pub(crate) fn routes(demo: bool) -> Router<Arc<App>> {
         .route("/auth/login", get(routes::auth::get_login))
         .route("/auth/callback", get(routes::auth::get_callback))
         .route("/auth/logout", post(routes::auth::post_logout))
+        .route("/connect", get(routes::connect::connect).post(routes::connect::connect))
+        .route("/connect/callback", get(routes::connect::get_callback))
+        .route("/connect/client.json", get(routes::connect::get_client))
         .route("/healthz", get(routes::health::get_healthz))
         .route("/readyz", get(routes::health::get_readyz))
         .route("/metrics", get(routes::health::get_metrics))
@@ -245,7 +251,7 @@ fn traced(request: &Request, request_id: &RequestId) -> Span {
 /// the same for everybody, such as the element, costs nothing and is not counted.
 async fn limited(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let counts = ["/chatkit", "/files", "/auth"].iter().any(|part| {
+    let counts = ["/chatkit", "/files", "/auth", "/connect"].iter().any(|part| {
         path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });
     if counts && let Err(error) = limits.count_of_address(request.extensions(), request.headers()) {

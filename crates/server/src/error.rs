@@ -55,6 +55,11 @@ impl ApiError {
         self
     }
 
+    /// Whether nobody is known who asks.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
     /// Whether it is a 404.
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND

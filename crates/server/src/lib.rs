@@ -9,6 +9,7 @@ mod auth;
 mod body;
 pub mod commands;
 pub mod config;
+mod connect;
 mod connection;
 mod crawl;
 mod error;

@@ -205,6 +205,37 @@ pub(crate) fn document() -> Value {
                 ],
                 "responses": navigation("To where the login began, with a session cookie."),
             } },
+            "/connect": { "get": connect("followSignIn"), "post": connect("confirmSignIn") },
+            "/connect/callback": { "get": {
+                "operationId": "completeSignIn",
+                "summary": "Back from a server of tools",
+                "description": "Where authorization servers send people back to who connect a \
+                    server of tools.",
+                "tags": ["connect"],
+                "security": [],
+                "parameters": [
+                    text_parameter("state", "Of the sign-in that is under way in this browser."),
+                    text_parameter("code", "What tokens are got with."),
+                    text_parameter("error", "Why there is no code."),
+                    text_parameter("iss", "The authorization server (RFC 9207)."),
+                ],
+                "responses": connecting("A page that says that they are connected."),
+            } },
+            "/connect/client.json": { "get": {
+                "operationId": "getClient",
+                "summary": "Who Parlor is for authorization servers",
+                "description": "The OAuth Client ID Metadata Document, where `server.public_url` is \
+                    an https address.",
+                "tags": ["connect"],
+                "security": [],
+                "responses": {
+                    "200": {
+                        "description": "The document.",
+                        "content": { "application/json": {} },
+                    },
+                    "404": refusal(404, "There is none.", &["not_found"], false),
+                },
+            } },
             "/auth/login": { "get": {
                 "operationId": "beginLogin",
                 "summary": "Sign in",
@@ -699,6 +730,43 @@ fn navigation(to: &str) -> Value {
         "404": refusal(status, when, codes, false),
         "500": page("A fault of the server; its log has more under the request id."),
         "503": page("Not at the moment."),
+    })
+}
+
+/// The link on a card, and the form behind it.
+fn connect(operation: &str) -> Value {
+    let mut responses = connecting("A page that asks whether it is them who go on.");
+    responses["303"] = json!({
+        "description": "To the authorization server, or to sign in here first.",
+        "headers": { "Location": { "schema": { "type": "string" } } },
+    });
+    json!({
+        "operationId": operation,
+        "summary": "Connect a server of tools",
+        "description": "For browsers: the link on a card that asks a user to sign in. It works for \
+            that user only, and for an hour.",
+        "tags": ["connect"],
+        "security": [],
+        "parameters": [text_parameter("link", "What the card has.")],
+        "responses": responses,
+    })
+}
+
+/// What a browser gets on its way to a server of tools and back: pages.
+fn connecting(done: &str) -> Value {
+    let page = |description: &str| {
+        json!({
+            "description": description,
+            "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
+            "content": { "text/html": {} },
+        })
+    };
+    json!({
+        "200": page(done),
+        "400": page("The link or the sign-in is over, was used, or is another browser's."),
+        "403": page("It is somebody else's, or the user said no."),
+        "404": refusal(404, "There are no servers to sign in to.", &["not_found"], false),
+        "502": page("The server or its authorization server does not do as it should."),
     })
 }
 

@@ -17,17 +17,18 @@ use parlor_chatkit::{
     SystemClock,
 };
 use parlor_store::{
-    FileStore, LimitStore, LoginStore, OpenError, OpenFilesError, OperatorStore, PostgresStore,
-    SqliteStore, UsageStore,
+    FileStore, GrantStore, LimitStore, LoginStore, OpenError, OpenFilesError, OperatorStore,
+    PostgresStore, SqliteStore, UsageStore,
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 
 use crate::{
     app::{self, App, DemoOffers},
     attachments::{FileLinks, Files},
-    auth::{AuthKeys, Authenticator, SessionParts, Visitors},
+    auth::{AuthKeys, Authenticator, ProviderConfigError, SessionParts, Visitors},
     body::BodyLimits,
     config::{self, AuthMode, Config, Site},
+    connect::SignIns,
     connection,
     inspector::Inspector,
     late::{Late, LateIndex},
@@ -69,6 +70,8 @@ pub struct Server {
     /// How long things are kept, where that is limited, and who deletes them.
     retention: Option<(Retention, Arc<dyn OperatorStore>)>,
     limits: Option<Limits>,
+    /// Servers of tools that users sign in to, where the configuration may name some.
+    sign_ins: Option<Arc<SignIns>>,
     /// Who answers, where the configuration says so.
     responders: Option<Arc<Responders>>,
     /// Records what answers took.
@@ -175,9 +178,16 @@ impl Server {
             .usage
             .enabled
             .then(|| Arc::new(UsageLedger::start(Arc::clone(&books), Arc::new(SystemClock))));
+        let grants: Arc<dyn GrantStore> = match &store {
+            Opened::Sqlite(store) => Arc::new(store.clone()),
+            Opened::Postgres(store) => Arc::new(store.clone()),
+        };
+        let sign_ins = SignIns::new(grants, Arc::new(SystemClock), config.encryption_key());
+        let sign_ins = sign_ins.map_err(|_| ProviderConfigError::Encryption)?;
         let shared = Shared {
             search: index.map(|index| Arc::new(index) as _),
             usage_to: usage.clone().map(|ledger| ledger as _),
+            sign_ins: Some(Arc::clone(&sign_ins)),
         };
         let responders = Arc::new(Responders::new(config, shared)?);
         let responder = TenantResponder::new(Arc::clone(&responders));
@@ -262,6 +272,7 @@ impl Server {
             ag_ui: Arc::new(AtomicBool::new(config.ag_ui.enabled)),
             metrics: Metrics::new(&config.metrics),
             responders: Some(Arc::clone(&responders)),
+            sign_ins: Some(sign_ins),
         };
         let mut server = Self::new(listener, app).await?;
         server.responders = Some(responders);
@@ -329,6 +340,7 @@ impl Server {
             ag_ui: Arc::default(),
             metrics: None,
             responders: None,
+            sign_ins: None,
         };
         let mut server = Self::new(listener, app).await?;
         server.router = server.router.merge(pages);
@@ -342,15 +354,15 @@ impl Server {
         let visitors = app.auth.visitors().cloned();
         let links = app.files.as_ref().map(|files| files.links.clone());
         let limits = app.limits.clone();
-        let waiting = match prepare(&chatkit, &keys, links.as_ref(), limits.as_ref()).await {
+        let sign_ins = app.sign_ins.clone();
+        let needs = Needs { keys, links, limits: limits.clone(), sign_ins: sign_ins.clone() };
+        let waiting = match needs.prepare(&chatkit).await {
             Ok(()) => None,
             // Everything but chat is served in the meantime.
             Err(ChatKitError::Store(StoreError::Unavailable(_))) => {
-                let (chatkit, limits) = (chatkit.clone(), limits.clone());
+                let chatkit = chatkit.clone();
                 let task = tokio::spawn(async move {
-                    while let Err(error) =
-                        prepare(&chatkit, &keys, links.as_ref(), limits.as_ref()).await
-                    {
+                    while let Err(error) = needs.prepare(&chatkit).await {
                         tracing::debug!(error = %ErrorChain(&error), "not ready yet");
                         tokio::time::sleep(RETRY).await;
                     }
@@ -373,6 +385,7 @@ impl Server {
             visitors,
             retention,
             limits,
+            sign_ins,
             responders: None,
             usage: None,
             keep_usage: None,
@@ -453,6 +466,12 @@ impl Server {
                 tokio::spawn(keep_sweeping("counters that count nothing", move || {
                     let (limits, chatkit) = (limits.clone(), chatkit.clone());
                     async move { limits.sweep(chatkit.process()).await }
+                }))
+            }),
+            self.sign_ins.map(|sign_ins| {
+                tokio::spawn(keep_sweeping("sign-ins elsewhere that are over", move || {
+                    let sign_ins = Arc::clone(&sign_ins);
+                    async move { in_batches(|batch| sign_ins.sweep(batch)).await }
                 }))
             }),
             self.metrics.map(|metrics| tokio::spawn(metrics.upkeep())),
@@ -632,24 +651,35 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 /// What the database is needed for before the first request: the server's own keys, and the turns
 /// that an earlier process left running.
-async fn prepare(
-    chatkit: &ChatKit,
-    keys: &AuthKeys,
-    links: Option<&FileLinks>,
-    limits: Option<&Limits>,
-) -> Result<(), ChatKitError> {
-    keys.load(&**chatkit.store()).await?;
-    if let Some(limits) = limits {
-        limits.load(&**chatkit.store()).await?;
+struct Needs {
+    keys: AuthKeys,
+    links: Option<FileLinks>,
+    limits: Option<Limits>,
+    sign_ins: Option<Arc<SignIns>>,
+}
+
+impl Needs {
+    async fn prepare(&self, chatkit: &ChatKit) -> Result<(), ChatKitError> {
+        let store = &**chatkit.store();
+        self.keys.load(store).await?;
+        if let Some(limits) = &self.limits {
+            limits.load(store).await?;
+        }
+        if let Some(links) = &self.links {
+            links.load(store).await?;
+        }
+        if let Some(sign_ins) = &self.sign_ins {
+            sign_ins.load(store).await?;
+        }
+        let interrupted = chatkit.recover().await?;
+        if interrupted > 0 {
+            tracing::warn!(
+                turns = interrupted,
+                "closed turns that an earlier process left running"
+            );
+        }
+        Ok(())
     }
-    if let Some(links) = links {
-        links.load(&**chatkit.store()).await?;
-    }
-    let interrupted = chatkit.recover().await?;
-    if interrupted > 0 {
-        tracing::warn!(turns = interrupted, "closed turns that an earlier process left running");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ use crate::config::{Log, LogFormat};
 /// The target of all spans that are made for traces, in all crates. The log has spans of its own.
 pub(crate) const TRACE: &str = "parlor_trace";
 
+/// The target of a library that logs what it gets from authorization servers. What matters of it is
+/// logged here, without secrets.
+const TELLTALE: &str = "rmcp::transport::auth";
+
 /// How long a collector may take for a batch.
 const EXPORT: Duration = Duration::from_secs(10);
 /// How long the last spans may take when the server stops.
@@ -52,8 +56,10 @@ pub(crate) fn init(log: &Log, collector: Option<&Url>) -> Result<Traces, String>
     let filter = EnvFilter::try_new(&filter).map_err(|error| {
         format!("log.filter `{filter}` cannot be read: {error}; write something like `info`")
     })?;
-    let never = format!("{TRACE}=off").parse();
-    let filter = filter.add_directive(never.unwrap_or_else(|_| unreachable!("a constant")));
+    let filter = [TRACE, TELLTALE].iter().fold(filter, |filter, target| {
+        let never = format!("{target}=off").parse();
+        filter.add_directive(never.unwrap_or_else(|_| unreachable!("a constant")))
+    });
     // A second call, as in tests, leaves the first in place.
     let Some(collector) = collector.filter(|_| !is_disabled()) else {
         let registry = tracing_subscriber::registry().with(filter);

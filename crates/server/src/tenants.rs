@@ -30,11 +30,12 @@ use url::Url;
 use crate::{
     answering::Answering,
     config::{Config, HistoryMode, McpEntry, Model, ModelApi, ModelFiles, ToolEntry},
+    connect::SignIns,
     guardrails::guards,
     search,
     server::StartError,
     telemetry,
-    tools::{ToolsError, mcp_servers, pass_tokens, toolbox},
+    tools::{ToolsError, mcp_servers, pass_tokens, sign_in, toolbox},
 };
 
 /// Gives each turn to the responder of its tenant: one lookup.
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) search: Option<Arc<dyn PassageSearch>>,
     /// Who is told what turns took.
     pub(crate) usage_to: Option<Arc<dyn UsageSink>>,
+    /// Servers of tools that users sign in to.
+    pub(crate) sign_ins: Option<Arc<SignIns>>,
 }
 
 impl Shared {
@@ -76,6 +79,7 @@ struct InForce {
     /// Those of tenants with settings of their own.
     own: HashMap<TenantId, Answering>,
     passes_tokens: bool,
+    signs_in: bool,
     /// Guardrails of everybody, and of tenants with settings of their own.
     guards: (Guards, HashMap<TenantId, Guards>),
 }
@@ -124,6 +128,11 @@ impl Responders {
     pub(crate) fn passes_tokens(&self) -> bool {
         self.current.load().passes_tokens
     }
+
+    /// Whether there is a server of tools that users sign in to.
+    pub(crate) fn sign_in(&self) -> bool {
+        self.current.load().signs_in
+    }
 }
 
 impl Parts {
@@ -147,9 +156,9 @@ impl Parts {
     }
 
     /// What the configuration's tools are made of.
-    fn tools(&mut self, config: &Config) -> Result<Tools, ToolsError> {
+    fn tools(&mut self, config: &Config, shared: &Shared) -> Result<Tools, ToolsError> {
         let mut servers = Vec::new();
-        for (entry, made) in mcp_servers(config)? {
+        for (entry, made) in mcp_servers(config, shared.sign_ins.as_ref())? {
             let known = self.servers.iter().find(|(known, _)| *known == entry);
             // One that is the same keeps its connections.
             let server = known.map_or(made, |(_, server)| server.clone());
@@ -164,19 +173,21 @@ impl Parts {
 
 impl InForce {
     fn new(config: &Config, shared: &Shared, parts: &mut Parts) -> Result<Self, StartError> {
-        let tools = parts.tools(config)?;
+        let tools = parts.tools(config, shared)?;
         let everybodys = made(config, &tools, shared, &mut parts.clients)?;
         let (mut own, mut own_guards) = (HashMap::new(), HashMap::new());
         for (id, tenant) in &config.tenants {
             let config = config.of_tenant(tenant);
             own_guards.insert(TenantId::new(id.as_str()), shared.guards(&config)?);
-            let own_tools = tenant.tools.as_ref().map(|_| parts.tools(&config)).transpose()?;
+            let own_tools =
+                tenant.tools.as_ref().map(|_| parts.tools(&config, shared)).transpose()?;
             let tools = own_tools.as_ref().unwrap_or(&tools);
             let responder = made(&config, tools, shared, &mut parts.clients)?;
             own.insert(TenantId::new(id.as_str()), responder.reading_files_with(&everybodys));
         }
         let guards = (shared.guards(config)?, own_guards);
-        Ok(Self { everybodys, own, passes_tokens: pass_tokens(config), guards })
+        let (passes_tokens, signs_in) = (pass_tokens(config), sign_in(config));
+        Ok(Self { everybodys, own, passes_tokens, signs_in, guards })
     }
 
     /// In the places where the others read files.
@@ -184,7 +195,7 @@ impl InForce {
         let everybodys = self.everybodys.reading_files_with(&others.everybodys);
         let own = self.own.into_iter();
         let own = own.map(|(id, own)| (id, own.reading_files_with(&everybodys))).collect();
-        Self { own, everybodys, passes_tokens: self.passes_tokens, guards: self.guards }
+        Self { own, everybodys, ..self }
     }
 
     fn guards_of(&self, context: &RequestContext) -> &Guards {

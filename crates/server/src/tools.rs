@@ -6,12 +6,15 @@ use parlor_agent::{
     TeamError,
     tools::{
         HeaderTemplates, HttpTool, HttpToolClient, HttpToolError, McpConfig, McpServer,
-        McpTransport, OpenApiImport, Parameter, Place, Tool, Toolbox, ToolboxError,
+        McpTransport, OpenApiImport, Parameter, Place, SignIn, Tool, Toolbox, ToolboxError,
     },
 };
 use serde_json::Value;
 
-use crate::config::{AuthMode, Config, HttpEntry, McpEntry, OpenApiEntry, ToolEntry};
+use crate::{
+    config::{AuthMode, Config, HttpEntry, McpEntry, OpenApiEntry, ToolEntry},
+    connect::{self, SignIns},
+};
 
 /// Tools cannot be made of the configuration: one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -95,8 +98,19 @@ pub(crate) fn made_of(
         .collect())
 }
 
-/// The MCP servers of all entries. None is connected to yet.
-pub(crate) fn mcp_servers(config: &Config) -> Result<Vec<(McpEntry, McpServer)>, ToolsError> {
+/// Whether there is a server of tools that users sign in to.
+pub(crate) fn sign_in(config: &Config) -> bool {
+    let tenants = config.tenants.values().filter_map(|tenant| tenant.tools.as_ref());
+    let mut entries = config.tools.iter().chain(tenants.flatten());
+    entries.any(|entry| matches!(entry, ToolEntry::Mcp(mcp) if mcp.sign_in.is_some()))
+}
+
+/// The MCP servers of all entries. None is connected to yet. Users can sign in only with what they
+/// do that with.
+pub(crate) fn mcp_servers(
+    config: &Config,
+    sign_ins: Option<&Arc<SignIns>>,
+) -> Result<Vec<(McpEntry, McpServer)>, ToolsError> {
     let mut servers: Vec<(McpEntry, McpServer)> = Vec::new();
     for entry in &config.tools {
         let ToolEntry::Mcp(mcp) = entry else { continue };
@@ -105,7 +119,7 @@ pub(crate) fn mcp_servers(config: &Config) -> Result<Vec<(McpEntry, McpServer)>,
             return Err(wrong("there is another MCP server of this name".to_owned()));
         }
         let mode = config.auth.mode();
-        let transport = transport(mcp, mode, &HttpToolClient::new()?).map_err(wrong)?;
+        let transport = transport(mcp, mode, &HttpToolClient::new()?, sign_ins).map_err(wrong)?;
         let server = McpServer::new(McpConfig {
             name: mcp.name.clone(),
             transport,
@@ -123,6 +137,7 @@ fn transport(
     entry: &McpEntry,
     mode: AuthMode,
     client: &HttpToolClient,
+    sign_ins: Option<&Arc<SignIns>>,
 ) -> Result<McpTransport, String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if entry.name.is_empty() || entry.name.len() > 32 || !entry.name.chars().all(allowed) {
@@ -138,14 +153,22 @@ fn transport(
             }
             let headers = entry.headers.templates()?;
             check_headers(&headers, mode)?;
-            Ok(McpTransport::Http {
-                url: url.clone(),
-                headers,
-                sign_in: None,
-                client: client.clone(),
-            })
+            let sign_in = match (&entry.sign_in, sign_ins) {
+                (None, _) => None,
+                (Some(settings), None) => {
+                    connect::check(entry, url, settings)?;
+                    None
+                }
+                (Some(settings), Some(all)) => {
+                    Some(Arc::new(all.sign_in(entry, url, settings)?) as Arc<dyn SignIn>)
+                }
+            };
+            Ok(McpTransport::Http { url: url.clone(), headers, sign_in, client: client.clone() })
         }
         (None, Some((command, arguments))) => {
+            if entry.sign_in.is_some() {
+                return Err("sign_in is for a url; a program is shared by all users".to_owned());
+            }
             if !entry.headers.is_empty() {
                 return Err("headers are for a url; use environment with a command".to_owned());
             }

@@ -769,6 +769,32 @@ impl Desk {
         assert_eq!(self.send(url, user, &judged).await.status(), 200);
     }
 
+    /// Has a user connect a server of tools.
+    fn connected(&self, user: &str) {
+        let columns = "grants (tenant_id, user_id, name, server, sealed, revision, granted_at)";
+        let whose = format!("'default', '{user}', 'crm'");
+        match &self.place {
+            Some(place) => {
+                let bytes = |count| format!("decode(repeat('07', {count}), 'hex')");
+                let (server, sealed) = (bytes(32), bytes(16));
+                let sql = format!(
+                    "INSERT INTO {}.{columns} VALUES ({whose}, {server}, {sealed}, {sealed}, now())",
+                    place.schema
+                );
+                parlor_test_postgres::Server::shared().admin(&sql).unwrap();
+            }
+            None => {
+                let database = self.folder.path().join("parlor.db");
+                let database = rusqlite::Connection::open(database).unwrap();
+                database.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+                let sql = format!(
+                    "INSERT INTO {columns} VALUES ({whose}, zeroblob(32), x'07', zeroblob(16), 0)"
+                );
+                database.execute(&sql, []).unwrap();
+            }
+        }
+    }
+
     /// Everything in every table, but for the audit log's own words, and the names and bytes of
     /// all files in the folder.
     fn everything(&self) -> String {
@@ -854,6 +880,7 @@ async fn a_user_is_exported_and_then_forgotten(desk: Desk) {
         desk.conversation(&url, user, question).await;
     }
 
+    desk.connected("user-of-ada");
     let (code, stdout, stderr) =
         desk.parlor(&["users", "export", "user-of-ada", "--output", "as-json"]).await;
     assert_eq!(code, Some(0), "{stderr}");
@@ -871,6 +898,9 @@ async fn a_user_is_exported_and_then_forgotten(desk: Desk) {
     let kept = fs::read_to_string(folder.join(files[0]["path"].as_str().unwrap())).unwrap();
     assert_eq!(kept, "the file of user-of-ada");
     assert_eq!(read(folder.join("sign_ins.json")), serde_json::json!([]));
+    let connected = read(folder.join("connected.json"));
+    assert_eq!(connected[0]["name"], "crm");
+    assert_eq!(connected[0].as_object().unwrap().len(), 2, "no tokens: {connected}");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -15,7 +15,7 @@ use std::{
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     extract::ConnectInfo,
-    http::{HeaderValue, request::Parts},
+    http::{HeaderValue, header, request::Parts},
 };
 use axum_extra::extract::cookie::Key;
 use parlor_chatkit::{Identity, Owner, Store, StoreError, TenantId, UserId};
@@ -24,14 +24,16 @@ use uuid::Uuid;
 
 pub use jwt::JwtConfigError;
 pub use provider::ProviderConfigError;
+pub(crate) use seal::{Seal, random};
 pub(crate) use session::{
-    CallbackQuery, Redirection, SESSION_COOKIE, SessionParts, Sessions, SignInError,
+    CallbackQuery, Redirection, SESSION_COOKIE, SessionParts, Sessions, SignInError, cookie_name,
+    no_cookie, set_cookie,
 };
 pub(crate) use visitors::{VISITOR_COOKIE, Visitors};
 
 use crate::{audit::Subjects, config, error::ApiError, late::Late};
 use jwt::Jwt;
-use seal::Seal;
+use visitors::is_visitor;
 
 /// How callers are known.
 pub(crate) enum Authenticator {
@@ -60,6 +62,19 @@ pub(crate) struct Caller {
     pub new_cookie: Option<HeaderValue>,
 }
 
+/// Who has opened a page in a browser, as far as that can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenedBy {
+    /// The user whose page it is.
+    Themselves,
+    /// Somebody else.
+    SomebodyElse,
+    /// Nobody who has signed in.
+    Nobody,
+    /// Browsers do not say: tokens come with the requests of scripts only.
+    Untold,
+}
+
 /// Header by which the demo page plays several users. It divides a visitor's own threads and
 /// gives access to nobody else's.
 const PERSONA_HEADER: &str = "x-parlor-persona";
@@ -85,6 +100,41 @@ impl Authenticator {
             Self::Session(sessions) => sessions.authenticate(parts).await,
             Self::Anonymous { key, personas } => anonymous(key.get()?, *personas, parts),
         }
+    }
+
+    /// Whether it is this user who has opened a page.
+    ///
+    /// # Errors
+    /// 503 when nobody can be told apart at the moment.
+    pub(crate) async fn opened_by(
+        &self,
+        owner: &Owner,
+        parts: &Parts,
+    ) -> Result<OpenedBy, ApiError> {
+        let caller = match self {
+            Self::Jwt(_) if !parts.headers.contains_key(header::AUTHORIZATION) => {
+                match is_visitor(owner) && self.visitors().is_some_and(Visitors::may_ask) {
+                    true => self.authenticate(parts).await,
+                    false => return Ok(OpenedBy::Untold),
+                }
+            }
+            Self::Session(sessions) => match sessions.current(parts).await? {
+                Some(login) => return Ok(OpenedBy::of(login.owner == *owner)),
+                None if is_visitor(owner) => self.authenticate(parts).await,
+                None => return Ok(OpenedBy::Nobody),
+            },
+            _ => self.authenticate(parts).await,
+        };
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(error) if error.is_unauthorized() => return Ok(OpenedBy::Nobody),
+            Err(error) => return Err(error),
+        };
+        let (theirs, id) = (owner.user().as_str(), caller.owner.user().as_str());
+        // Whoever plays several users on the demo page is one browser.
+        let plays = matches!(self, Self::Anonymous { personas: true, .. })
+            && theirs.strip_prefix(id).is_some_and(|persona| persona.starts_with(':'));
+        Ok(OpenedBy::of(caller.owner == *owner || plays))
     }
 
     /// Whether it has what it needs of the database.
@@ -162,6 +212,12 @@ impl Authenticator {
         parts: SessionParts,
     ) -> Result<Self, ProviderConfigError> {
         Ok(Self::Session(Arc::new(Sessions::new(settings, parts)?)))
+    }
+}
+
+impl OpenedBy {
+    fn of(themselves: bool) -> Self {
+        if themselves { Self::Themselves } else { Self::SomebodyElse }
     }
 }
 

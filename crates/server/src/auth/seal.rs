@@ -19,7 +19,7 @@ impl std::fmt::Debug for Seal {
 
 impl Seal {
     /// With a key made of this secret, however long it is.
-    pub(super) fn new(secret: &[u8]) -> Result<Self, Unspecified> {
+    pub(crate) fn new(secret: &[u8]) -> Result<Self, Unspecified> {
         let mut hash = Sha256::new();
         hash.update(b"parlor/seal/1\n");
         hash.update(secret);
@@ -27,7 +27,7 @@ impl Seal {
     }
 
     /// `what` it is stands under the seal, too: one thing cannot pass for another.
-    pub(super) fn seal(&self, what: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unspecified> {
+    pub(crate) fn seal(&self, what: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unspecified> {
         let mut sealed = plain.to_vec();
         let nonce = self.0.seal_in_place_append_tag(Aad::from(what), &mut sealed)?;
         sealed.splice(..0, nonce.as_ref().iter().copied());
@@ -35,7 +35,7 @@ impl Seal {
     }
 
     /// `None`: it was changed, sealed with another key, or is something else.
-    pub(super) fn open(&self, what: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, what: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut sealed = sealed.to_vec();
@@ -45,7 +45,7 @@ impl Seal {
 }
 
 /// 32 bytes that nobody can guess.
-pub(super) fn random() -> Result<[u8; 32], Unspecified> {
+pub(crate) fn random() -> Result<[u8; 32], Unspecified> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes)?;
     Ok(bytes)

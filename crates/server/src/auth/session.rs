@@ -606,7 +606,7 @@ fn is_secure(base: &str) -> bool {
     Url::parse(base).map_or(true, |url| url.scheme() == "https" || !config::is_confidential(&url))
 }
 
-fn cookie_name(name: &str, base: &str) -> String {
+pub(crate) fn cookie_name(name: &str, base: &str) -> String {
     if is_secure(base) { format!("__Host-{name}") } else { name.to_owned() }
 }
 
@@ -624,7 +624,12 @@ fn attempt_cookies(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-fn set_cookie(name: String, value: String, lifetime: Duration, base: &str) -> HeaderValue {
+pub(crate) fn set_cookie(
+    name: String,
+    value: String,
+    lifetime: Duration,
+    base: &str,
+) -> HeaderValue {
     let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
     let cookie = Cookie::build((name, value))
         .path("/")
@@ -637,7 +642,7 @@ fn set_cookie(name: String, value: String, lifetime: Duration, base: &str) -> He
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-fn no_cookie(name: String, base: &str) -> HeaderValue {
+pub(crate) fn no_cookie(name: String, base: &str) -> HeaderValue {
     set_cookie(name, String::new(), Duration::ZERO, base)
 }
 

@@ -31,9 +31,10 @@ use url::Url;
 use crate::{
     auth::Sessions,
     config::{
-        AuthMode, Config, ConfigError, GuardrailKind, ModelApi, StrayVariable, Tenant, ToolEntry,
-        place_of, stray_variables,
+        AuthMode, Config, ConfigError, GuardrailKind, McpEntry, ModelApi, SignInEntry,
+        StrayVariable, Tenant, ToolEntry, place_of, stray_variables,
     },
+    connect,
     guardrails::{judging_model, moderation},
     routes::assets,
     search::{self, SearchSetup},
@@ -642,15 +643,36 @@ async fn tools(config: &Config) -> Vec<Finding> {
             }
         }
     }
-    match mcp_servers(config) {
+    match mcp_servers(config, None) {
         Ok(servers) => {
-            for (_, server) in servers {
-                findings.push(mcp_server(&server).await);
+            for (entry, server) in servers {
+                findings.push(match (&entry.url, &entry.sign_in) {
+                    (Some(url), Some(settings)) => signed_in_to(&entry, url, settings).await,
+                    _ => mcp_server(&server).await,
+                });
             }
         }
         Err(error) => findings.push(Finding::problem("tools", error.to_string(), "correct it")),
     }
     findings
+}
+
+/// An MCP server that users sign in to: whether they can. Its tools are theirs to see.
+async fn signed_in_to(entry: &McpEntry, url: &Url, settings: &SignInEntry) -> Finding {
+    let name = &entry.name;
+    match connect::look(entry, url, settings).await {
+        Ok((issuer, known)) => Finding::ok(
+            "tools",
+            format!(
+                "MCP server “{name}”: users sign in at {issuer}, where Parlor is known {known}"
+            ),
+        ),
+        Err(error) => Finding::problem(
+            "tools",
+            error,
+            "nobody can sign in to it until that is mended; check its address and [tools.sign_in]",
+        ),
+    }
 }
 
 /// An MCP server: whether it lists its tools.

@@ -1,7 +1,7 @@
 //! The store that a command works on, beside a server that may be running.
 
 use parlor_chatkit::Store;
-use parlor_store::{FileStore, OperatorStore, PostgresStore, SqliteStore, UsageStore};
+use parlor_store::{FileStore, GrantStore, OperatorStore, PostgresStore, SqliteStore, UsageStore};
 
 use crate::{
     config::Config,
@@ -9,9 +9,9 @@ use crate::{
 };
 
 /// All that the operator's commands need of a store.
-pub(super) trait DataStore: Store + OperatorStore + UsageStore {}
+pub(super) trait DataStore: Store + OperatorStore + UsageStore + GrantStore {}
 
-impl<S: Store + OperatorStore + UsageStore> DataStore for S {}
+impl<S: Store + OperatorStore + UsageStore + GrantStore> DataStore for S {}
 
 /// The store that the configuration names.
 pub(super) enum Opened {

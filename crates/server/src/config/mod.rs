@@ -41,7 +41,8 @@ pub use stray::{StrayVariable, stray_variables};
 pub(crate) use tenants::place_of;
 pub use tenants::{Tenant, TenantDictation, TenantModel, TenantSearch, TenantTitles};
 pub use tools::{
-    ClientEntry, Headers, HttpEntry, McpEntry, OpenApiEntry, ParameterEntry, ToolEntry,
+    ClientEntry, EnvText, Headers, HttpEntry, McpEntry, OpenApiEntry, ParameterEntry, SignInEntry,
+    ToolEntry,
 };
 pub use usage::Usage;
 
@@ -311,6 +312,14 @@ impl Config {
         Ok(config)
     }
 
+    /// What tokens are encrypted with that users have got elsewhere. `None`: a key that the database
+    /// keeps.
+    pub(crate) fn encryption_key(&self) -> Option<&secrecy::SecretString> {
+        let session =
+            self.auth.session.as_ref().and_then(|session| session.encryption_key.as_ref());
+        self.server.encryption_key.as_ref().or(session)
+    }
+
     /// The file that is read, whether it is there or not.
     pub(crate) fn file(overrides: &Overrides, environment: &BTreeMap<String, String>) -> PathBuf {
         named_file(overrides, environment).unwrap_or_else(|| PathBuf::from(DEFAULT_FILE))
@@ -361,15 +370,7 @@ impl Config {
                 );
             }
         }
-        if let Some(url) = &self.server.public_url
-            && (!matches!(url.scheme(), "http" | "https")
-                || url.query().is_some()
-                || url.fragment().is_some())
-        {
-            return fail(format!(
-                "server.public_url is `{url}`; it must be an http or https address without `?` and `#`, such as https://chat.example.com"
-            ));
-        }
+        self.server.check().map_err(ConfigError)?;
         self.search.check(&self.model).map_err(ConfigError)?;
         self.files.check().map_err(ConfigError)?;
         self.telemetry.check().map_err(ConfigError)?;
@@ -445,7 +446,7 @@ impl Config {
         self.agent.check_remote(self).map_err(ConfigError)?;
         GuardrailEntry::check_all(&self.guardrails, &self.model).map_err(ConfigError)?;
         toolbox(self).map_err(|error| ConfigError(error.to_string()))?;
-        mcp_servers(self).map_err(|error| ConfigError(error.to_string()))?;
+        mcp_servers(self, None).map_err(|error| ConfigError(error.to_string()))?;
         self.check_agents().map_err(ConfigError)?;
         self.check_images().map_err(ConfigError)?;
         if self.context.history_items > 200 {
@@ -821,6 +822,31 @@ mod tests {
             ),
             ("[[tools]]\nkind = \"openapi\"\ndocument = \"/not/there.json\"", "/not/there.json"),
             ("[[tools]]\nkind = \"mcp\"\nname = \"crm\"", "command"),
+            (
+                "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\ncommand = [\"crm\"]\nsign_in = {}",
+                "sign_in is for a url",
+            ),
+            (
+                "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\nurl = \"http://crm.example\"\nsign_in = {}",
+                "https",
+            ),
+            (
+                "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\nurl = \"https://crm.example\"\nsign_in = {}\nheaders = { authorization = \"x\" }",
+                "remove yours",
+            ),
+            (
+                "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\nurl = \"https://crm.example\"\nsign_in = { client_secret = \"x\" }",
+                "sign_in.client_id",
+            ),
+            (
+                "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\nurl = \"https://crm.example\"\nsign_in = { client_id = \"a\", client_secret = \"${NOT_SET_ANYWHERE}\" }",
+                "NOT_SET_ANYWHERE",
+            ),
+            (
+                "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\nurl = \"https://crm.example\"\nsign_in = { scopes = [\"a b\"] }",
+                "sign_in.scopes",
+            ),
+            ("[server]\nencryption_key = \"short\"", "server.encryption_key"),
             ("[[tools]]\nkind = \"mcp\"\nname = \"c r m\"\ncommand = [\"crm\"]", "letters"),
             (
                 "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\ncommand = [\"crm\"]\nheaders = { X = \"y\" }",

@@ -804,11 +804,37 @@ pub struct Server {
     /// Proxies that are believed when they say, in `X-Forwarded-For`, for whom they ask. Addresses
     /// or networks such as `10.0.0.0/8`.
     pub trusted_proxies: Vec<Network>,
+    /// What tokens are encrypted with that users have got at servers of tools, at least 32 bytes.
+    /// Absent: `auth.session.encryption_key`, or else a key that is made at the first start and kept
+    /// in the database.
+    #[serde(serialize_with = "hidden", skip_serializing_if = "Option::is_none")]
+    pub encryption_key: Option<SecretString>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { public_url: None, trusted_proxies: Network::loopback() }
+        Self { public_url: None, trusted_proxies: Network::loopback(), encryption_key: None }
+    }
+}
+
+impl Server {
+    pub(super) fn check(&self) -> Result<(), String> {
+        if let Some(url) = &self.public_url
+            && (!matches!(url.scheme(), "http" | "https")
+                || url.query().is_some()
+                || url.fragment().is_some())
+        {
+            return Err(format!(
+                "server.public_url is `{url}`; it must be an http or https address without `?` and `#`, such as https://chat.example.com"
+            ));
+        }
+        if self.encryption_key.as_ref().is_some_and(|key| key.expose_secret().len() < MIN_SECRET) {
+            return Err(
+                "server.encryption_key is shorter than 32 bytes, so it could be guessed; use one made by `openssl rand -base64 32`"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 }
 

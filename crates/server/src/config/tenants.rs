@@ -244,7 +244,7 @@ impl Config {
             if tenant.tools.is_some() {
                 let wrong = |error: &dyn std::fmt::Display| format!("{place}: {error}");
                 toolbox(&own).map_err(|error| wrong(&error))?;
-                mcp_servers(&own).map_err(|error| wrong(&error))?;
+                mcp_servers(&own, None).map_err(|error| wrong(&error))?;
             }
         }
         Ok(())

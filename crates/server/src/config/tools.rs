@@ -113,6 +113,30 @@ pub struct McpEntry {
     /// What the program finds in its environment.
     #[serde(default, skip_serializing_if = "Headers::is_empty")]
     pub environment: Headers,
+    /// How users sign in to it, where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignInEntry>,
+}
+
+/// How users sign in to an MCP server: OAuth, with what the server says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignInEntry {
+    /// What people call the server; its name by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Parlor's name at the authorization server; by default Parlor registers itself there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Parlor's secret there, with `${VARIABLE}`. Absent for a public client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<EnvText>,
+    /// What is asked for; by default what the server says that it needs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// Hosts beside the server's own that may be at private addresses, where the server names them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub private_hosts: Vec<String>,
 }
 
 fn connect_seconds() -> u64 {
@@ -235,6 +259,12 @@ impl ToolEntry {
                     .environment
                     .read_environment(environment)
                     .map_err(|message| format!("{place}: {message}"))?;
+                let sign_in = entry.sign_in.as_mut();
+                if let Some(secret) = sign_in.and_then(|sign_in| sign_in.client_secret.as_mut()) {
+                    secret
+                        .read_environment("client_secret", false, environment)
+                        .map_err(|message| format!("{place}: {message}"))?;
+                }
                 &mut entry.headers
             }
             Self::Client(_) => return Ok(()),
@@ -263,11 +293,12 @@ impl ToolEntry {
 
 /// Headers, with `${VARIABLE}` for variables of the environment and `{user.id}`, `{tenant.id}` and
 /// `{user.token}` for what is known of the caller.
-#[derive(Clone, Default)]
-pub struct Headers(BTreeMap<String, Header>);
+#[derive(Clone, Default, PartialEq)]
+pub struct Headers(BTreeMap<String, EnvText>);
 
+/// A text that may be secret, with `${VARIABLE}` for variables of the environment.
 #[derive(Clone)]
-struct Header {
+pub struct EnvText {
     written: SecretString,
     /// With the variables' values.
     value: SecretString,
@@ -301,68 +332,94 @@ impl Headers {
         &mut self,
         environment: &BTreeMap<String, String>,
     ) -> Result<(), String> {
+        let mut headers = self.0.iter_mut();
+        headers.try_for_each(|(name, header)| header.read_environment(name, true, environment))
+    }
+}
+
+impl EnvText {
+    /// It, with the values of the environment in it.
+    pub fn value(&self) -> &SecretString {
+        &self.value
+    }
+
+    /// Puts the values of variables in. In a template, theirs must not look like places of it.
+    fn read_environment(
+        &mut self,
+        name: &str,
+        is_template: bool,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<(), String> {
         use secrecy::ExposeSecret as _;
-        for (name, header) in &mut self.0 {
-            let mut value = String::new();
-            let mut rest = header.written.expose_secret();
-            while let Some((before, from)) = rest.split_once("${") {
-                let (variable, after) = from
-                    .split_once('}')
-                    .ok_or_else(|| format!("“{name}” has a `${{` without its `}}`"))?;
-                let known = environment.get(variable).filter(|value| !value.is_empty());
-                let known = known.ok_or_else(|| {
-                    format!("“{name}” needs the environment variable {variable}; set it")
-                })?;
-                if known.contains('{') {
-                    return Err(format!(
-                        "the environment variable {variable} has a `{{`, which cannot be sent in a header of a tool"
-                    ));
-                }
-                value.push_str(before);
-                value.push_str(known);
-                rest = after;
+        let mut value = String::new();
+        let mut rest = self.written.expose_secret();
+        while let Some((before, from)) = rest.split_once("${") {
+            let (variable, after) = from
+                .split_once('}')
+                .ok_or_else(|| format!("“{name}” has a `${{` without its `}}`"))?;
+            let known = environment.get(variable).filter(|value| !value.is_empty());
+            let known = known.ok_or_else(|| {
+                format!("“{name}” needs the environment variable {variable}; set it")
+            })?;
+            if is_template && known.contains('{') {
+                return Err(format!(
+                    "the environment variable {variable} has a `{{`, which cannot be sent in a header of a tool"
+                ));
             }
-            value.push_str(rest);
-            header.value = value.into();
+            value.push_str(before);
+            value.push_str(known);
+            rest = after;
         }
+        value.push_str(rest);
+        self.value = value.into();
         Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for EnvText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = String::deserialize(deserializer)?;
+        let is_public = written.contains("${") || written.contains("{user.");
+        let secret = SecretString::from(written);
+        Ok(Self { value: secret.clone(), written: secret, is_public })
+    }
+}
+
+/// As it is written, or hidden where a secret is written into it.
+impl Serialize for EnvText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use secrecy::ExposeSecret as _;
+        serializer.serialize_str(if self.is_public {
+            self.written.expose_secret()
+        } else {
+            "(hidden)"
+        })
+    }
+}
+
+/// With the values of the environment.
+impl PartialEq for EnvText {
+    fn eq(&self, other: &Self) -> bool {
+        use secrecy::ExposeSecret as _;
+        self.value.expose_secret() == other.value.expose_secret()
+    }
+}
+
+impl fmt::Debug for EnvText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
     }
 }
 
 impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = BTreeMap::<String, String>::deserialize(deserializer)?;
-        let headers = written.into_iter().map(|(name, written)| {
-            let is_public = written.contains("${") || written.contains("{user.");
-            let secret = SecretString::from(written);
-            (name, Header { value: secret.clone(), written: secret, is_public })
-        });
-        Ok(Self(headers.collect()))
+        BTreeMap::deserialize(deserializer).map(Self)
     }
 }
 
-/// With the values of the environment.
-impl PartialEq for Headers {
-    fn eq(&self, other: &Self) -> bool {
-        use secrecy::ExposeSecret as _;
-        let pairs = |headers: &Self| -> Vec<(String, String)> {
-            let values = headers.values();
-            values
-                .map(|(name, value)| (name.to_owned(), value.expose_secret().to_owned()))
-                .collect()
-        };
-        pairs(self) == pairs(other)
-    }
-}
-
-/// As they are written, or hidden where a secret is written into them.
 impl Serialize for Headers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use secrecy::ExposeSecret as _;
-        serializer.collect_map(self.0.iter().map(|(name, header)| {
-            let shown = if header.is_public { header.written.expose_secret() } else { "(hidden)" };
-            (name, shown)
-        }))
+        self.0.serialize(serializer)
     }
 }
 

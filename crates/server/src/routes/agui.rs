@@ -86,7 +86,7 @@ async fn answer(app: Arc<App>, parts: &Parts, body: Body) -> Result<Response, Ap
     let run = Run {
         names: input.user_messages().map(message).collect(),
         base_url: base_url(app.public_url.as_ref(), parts),
-        extension: extension_of(&app, &parts.headers),
+        extension: extension_of(&app, parts, &caller),
         metadata: input.metadata(),
         owner: caller.owner,
         identity: caller.identity,

@@ -1,21 +1,17 @@
 //! `/auth`: signing in and out, in mode `session`.
 
-use std::{
-    fmt::Write as _,
-    sync::{Arc, LazyLock},
-};
+use std::sync::Arc;
 
 use axum::{
     Json,
     extract::{Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
-    response::{Html, IntoResponse as _, Response},
+    response::{IntoResponse as _, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parlor_chatkit::{ChatKitError, ErrorChain, protocol::Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use super::message::{Message, of_this_moment};
 use crate::{
     app::{App, request_id},
     auth::{CallbackQuery, Redirection, Sessions, SignInError},
@@ -150,7 +146,7 @@ fn sent(outcome: Result<Redirection, SignInError>, parts: &Parts) -> Response {
     }
 }
 
-fn redirect(redirection: Redirection) -> Response {
+pub(super) fn redirect(redirection: Redirection) -> Response {
     let Ok(to) = HeaderValue::from_str(&redirection.to) else {
         return ApiError::internal("an address to go to is no header").into_fresh_response();
     };
@@ -162,14 +158,6 @@ fn redirect(redirection: Redirection) -> Response {
     let no_referrer = HeaderValue::from_static("no-referrer");
     response.headers_mut().insert(header::REFERRER_POLICY, no_referrer);
     of_this_moment(response)
-}
-
-/// It is of one browser and of one moment.
-fn of_this_moment(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.append(header::VARY, HeaderValue::from_static("cookie"));
-    response
 }
 
 /// A page for people: this is where their browser is. It says what to do and not what was wrong.
@@ -203,42 +191,7 @@ fn failed(error: SignInError, parts: &Parts) -> Response {
             )
         }
     };
-    let mut response = (status, Html(page(title, text, request_id.as_str()))).into_response();
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(&CONTENT_SECURITY_POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
-    }
-    of_this_moment(response)
-}
-
-const STYLE: &str = include_str!("../../assets/message.css");
-
-/// Nothing but this style.
-static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
-    format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'"
-    )
-});
-
-/// Every part of it is ours, and none needs escaping.
-fn page(title: &str, text: &str, request_id: &str) -> String {
-    let mut page = String::new();
-    // Writing to a string does not fail.
-    let _ = write!(
-        page,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>{title}</h1>\n<p>{text}</p>\n\
-         <p class=\"ways\"><a class=\"again\" href=\"login\">Try again</a> <a href=\"../\">Back to the start</a></p>\n\
-         <p class=\"id\">{request_id}</p>\n</main>\n</body>\n</html>\n"
-    );
-    page
+    let ways =
+        "<a class=\"again\" href=\"login\">Try again</a> <a href=\"../\">Back to the start</a>";
+    Message { status, title, text, ways, request_id: Some(&request_id) }.page()
 }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use futures::StreamExt as _;
@@ -17,6 +17,8 @@ use parlor_chatkit::{
 use crate::{
     app::{App, PROTOCOL_HEADER, TURN_HEADER, request_id},
     attachments::base_url,
+    auth::Caller,
+    connect::CameBy,
     connection::LongStream,
     error::ApiError,
     routes::files::check_origin,
@@ -36,11 +38,7 @@ pub(crate) async fn post_chatkit(State(app): State<Arc<App>>, request: Request) 
     response
 }
 
-async fn answer(
-    app: &App,
-    parts: &axum::http::request::Parts,
-    body: Body,
-) -> Result<Response, ApiError> {
+async fn answer(app: &App, parts: &Parts, body: Body) -> Result<Response, ApiError> {
     check_content_type(&parts.headers)?;
     check_origin(app, &parts.headers)?;
     let caller = app.caller(parts).await?;
@@ -50,7 +48,7 @@ async fn answer(
         idempotency_key: idempotency_key(&parts.headers)?,
         base_url: base_url(app.public_url.as_ref(), parts),
         quota: app.limits.as_ref().and_then(|limits| limits.quota(&caller.owner, parts)),
-        extension: extension_of(app, &parts.headers),
+        extension: extension_of(app, parts, &caller),
         ids: GivenIds::default(),
     };
     let answer = app.chatkit.handle(caller.owner, &caller.identity, &body.bytes, options).await?;
@@ -85,11 +83,20 @@ async fn answer(
 }
 
 /// What goes along with a request for whoever answers.
-pub(crate) fn extension_of(app: &App, headers: &HeaderMap) -> Extension {
-    match &app.responders {
-        Some(responders) if responders.passes_tokens() => token_of(headers),
-        _ => Extension::default(),
+pub(crate) fn extension_of(app: &App, parts: &Parts, caller: &Caller) -> Extension {
+    let Some(responders) = &app.responders else { return Extension::default() };
+    let extension = match responders.passes_tokens() {
+        true => token_of(&parts.headers),
+        false => Extension::default(),
+    };
+    if !responders.sign_in() {
+        return extension;
     }
+    let id = caller.owner.user().as_str();
+    let known = [caller.identity.name.as_deref(), caller.identity.email.as_deref(), Some(id)];
+    let known: Vec<&str> = known.into_iter().flatten().collect();
+    let base = base_url(app.public_url.as_ref(), parts);
+    extension.and(CameBy { base, account: known.join(" · ") })
 }
 
 /// The access token of a caller who was let in, for tools that act in the caller's name.

@@ -8,6 +8,7 @@ mod support;
 
 mod bad_input;
 mod chat;
+mod connect;
 mod connections;
 mod dictation;
 mod files;

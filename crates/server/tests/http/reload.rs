@@ -10,7 +10,10 @@ use parlor_server::{
 use serde_json::json;
 use tokio::{sync::Notify, task::JoinHandle};
 
-use crate::app::{Follower, User, input};
+use crate::{
+    app::{Follower, User, input},
+    connect::{Browser, Card, fake::Crm},
+};
 
 /// A server with a configuration file, which the test writes anew.
 struct Served {
@@ -120,6 +123,27 @@ async fn a_broken_file_changes_nothing_until_it_is_mended() {
     }
     served.write(good);
     served.until_told("I am mended.").await;
+    served.end().await;
+}
+
+#[tokio::test]
+async fn who_is_about_to_sign_in_to_a_server_of_tools_may_go_on() {
+    let crm = Crm::start().await;
+    let tool = format!(
+        "[[tools]]\nkind = \"mcp\"\nname = \"crm\"\nurl = \"{}/mcp\"\nconnect_seconds = 60\nsign_in = {{}}\n",
+        crm.url
+    );
+    let served = Served::with(&tool).await;
+    served.model.push(Behaviour::new().tool_call("crm_connect", json!({})));
+    let card = Card::of(&served.user("ada").ask("Who am I there?").await);
+    served.write(&format!("[assistant]\nsystem_prompt = \"I am the new one.\"\n{tool}"));
+    served.until_told("I am the new one.").await;
+    let mut browser = Browser::of("ada");
+    let asked = browser.leaves(&card.link).await;
+    served.write("[assistant]\nsystem_prompt = \"I have no tools.\"\n");
+    served.until_told("I have no tools.").await;
+    let back = browser.get(crm.sign_in(&asked, "ada").as_str()).await;
+    assert_eq!(back.status(), 400, "the server is not there any more");
     served.end().await;
 }
 

@@ -49,7 +49,7 @@ function sibling(name: string): string {
 }
 
 /** What of Parlor a page asks its own origin for. */
-const PATHS = ['/chatkit', '/chatkit.js', '/chunks', '/files', '/auth'];
+const PATHS = ['/chatkit', '/chatkit.js', '/chunks', '/files', '/auth', '/connect'];
 
 function passesOn({ proxy, server }: Options): boolean {
   return proxy !== false && server === undefined;

@@ -36,12 +36,13 @@ pub(super) struct Exported {
     feedback: u64,
     files: u64,
     sign_ins: u64,
+    connected: u64,
     /// Files whose bytes could not be had, each with the reason.
     pub(super) missing: Vec<String>,
 }
 
 impl Exported {
-    pub(super) fn counts(&self) -> [(&'static str, u64); 6] {
+    pub(super) fn counts(&self) -> [(&'static str, u64); 7] {
         [
             ("threads", self.threads),
             ("items", self.items),
@@ -49,6 +50,7 @@ impl Exported {
             ("files", self.files),
             ("files_missing", self.missing.len() as u64),
             ("sign_ins", self.sign_ins),
+            ("connected", self.connected),
         ]
     }
 }
@@ -77,6 +79,14 @@ pub(super) async fn export(
             Some(last) if logins.len() == PAGE as usize => after = Some(last.id),
             _ => break,
         }
+    }
+    index.section("Connected servers", "connected.json")?;
+    for grant in store.grants_of(owner).await? {
+        exported.connected += 1;
+        // Never the tokens: they are not for reading, and would open what they are for.
+        let entry = serde_json::json!({ "name": grant.name, "granted_at": grant.granted_at });
+        let (name, since) = (markdown::line(&grant.name), markdown::moment(grant.granted_at));
+        index.add(&entry, || format!("{name}, since {since}"))?;
     }
     index.section("Files", "files.json")?;
     export_files(store, files, owner, folder, &mut index, &mut exported).await?;
