@@ -83,6 +83,7 @@ impl Crm {
         let router = Router::new()
             .route("/.well-known/oauth-protected-resource/mcp", get(resource))
             .route("/.well-known/oauth-authorization-server", get(metadata))
+            .route("/.well-known/oauth-authorization-server/other", get(metadata))
             .route("/register", post(register))
             .route("/token", post(token))
             .route("/mcp", post(mcp).get(probe))
