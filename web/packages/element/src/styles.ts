@@ -984,19 +984,6 @@ export const styles = css`
     font-size: 1.6em;
   }
 
-  .image-frame[data-state='begun'] {
-    background: linear-gradient(
-        90deg,
-        var(--ck-hover) 0%,
-        var(--ck-hover) 40%,
-        var(--ck-active) 50%,
-        var(--ck-hover) 60%,
-        var(--ck-hover) 100%
-      )
-      0 0 / 250% 100%;
-    animation: shimmer 1.8s linear infinite;
-  }
-
   .image-frame[data-state='failed'] {
     aspect-ratio: auto;
   }
@@ -2061,6 +2048,10 @@ export const styles = css`
 
   .skeleton {
     border-radius: var(--ck-radius-xs);
+  }
+
+  .skeleton,
+  .image-frame[data-state='begun'] {
     background: linear-gradient(
         90deg,
         var(--ck-hover) 0%,
