@@ -279,16 +279,7 @@ impl TenantAgent {
 mod tests {
     use secrecy::ExposeSecret as _;
 
-    use super::super::{Config, Overrides};
-
-    fn load(file: &str) -> Result<Config, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("parlor.toml");
-        std::fs::write(&path, file).unwrap();
-        let overrides = Overrides { config: Some(path), ..Overrides::default() };
-        Config::load(&overrides, &std::collections::BTreeMap::new())
-            .map_err(|error| error.to_string())
-    }
+    use super::super::tests::load_file as load;
 
     const MODEL: &str = "[model]\napi_key = \"k\"\nname = \"m\"\n";
 

@@ -165,17 +165,7 @@ impl Config {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::{Config, Overrides};
-
-    fn load(file: &str) -> Result<Config, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("parlor.toml");
-        std::fs::write(&path, file).unwrap();
-        let overrides = Overrides { config: Some(path), ..Overrides::default() };
-        Config::load(&overrides, &BTreeMap::new()).map_err(|error| error.to_string())
-    }
+    use super::super::tests::load_file as load;
 
     #[test]
     fn images_are_off_until_they_are_turned_on() {

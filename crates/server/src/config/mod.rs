@@ -531,12 +531,17 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
+pub(crate) mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
 
-    fn load(
+    /// The configuration of a file with this text.
+    pub(crate) fn load_file(file: &str) -> Result<Config, String> {
+        load(file, &[], Overrides::default())
+    }
+
+    pub(crate) fn load(
         file: &str,
         environment: &[(&str, &str)],
         overrides: Overrides,

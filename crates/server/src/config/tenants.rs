@@ -346,13 +346,7 @@ mod tests {
     const JWT: &str = "[auth]\nmode = \"jwt\"\n[auth.jwt]\naudience = [\"a\"]\nsecret = \"0123456789abcdef0123456789abcdef\"\n[auth.jwt.claims]\ntenant = \"org\"\n";
 
     fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("parlor.toml");
-        std::fs::write(&path, format!("{JWT}{file}")).unwrap();
-        let environment =
-            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let overrides = Overrides { config: Some(path), ..Overrides::default() };
-        Config::load(&overrides, &environment).map_err(|error| error.to_string())
+        super::super::tests::load(&format!("{JWT}{file}"), environment, Overrides::default())
     }
 
     fn of(config: &Config, id: &str) -> Config {

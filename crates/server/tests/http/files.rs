@@ -34,7 +34,7 @@ fn small(config: &mut Config) {
 }
 
 /// The files on the disk, by their paths.
-fn on_disk(app: &TestApp) -> Vec<PathBuf> {
+pub(crate) fn on_disk(app: &TestApp) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![app.folder.path().join("parlor.files")];
     while let Some(folder) = folders.pop() {
@@ -49,7 +49,7 @@ fn on_disk(app: &TestApp) -> Vec<PathBuf> {
 
 /// Waits until the disk is as it should be: what a connection that broke off leaves is deleted
 /// when the server notices.
-async fn until_on_disk(app: &TestApp, count: usize) {
+pub(crate) async fn until_on_disk(app: &TestApp, count: usize) {
     while on_disk(app).len() != count {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -1,13 +1,12 @@
 //! Images that the model makes: seen while they grow, kept, and nobody else's.
 
-use std::path::PathBuf;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parlor_fake_model::{Behaviour, FakeModel, ImageState, Step};
 use parlor_server::config::{Config, ModelApi};
 use serde_json::{Value, json};
 
-use crate::app::{Follower, Stream, TestApp, input, with_model};
+use crate::app::{Follower, Stream, TestApp, User, input, with_model};
+use crate::files::{on_disk, until_on_disk};
 
 async fn start(model: &FakeModel, change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::with(|config| {
@@ -18,23 +17,15 @@ async fn start(model: &FakeModel, change: impl FnOnce(&mut Config)) -> TestApp {
     .await
 }
 
-/// The files on the disk.
-fn on_disk(app: &TestApp) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![app.folder.path().join("parlor.files")];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        for path in entries.map(|entry| entry.unwrap().path()) {
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    found
-}
-
-async fn until_on_disk(app: &TestApp, count: usize) {
-    while on_disk(app).len() != count {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+/// An image that has been seen, and grows on when `step` is released: its follower and its thread.
+async fn growing(user: &User) -> (Follower, String) {
+    let params = json!({"input": input("/image a red fox /hold step")});
+    let body = json!({"type": "threads.create", "params": params});
+    let mut follower = Follower::new(user.send(body.to_string()).await);
+    let seen = follower.until("generated_image.updated").await;
+    let thread = seen.split("\"thr_").nth(1).unwrap().split('"').next().unwrap();
+    let thread = format!("thr_{thread}");
+    (follower, thread)
 }
 
 /// The image items among these.
@@ -315,12 +306,7 @@ async fn somebody_who_comes_back_sees_the_image_as_it_is() {
     let model = FakeModel::start().await;
     let app = start(&model, |_| {}).await;
     let ada = app.user("ada");
-    let params = json!({"input": input("/image a red fox /hold step")});
-    let body = json!({"type": "threads.create", "params": params});
-    let mut first = Follower::new(ada.send(body.to_string()).await);
-    let seen = first.until("generated_image.updated").await.to_owned();
-    let thread = seen.split("\"thr_").nth(1).unwrap().split('"').next().unwrap();
-    let thread = format!("thr_{thread}");
+    let (first, thread) = growing(&ada).await;
     drop(first);
     let body = json!({"type": "threads.resume", "params": {"thread_id": thread, "after": 0}});
     let mut second = Follower::new(ada.send(body.to_string()).await);
@@ -335,12 +321,7 @@ async fn a_stopped_answer_keeps_what_was_seen_of_its_image() {
     let model = FakeModel::start().await;
     let app = start(&model, |_| {}).await;
     let ada = app.user("ada");
-    let params = json!({"input": input("/image a red fox /hold step")});
-    let body = json!({"type": "threads.create", "params": params});
-    let mut follower = Follower::new(ada.send(body.to_string()).await);
-    let seen = follower.until("generated_image.updated").await.to_owned();
-    let thread = seen.split("\"thr_").nth(1).unwrap().split('"').next().unwrap();
-    let thread = format!("thr_{thread}");
+    let (follower, thread) = growing(&ada).await;
     let (status, _) = ada.json("threads.stop", json!({"thread_id": thread})).await;
     assert_eq!(status, 200);
     follower.finish().await;
