@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod support;
+#[path = "support/tables.rs"]
+mod tables;
 
 use std::{
     fs,
@@ -814,27 +816,8 @@ impl Desk {
                 }
             }
             None => {
-                let database = self.folder.path().join("parlor.db");
-                let database = rusqlite::Connection::open(database).unwrap();
-                let mut tables = database
-                    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
-                    .unwrap();
-                let tables: Vec<String> =
-                    tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-                for table in tables {
-                    let Ok(mut rows) = database.prepare(&format!("SELECT * FROM \"{table}\""))
-                    else {
-                        panic!("{table} cannot be read")
-                    };
-                    let columns = rows.column_count();
-                    let mut rows = rows.query([]).unwrap();
-                    while let Some(row) = rows.next().unwrap() {
-                        for column in 0..columns {
-                            let value: rusqlite::types::Value = row.get(column).unwrap();
-                            all += &format!("{value:?} ");
-                        }
-                    }
-                }
+                let stored = tables::everything_in(&self.folder.path().join("parlor.db"));
+                all = String::from_utf8_lossy(&stored).into_owned();
             }
         }
         all

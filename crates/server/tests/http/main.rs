@@ -5,6 +5,8 @@ mod agui;
 mod app;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tables.rs"]
+mod tables;
 
 mod bad_input;
 mod chat;

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use url::Url;
 
+use crate::tables::everything_in;
 use crate::{
     app::TestApp,
     postgres,
@@ -419,14 +420,7 @@ async fn what_opens_doors_is_not_in_the_database() {
         database(&app).query_row("SELECT id FROM logins", [], |row| row.get(0)).unwrap();
     assert_eq!(id, Sha256::digest(&raw)[..]);
     let folder = app.stop().await;
-    let mut bytes = Vec::new();
-    // With the log of what is not in the file itself yet.
-    for file in std::fs::read_dir(folder.path()).unwrap() {
-        let file = file.unwrap();
-        if file.file_name().to_string_lossy().starts_with("parlor.db") {
-            bytes.extend(std::fs::read(file.path()).unwrap());
-        }
-    }
+    let bytes = everything_in(&folder.path().join("parlor.db"));
     let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
     assert!(holds(&id), "the check looks at the right files");
     for secret in [token.as_bytes(), &raw, b"refresh-token-", SECRET.as_bytes()] {
